@@ -14,7 +14,7 @@ typedef float Vec __attribute__((vector_size(kWidth * sizeof(float)), may_alias)
 typedef float UnalignedVec
     __attribute__((vector_size(kWidth * sizeof(float)), may_alias, aligned(sizeof(float))));
 typedef int32_t IntVec __attribute__((vector_size(kWidth * sizeof(float)), may_alias));
-typedef uint8_t ByteVec __attribute__((vector_size(kWidth), may_alias));
+typedef uint8_t ByteVec __attribute__((vector_size(kWidth), may_alias, aligned(1)));
 typedef uint16_t ShortVec __attribute__((vector_size(kWidth * sizeof(uint16_t)), may_alias));
 
 // How many vectors a tile may keep in registers, with some left over for operands.
