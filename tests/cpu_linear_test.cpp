@@ -70,45 +70,104 @@ TEST_P(CpuLinear, BackwardInput) {
   }
 }
 
-// Several blocks, more than one chunk of 16 among them; only rows [first, last) are written.
+// A batch of whole blocks: dy as the kernels take it, and everything in the reference's order.
+struct Batch {
+  Batch(const Size& size, int blocks_, Random& random)
+      : blocks(blocks_),
+        row_floats((size.inputs + kLanes - 1) / kLanes * kLanes),
+        dy(size_t(blocks) * kLanes * size.outputs, random),
+        xt(size_t(blocks) * kLanes * row_floats, random),
+        dw(size_t(size.outputs) * size.inputs),
+        db(size_t(size.outputs), 0.0) {
+    const Values lanes = dy.values();
+    Values x, dy_rows;
+    for (auto block = lanes.begin(); block != lanes.end(); block += size.outputs * kLanes) {
+      const Values rows = transposed({block, block + size.outputs * kLanes}, size.outputs);
+      dy_rows.insert(dy_rows.end(), rows.begin(), rows.end());
+    }
+    for (int n = 0; n < blocks * kLanes; ++n) {
+      const float* row = xt.data() + std::ptrdiff_t{n} * row_floats;
+      x.insert(x.end(), row, row + size.inputs);
+    }
+    reference::linear_backward<double>(nullptr, dw.data(), db.data(), dy_rows.data(), x.data(),
+                                       nullptr, size.inputs, size.outputs, blocks * kLanes);
+  }
+
+  int blocks;
+  int row_floats;
+  Guarded<float> dy, xt;
+  Values dw, db;
+};
+
+// Columns [first, last) of a matrix of `inputs` columns; first divides by kLanes.
+struct Columns {
+  Columns(int inputs, Random& random)
+      : first(random.between(0, (inputs - 1) / kLanes) * kLanes),
+        last(random.between(first + 1, inputs)) {}
+  bool contains(int i) const { return i >= first && i < last; }
+
+  int first, last;
+};
+
 TEST_P(CpuLinear, BackwardWeights) {
   Random random(64);
   for (const Size& size : sizes()) {
-    const auto [inputs, outputs] = size;
-    const int blocks = random.chance(50) ? random.between(1, 5) : random.between(15, 34);
-    const int samples = blocks * kLanes;
-    const int row_floats = (inputs + kLanes - 1) / kLanes * kLanes;
-    const Values x = random.reals(size_t(samples) * inputs);
-    Guarded<float> dy(size_t(samples) * outputs, random), xt(size_t(samples) * row_floats);
-    Values x_rounded, dy_rows, dw(size_t(outputs) * inputs), db(size_t(outputs), 0.0);
-    std::fill_n(xt.data(), xt.size(), 0.0f);
-    for (size_t i = 0; i < x.size(); ++i) {
-      float& to = xt[i / size_t(inputs) * size_t(row_floats) + i % size_t(inputs)];
-      to = static_cast<float>(x[i]);
-      x_rounded.push_back(to);
+    Batch batch(size, random.between(1, 20), random);
+    const Columns columns(size.inputs, random);
+    for (const bool add : {false, true}) {
+      Guarded<float> dw(batch.dw.size(), random);
+      Values expected = dw.values();
+      for (size_t i = 0; i < expected.size(); ++i) {
+        if (!columns.contains(int(i) % size.inputs)) continue;
+        expected[i] = batch.dw[i] + (add ? expected[i] : 0);
+      }
+      kernels_.linear_backward_weights(dw.data(), batch.dy.data(), batch.xt.data() + columns.first,
+                                       size.inputs, batch.row_floats, size.outputs, columns.first,
+                                       columns.last, batch.blocks, add, nullptr);
+      EXPECT_TRUE(is_near(dw.values(), expected, kTolerance))
+          << size << ", columns " << columns.first << " to " << columns.last;
+      EXPECT_TRUE(dw.intact()) << size;
     }
-    const Values blocks_of_dy = dy.values();
-    for (int block = 0; block < blocks; ++block) {
-      const auto begin = blocks_of_dy.begin() + std::ptrdiff_t{block} * outputs * kLanes;
-      const Values rows = transposed({begin, begin + outputs * kLanes}, outputs);
-      dy_rows.insert(dy_rows.end(), rows.begin(), rows.end());
+  }
+}
+
+// With a step the parameters change as by sgd with these gradients, and nothing else does.
+TEST_P(CpuLinear, BackwardWeightsUpdates) {
+  Random random(65);
+  for (const Size& size : sizes()) {
+    Batch batch(size, random.between(1, 4), random);
+    const Columns columns(size.inputs, random);
+    for (const bool add : {false, true}) {
+      Guarded<float> dw(batch.dw.size(), random), w(dw.size(), random), v(dw.size(), random);
+      Values expected_w = w.values(), expected_v = v.values();
+      for (size_t i = 0; i < expected_w.size(); ++i) {
+        if (!columns.contains(int(i) % size.inputs)) continue;
+        const double g = batch.dw[i] + (add ? dw[i] : 0);
+        reference::sgd(&expected_w[i], &expected_v[i], &g, 1, 0.1, 0.9, 0.02);
+      }
+      const SgdStep step{w.data(), v.data(), 0.1f, 0.9f, 0.02f};
+      kernels_.linear_backward_weights(dw.data(), batch.dy.data(), batch.xt.data() + columns.first,
+                                       size.inputs, batch.row_floats, size.outputs, columns.first,
+                                       columns.last, batch.blocks, add, &step);
+      EXPECT_TRUE(is_near(w.values(), expected_w, kTolerance)) << size;
+      EXPECT_TRUE(is_near(v.values(), expected_v, kTolerance)) << size;
+      EXPECT_TRUE(w.intact() && v.intact() && dw.intact()) << size;
     }
-    reference::linear_backward<double>(nullptr, dw.data(), db.data(), dy_rows.data(),
-                                       x_rounded.data(), nullptr, inputs, outputs, samples);
-    const int first = random.between(0, outputs - 1);
-    const int last = random.between(first + 1, outputs);
-    Guarded<float> made_dw(size_t(last - first) * inputs), made_db(size_t(last - first));
-    kernels_.linear_backward_weights(made_dw.data() - std::ptrdiff_t{first} * inputs,
-                                     made_db.data() - first, dy.data(), xt.data(), inputs,
-                                     row_floats, outputs, first, last, blocks);
-    EXPECT_TRUE(is_near(made_dw.values(),
-                        std::span(dw).subspan(size_t(first) * inputs, made_dw.size()), kTolerance))
-        << size << ", rows " << first << " to " << last << ", " << blocks << " blocks";
-    EXPECT_TRUE(
-        is_near(made_db.values(), std::span(db).subspan(size_t(first), made_db.size()), kTolerance))
+  }
+}
+
+TEST_P(CpuLinear, BackwardBias) {
+  Random random(66);
+  for (const Size& size : sizes()) {
+    Batch batch(size, random.between(1, 20), random);
+    const int first = random.between(0, size.outputs - 1);
+    const int last = random.between(first + 1, size.outputs);
+    Guarded<float> db(size_t(last - first));
+    kernels_.linear_backward_bias(db.data() - first, batch.dy.data(), size.outputs, first, last,
+                                  batch.blocks);
+    EXPECT_TRUE(is_near(db.values(), std::span(batch.db).subspan(size_t(first), db.size()), 1e-5))
         << size;
-    EXPECT_TRUE(made_dw.intact()) << size;
-    EXPECT_TRUE(made_db.intact()) << size;
+    EXPECT_TRUE(db.intact()) << size;
   }
 }
 
