@@ -127,9 +127,10 @@ inline Dataset smooth_samples(const Plan& plan, std::span<const float> parameter
   return data;
 }
 
-// |a - b| <= tolerance * |b| in the Euclidean norm; where b is zero, a must be too. NaN fails.
+// |a - b| <= tolerance * |b| + slack in the Euclidean norm; where b is zero, a must be too. NaN
+// fails.
 template <class A, class B>
-::testing::AssertionResult is_near(const A& a, const B& b, double tolerance) {
+::testing::AssertionResult is_near(const A& a, const B& b, double tolerance, double slack = 0) {
   if (std::size(a) != std::size(b)) {
     return ::testing::AssertionFailure() << std::size(a) << " values, not " << std::size(b);
   }
@@ -139,9 +140,12 @@ template <class A, class B>
     difference += (double(a[i]) - double(b[i])) * (double(a[i]) - double(b[i]));
     norm += double(b[i]) * double(b[i]);
   }
-  if (std::sqrt(difference) <= tolerance * std::sqrt(norm)) return ::testing::AssertionSuccess();
-  return ::testing::AssertionFailure()
-         << "off by " << std::sqrt(difference) << ", at a norm of " << std::sqrt(norm);
+  difference = std::sqrt(difference);
+  norm = std::sqrt(norm);
+  if (difference <= (norm > 0 ? tolerance * norm + slack : 0)) {
+    return ::testing::AssertionSuccess();
+  }
+  return ::testing::AssertionFailure() << "off by " << difference << ", at a norm of " << norm;
 }
 
 }  // namespace digitron::testing
