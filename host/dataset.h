@@ -26,10 +26,12 @@ struct Dataset {
 struct Data {
   std::shared_ptr<const Dataset> train;
   std::shared_ptr<const Dataset> test;
-  std::string source;       // a directory, or "synthetic"
-  std::string description;  // one line for logs: "MNIST from data/mnist", "synthetic digits (not MNIST)"
-  std::string sha256;       // of the training images as IDX bytes, in hexadecimal; empty when not computed
-  bool is_mnist = false;    // the four files are MNIST's, by checksum
+  std::string source;  // a directory, or "synthetic"
+  std::string
+      description;  // one line for logs: "MNIST from data/mnist", "synthetic digits (not MNIST)"
+  std::string
+      sha256;  // of the training images as IDX bytes, in hexadecimal; empty when not computed
+  bool is_mnist = false;  // the four files are MNIST's, by checksum
 };
 
 }  // namespace digitron

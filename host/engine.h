@@ -68,9 +68,9 @@ class Engine {
   virtual void set_optimizer(const Sgd& sgd) = 0;
   virtual void set_order(const Order& order) = 0;
 
-  // Trains steps [first, last) of an epoch (epochs count from 1, an epoch's steps from 0). The last step
-  // of an epoch takes what is left when the batch does not divide the data set. Returns one Metrics a
-  // step, measured before the step's update.
+  // Trains steps [first, last) of an epoch (epochs count from 1, an epoch's steps from 0). The last
+  // step of an epoch takes what is left when the batch does not divide the data set. Returns one
+  // Metrics a step, measured before the step's update.
   virtual std::vector<Metrics> train(int epoch, int first, int last) = 0;
 
   // Loss and accuracy of the present parameters over a whole data set.
@@ -79,22 +79,24 @@ class Engine {
   // images (count, 28, 28) of u8 -> logits (count, kClasses).
   virtual std::vector<float> predict(std::span<const uint8_t> images) = 0;
 
-  // The mean loss's gradient over one batch of at most plan().batch samples, flat in the plan's layout;
-  // parameters stay. For tests.
+  // The mean loss's gradient over one batch of at most plan().batch samples, flat in the plan's
+  // layout; parameters stay. For tests.
   virtual std::vector<float> gradients(std::span<const uint8_t> images,
                                        std::span<const uint8_t> labels) = 0;
 };
 
 // Steps of one epoch: every image is used.
-inline int steps_per_epoch(int count, int batch) { return (count + batch - 1) / batch; }
+inline int steps_per_epoch(int count, int batch) {
+  return (count + batch - 1) / batch;
+}
 
 using EngineOrReason = std::variant<std::unique_ptr<Engine>, Unavailable>;
 
 // threads: 0 takes every core that this process may use.
 std::unique_ptr<Engine> make_cpu_engine(const Plan& plan, int threads);
 
-// device: an index, as in "cuda:1". A build without the toolkit links host/no_cuda.cpp, which always
-// answers Unavailable.
+// device: an index, as in "cuda:1". A build without the toolkit links host/no_cuda.cpp, which
+// always answers Unavailable.
 EngineOrReason make_cuda_engine(const Plan& plan, int device);
 
 // One line per device that can run here, and per kind that cannot, with the reason.

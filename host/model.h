@@ -53,8 +53,8 @@ struct Model {
   std::vector<Layer> layers;
 };
 
-// LeCun, Bottou, Bengio, Haffner, "Gradient-based learning applied to document recognition", 1998, in the
-// form taught today: ReLU, max-pooling, full connections. 61,706 parameters.
+// LeCun, Bottou, Bengio, Haffner, "Gradient-based learning applied to document recognition", 1998,
+// in the form taught today: ReLU, max-pooling, full connections. 61,706 parameters.
 Model lenet5();
 
 // 784-90-70-50-10 with ReLU: 81,080 parameters.

@@ -5,11 +5,16 @@ namespace digitron {
 
 namespace {
 constexpr const char* kReason =
-    "this build has no CUDA engine; install the CUDA toolkit, cuDNN and cuBLAS, then configure again";
+    "this build has no CUDA engine; install the CUDA toolkit, cuDNN and cuBLAS, then configure "
+    "again";
 }
 
-EngineOrReason make_cuda_engine(const Plan&, int) { return Unavailable{kReason}; }
+EngineOrReason make_cuda_engine(const Plan&, int) {
+  return Unavailable{kReason};
+}
 
-std::vector<DeviceReport> cuda_devices() { return {{"cuda", kReason, false}}; }
+std::vector<DeviceReport> cuda_devices() {
+  return {{"cuda", kReason, false}};
+}
 
 }  // namespace digitron

@@ -1,5 +1,5 @@
-// The shuffle: a keyed bijection of [0, count), computed per index, so that no permutation array exists.
-// Constexpr and C++17: device code calls it too.
+// The shuffle: a keyed bijection of [0, count), computed per index, so that no permutation array
+// exists. Constexpr and C++17: device code calls it too.
 #pragma once
 
 #include <cstdint>
@@ -8,9 +8,10 @@
 
 namespace digitron {
 
-// A Feistel network over the smallest even number of bits that holds `count`, walked along its cycle
-// until it lands inside (Black and Rogaway, "Ciphers with arbitrary finite domains", CT-RSA 2002).
-// The domain is under 4 * count, so a walk takes fewer than 4 rounds of the network on average.
+// A Feistel network over the smallest even number of bits that holds `count`, walked along its
+// cycle until it lands inside (Black and Rogaway, "Ciphers with arbitrary finite domains", CT-RSA
+// 2002). The domain is under 4 * count, so a walk takes fewer than 4 rounds of the network on
+// average.
 class Permutation {
  public:
   // The order of epoch `epoch`; with shuffle off, the identity.

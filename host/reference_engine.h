@@ -1,0 +1,52 @@
+// The engine that every other is checked against: plain loops over plain arrays, one thread.
+#pragma once
+
+#include "host/engine.h"
+
+namespace digitron {
+
+template <class T>
+class ReferenceEngine final : public Engine {
+ public:
+  explicit ReferenceEngine(const Plan& plan);
+
+  const Plan& plan() const override { return plan_; }
+  std::string description() const override;
+  void load(std::shared_ptr<const Dataset> train, std::shared_ptr<const Dataset> test) override;
+  void set_parameters(std::span<const float> parameters) override;
+  std::vector<float> parameters() const override;
+  void set_momentum(std::span<const float> momentum) override;
+  std::vector<float> momentum() const override;
+  void set_optimizer(const Sgd& sgd) override { sgd_ = sgd; }
+  void set_order(const Order& order) override { order_ = order; }
+  std::vector<Metrics> train(int epoch, int first, int last) override;
+  Metrics evaluate(Split split) override;
+  std::vector<float> predict(std::span<const uint8_t> images) override;
+  std::vector<float> gradients(std::span<const uint8_t> images,
+                               std::span<const uint8_t> labels) override;
+
+  // The same two in the engine's own precision, for finite differences.
+  std::vector<T>& exact_parameters() { return parameters_; }
+  Metrics compute_gradients(std::span<const uint8_t> images, std::span<const uint8_t> labels);
+  const std::vector<T>& exact_gradients() const { return gradients_; }
+
+ private:
+  void forward(std::span<const uint8_t> images);
+  void backward(int count);
+  void gather(const Dataset& data, const std::vector<uint32_t>& indices);
+
+  Plan plan_;
+  Sgd sgd_;
+  Order order_;
+  std::shared_ptr<const Dataset> train_, test_;
+  std::vector<T> parameters_, momentum_, gradients_;
+  std::vector<std::vector<T>> x_;            // x_[l]: input of layer l; the last one: the logits
+  std::vector<std::vector<T>> dx_;           // their gradients
+  std::vector<std::vector<size_t>> winner_;  // of max-pooling layers
+  std::vector<uint8_t> images_, labels_;     // the gathered batch
+};
+
+extern template class ReferenceEngine<double>;
+extern template class ReferenceEngine<float>;
+
+}  // namespace digitron
