@@ -1,0 +1,15 @@
+// Files that are either the old one or the whole new one, whatever happens in between.
+#pragma once
+
+#include <filesystem>
+#include <string_view>
+
+namespace digitron {
+
+// Writes `bytes` to a temporary name beside `path`, syncs it, and renames it to `path`. On failure
+// the file that was there stays as it was and the temporary is removed. Throws MachineError when
+// the disk is full or faulty, InputError when the place cannot be written (permission, no such
+// directory).
+void write_file_atomically(const std::filesystem::path& path, std::string_view bytes);
+
+}  // namespace digitron

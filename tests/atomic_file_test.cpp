@@ -1,0 +1,103 @@
+#include "host/atomic_file.h"
+
+#include <gmock/gmock.h>
+#include <sys/resource.h>
+
+#include <csignal>
+#include <filesystem>
+#include <string>
+
+#include "host/error.h"
+#include "tests/data_testing.h"
+
+namespace digitron {
+namespace {
+
+using ::testing::ElementsAre;
+using testing::error_of;
+using ::testing::HasSubstr;
+using testing::names_in;
+using testing::read_file;
+using testing::TemporaryDirectory;
+using testing::write_file;
+
+// Writing past `bytes` fails with EFBIG, as on a full disk, while this lives.
+class FileSizeLimit {
+ public:
+  explicit FileSizeLimit(rlim_t bytes) {
+    old_handler_ = std::signal(SIGXFSZ, SIG_IGN);
+    getrlimit(RLIMIT_FSIZE, &old_limit_);
+    const rlimit limit{bytes, old_limit_.rlim_max};
+    setrlimit(RLIMIT_FSIZE, &limit);
+  }
+  ~FileSizeLimit() {
+    setrlimit(RLIMIT_FSIZE, &old_limit_);
+    std::signal(SIGXFSZ, old_handler_);
+  }
+  FileSizeLimit(const FileSizeLimit&) = delete;
+  FileSizeLimit& operator=(const FileSizeLimit&) = delete;
+
+ private:
+  rlimit old_limit_{};
+  void (*old_handler_)(int);
+};
+
+TEST(AtomicFile, WritesNewAndReplacesOld) {
+  const TemporaryDirectory directory;
+  const auto path = directory / "file";
+  write_file_atomically(path, "first");
+  EXPECT_EQ(read_file(path), "first");
+  write_file_atomically(path, std::string("a\0b", 3));
+  EXPECT_EQ(read_file(path), std::string("a\0b", 3));
+  write_file_atomically(path, "");
+  EXPECT_EQ(read_file(path), "");
+  EXPECT_THAT(names_in(directory.path()), ElementsAre("file"));
+}
+
+TEST(AtomicFile, FullDiskIsTheMachinesAndKeepsTheOldFile) {
+  const TemporaryDirectory directory;
+  const auto path = directory / "file";
+  write_file(path, "old");
+  const std::string message = error_of<MachineError>([&] {
+    const FileSizeLimit limit(4096);
+    write_file_atomically(path, std::string(100'000, 'x'));
+  });
+  EXPECT_THAT(message, HasSubstr(path.string()));
+  EXPECT_THAT(message, HasSubstr("disk full"));
+  EXPECT_THAT(message, HasSubstr("free some space"));
+  EXPECT_EQ(read_file(path), "old");
+  EXPECT_THAT(names_in(directory.path()), ElementsAre("file"));
+}
+
+TEST(AtomicFile, MissingDirectoryIsTheUsers) {
+  const TemporaryDirectory directory;
+  const auto path = directory / "missing" / "file";
+  const std::string message = error_of<InputError>([&] { write_file_atomically(path, "x"); });
+  EXPECT_THAT(message, HasSubstr(path.string()));
+  EXPECT_THAT(message, HasSubstr("No such file or directory"));
+  EXPECT_THAT(message, HasSubstr("choose a directory"));
+}
+
+TEST(AtomicFile, DirectoryInTheWayIsTheUsersAndLeavesNoTemporary) {
+  const TemporaryDirectory directory;
+  std::filesystem::create_directories(directory / "file");
+  const std::string message =
+      error_of<InputError>([&] { write_file_atomically(directory / "file", "x"); });
+  EXPECT_THAT(message, HasSubstr((directory / "file").string()));
+  EXPECT_THAT(names_in(directory.path()), ElementsAre("file"));
+  EXPECT_TRUE(std::filesystem::is_directory(directory / "file"));
+}
+
+TEST(AtomicFile, ForbiddenDirectoryIsTheUsers) {
+  if (geteuid() == 0) GTEST_SKIP() << "root may write everywhere";
+  const TemporaryDirectory directory;
+  std::filesystem::permissions(
+      directory.path(), std::filesystem::perms::owner_read | std::filesystem::perms::owner_exec);
+  const std::string message =
+      error_of<InputError>([&] { write_file_atomically(directory / "file", "x"); });
+  std::filesystem::permissions(directory.path(), std::filesystem::perms::owner_all);
+  EXPECT_THAT(message, HasSubstr("Permission denied"));
+}
+
+}  // namespace
+}  // namespace digitron
