@@ -1,0 +1,29 @@
+// SHA-256 in hexadecimal, over OpenSSL.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <span>
+#include <string>
+
+struct evp_md_ctx_st;
+
+namespace digitron {
+
+// Bytes in pieces, then hex() once.
+class Sha256 {
+ public:
+  Sha256();
+  void update(std::span<const uint8_t> bytes);
+  std::string hex();  // 64 lower-case digits
+
+ private:
+  struct Free {
+    void operator()(evp_md_ctx_st* context) const;
+  };
+  std::unique_ptr<evp_md_ctx_st, Free> context_;
+};
+
+std::string sha256_hex(std::span<const uint8_t> bytes);
+
+}  // namespace digitron

@@ -1,0 +1,161 @@
+#include "host/idx.h"
+
+#include <gmock/gmock.h>
+
+#include <string>
+
+#include "host/error.h"
+#include "tests/data_testing.h"
+#include "tests/idx_files.h"
+
+namespace digitron {
+namespace {
+
+using ::testing::AllOf;
+using testing::error_of;
+using testing::gzipped;
+using ::testing::HasSubstr;
+using testing::idx_images_bytes;
+using testing::idx_labels_bytes;
+using testing::read_file;
+using testing::small_dataset;
+using testing::TemporaryDirectory;
+using testing::write_file;
+
+class Idx : public ::testing::Test {
+ protected:
+  // The error that reading `bytes` as images gives. It names the file and leaves it alone.
+  std::string images_error(const std::string& bytes) {
+    write_file(images_, bytes);
+    const std::string message = error_of<InputError>([&] { read_idx_images(images_); });
+    EXPECT_THAT(message, HasSubstr(images_.string()));
+    EXPECT_EQ(read_file(images_), bytes);
+    return message;
+  }
+
+  std::string labels_error(const std::string& bytes) {
+    write_file(labels_, bytes);
+    const std::string message = error_of<InputError>([&] { read_idx_labels(labels_); });
+    EXPECT_THAT(message, HasSubstr(labels_.string()));
+    return message;
+  }
+
+  const TemporaryDirectory directory_;
+  const std::filesystem::path images_ = directory_ / "images";
+  const std::filesystem::path labels_ = directory_ / "labels";
+  const Dataset data_ = small_dataset(400);  // 313,600 bytes: more than one chunk
+  const std::string image_bytes_ = idx_images_bytes(data_);
+};
+
+TEST_F(Idx, ReadsPlainAndGz) {
+  for (const bool gz : {false, true}) {
+    write_file(images_, gz ? gzipped(image_bytes_) : image_bytes_);
+    write_file(labels_, gz ? gzipped(idx_labels_bytes(data_)) : idx_labels_bytes(data_));
+    const Dataset read = read_idx_dataset(images_, labels_);
+    EXPECT_EQ(read.count(), 400);
+    EXPECT_EQ(read.images, data_.images);
+    EXPECT_EQ(read.labels, data_.labels);
+  }
+}
+
+TEST_F(Idx, MissingFile) {
+  EXPECT_THAT(error_of<InputError>([&] { read_idx_images(images_); }),
+              AllOf(HasSubstr(images_.string()), HasSubstr("No such file")));
+}
+
+TEST_F(Idx, DirectoryInPlaceOfAFile) {
+  EXPECT_THAT(error_of<InputError>([&] { read_idx_images(directory_.path()); }),
+              AllOf(HasSubstr(directory_.path().string()), HasSubstr("Is a directory")));
+}
+
+TEST_F(Idx, WrongMagicNumber) {
+  EXPECT_THAT(images_error("hello, this is no IDX file"),
+              AllOf(HasSubstr("wrong magic number: 0x68656c6c"), HasSubstr("0x00000803"),
+                    HasSubstr("check that")));
+  EXPECT_THAT(images_error(idx_labels_bytes(data_)), HasSubstr("0x00000801"));
+  EXPECT_THAT(labels_error(image_bytes_), HasSubstr("0x00000803"));
+}
+
+TEST_F(Idx, TruncatedSaysExpectedAndFound) {
+  EXPECT_THAT(images_error(""), HasSubstr("truncated: 0 bytes"));
+  EXPECT_THAT(images_error(image_bytes_.substr(0, 10)), HasSubstr("truncated: 10 bytes"));
+  EXPECT_THAT(images_error(image_bytes_.substr(0, 16)),
+              AllOf(HasSubstr("promises 313616 bytes"), HasSubstr("has 16")));
+  EXPECT_THAT(images_error(image_bytes_.substr(0, 300'000)),
+              AllOf(HasSubstr("promises 313616 bytes"), HasSubstr("has 300000"),
+                    HasSubstr("get it again")));
+  EXPECT_THAT(images_error(gzipped(image_bytes_.substr(0, 300'000))),
+              AllOf(HasSubstr("promises 313616 bytes"), HasSubstr("has 300000")));
+}
+
+TEST_F(Idx, TrailingBytes) {
+  EXPECT_THAT(images_error(image_bytes_ + "x"), HasSubstr("goes on after the 313616 bytes"));
+  EXPECT_THAT(images_error(gzipped(image_bytes_ + "x")), HasSubstr("goes on after"));
+}
+
+TEST_F(Idx, CorruptGzGivesZlibsReason) {
+  std::string gz = gzipped(image_bytes_);
+  gz[20] = static_cast<char>(~gz[20]);
+  EXPECT_THAT(images_error(gz), AllOf(HasSubstr("is corrupt"), HasSubstr("invalid")));
+
+  gz = gzipped(image_bytes_);
+  gz[gz.size() - 6] ^= 1;  // the check sum at its end
+  EXPECT_THAT(images_error(gz), HasSubstr("incorrect data check"));
+}
+
+TEST_F(Idx, GzThatEndsEarly) {
+  const std::string gz = gzipped(image_bytes_);
+  for (const size_t bytes : {size_t{4}, size_t{30}, gz.size() / 2, gz.size() - 8, gz.size() - 1})
+    EXPECT_THAT(images_error(gz.substr(0, bytes)), HasSubstr("unexpected end of file")) << bytes;
+}
+
+// No byte of a file, wherever it is broken, may do more than throw.
+TEST_F(Idx, AnyCorruptByteThrowsOrReads) {
+  const std::string whole = gzipped(idx_images_bytes(small_dataset(2)));
+  for (size_t i = 0; i < whole.size(); ++i) {
+    std::string gz = whole;
+    gz[i] = static_cast<char>(gz[i] + 85);
+    write_file(images_, gz);
+    try {
+      EXPECT_EQ(read_idx_images(images_).size(), size_t{2 * kImagePixels}) << i;
+    } catch (const InputError&) {
+    }
+  }
+}
+
+TEST_F(Idx, HeaderThatLiesAllocatesNothing) {
+  const auto header = idx_images_header(0xFFFFFFFF);
+  const std::string bytes(header.begin(), header.end());
+  EXPECT_THAT(images_error(bytes + "xyz"), HasSubstr("promises 3367254359296 bytes, it has 19"));
+  EXPECT_THAT(images_error(gzipped(bytes + "xyz")), HasSubstr("it has 19"));
+  EXPECT_THAT(labels_error(std::string("\0\0\10\1\x7f\xff\xff\xff", 8)), HasSubstr("it has 8"));
+}
+
+TEST_F(Idx, ImagesOfAnotherSize) {
+  std::string bytes = image_bytes_;
+  bytes[11] = 32;
+  EXPECT_THAT(images_error(bytes), AllOf(HasSubstr("32x28"), HasSubstr("must be 28x28")));
+}
+
+TEST_F(Idx, NoImages) {
+  EXPECT_THAT(images_error(idx_images_bytes({})), HasSubstr("has no images"));
+  EXPECT_THAT(labels_error(idx_labels_bytes({})), HasSubstr("has no labels"));
+}
+
+TEST_F(Idx, LabelAboveNine) {
+  Dataset bad = data_;
+  bad.labels[17] = 10;
+  EXPECT_THAT(labels_error(idx_labels_bytes(bad)),
+              AllOf(HasSubstr("label 10 at index 17"), HasSubstr("must be 0 to 9")));
+}
+
+TEST_F(Idx, CountsThatDiffer) {
+  write_file(images_, image_bytes_);
+  write_file(labels_, idx_labels_bytes(small_dataset(399)));
+  EXPECT_THAT(error_of<InputError>([&] { read_idx_dataset(images_, labels_); }),
+              AllOf(HasSubstr(images_.string() + " has 400 images"),
+                    HasSubstr(labels_.string() + " has 399 labels"), HasSubstr("take both")));
+}
+
+}  // namespace
+}  // namespace digitron
