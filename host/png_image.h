@@ -1,0 +1,37 @@
+// PNG images, and what turns a picture of a digit into what MNIST would have made of it.
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <span>
+#include <string>
+#include <vector>
+
+namespace digitron {
+
+struct GreyImage {
+  std::string name;  // where it is from, for error messages
+  int width = 0;
+  int height = 0;
+  std::vector<uint8_t> pixels;  // (height, width)
+};
+
+// Reads any PNG as 8-bit grey: 16 bits are reduced, palettes looked up, colour becomes its
+// luminance, and alpha is composed over white, as on paper. 8-bit grey without alpha comes out as
+// it is in the file. Throws InputError when the file is missing, is not a PNG, is broken, or has
+// more than 64 million pixels.
+GreyImage read_png_grey(const std::filesystem::path& path);
+
+// pixels (height, width). Replaces a file of that name. Throws as write_file_atomically does.
+void write_png_grey(const std::filesystem::path& path, int width, int height,
+                    std::span<const uint8_t> pixels);
+
+// -> (28, 28), white ink on black ground, as MNIST prepares its digits. The ground is the border's
+// median, and dark ink on a light ground is inverted. A 28x28 image is taken to be prepared
+// already: it is inverted when its ground is light, and never rescaled. Any other is cropped to its
+// ink, stretched in contrast, scaled by area averaging so that the longer side takes 20 pixels, and
+// placed with its centre of mass in the middle. Throws InputError when nothing is drawn on the
+// image.
+std::vector<uint8_t> prepare_digit(const GreyImage& image);
+
+}  // namespace digitron
