@@ -81,6 +81,19 @@ std::vector<double> softmax(std::span<const float> logits) {
   return probabilities;
 }
 
+std::string prediction_table(const std::vector<std::string>& names, std::span<const float> logits) {
+  std::vector<Row> rows{{"image", "class"}};
+  for (int c = 0; c < kClasses; ++c) rows[0].push_back("P(" + std::to_string(c) + ")");
+  const std::vector<int> classes = predicted_classes(logits);
+  for (size_t i = 0; i < names.size(); ++i) {
+    Row& row = rows.emplace_back(Row{names[i], std::to_string(classes[i])});
+    for (const double probability : softmax(logits.subspan(i * kClasses, kClasses))) {
+      row.push_back(fmt::format("{:.4f}", probability));
+    }
+  }
+  return format_table(rows, "lr" + std::string(kClasses, 'r'));
+}
+
 std::string confusion_table(std::span<const uint8_t> labels, std::span<const int> predictions) {
   std::array<std::array<int64_t, kClasses>, kClasses> counts{};
   for (size_t i = 0; i < labels.size(); ++i) {
@@ -101,7 +114,7 @@ std::string confusion_table(std::span<const uint8_t> labels, std::span<const int
     row.push_back(images > 0 ? fmt::format("{:.2f}%", recall) : "-");
   }
   return "Confusion matrix: rows are the truth, columns the prediction\n\n" +
-         format_table(rows, "r" + std::string(kClasses, 'r') + "r");
+         format_table(rows, std::string(kClasses + 2, 'r'));
 }
 
 }  // namespace digitron

@@ -198,7 +198,8 @@ std::string SafetensorsFile::read_header() {
 }
 
 void SafetensorsFile::parse_header(const std::string& header) {
-  for (const auto& [name, entry] : parse_object(path_, header).items()) {
+  const json object = parse_object(path_, header);
+  for (const auto& [name, entry] : object.items()) {
     if (name != "__metadata__") {
       tensors_.push_back(parse_tensor(path_, name, entry));
       continue;
