@@ -132,7 +132,9 @@ class Parser {
 };
 
 Model named_model(const NamedModel& known) {
-  Model model{known.id, known.name, {}, {}};
+  Model model;
+  model.id = known.id;
+  model.name = known.name;
   model.layers = Parser(known.text).layers(model.input);
   return model;
 }

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <CLI/CLI.hpp>
+#include <cstdint>
 #include <functional>
 #include <string>
 #include <vector>
@@ -18,6 +19,9 @@ Command add_eval(CLI::App& app);
 Command add_predict(CLI::App& app);
 Command add_inspect(CLI::App& app);
 Command add_devices(CLI::App& app);
+
+// The synthetic digits are one data set: a run's --seed does not change what it learns from.
+inline constexpr uint64_t kDataSeed = 1;
 
 // Help texts that several commands share.
 inline constexpr const char* kModelHelp =

@@ -38,7 +38,7 @@ int run(int argc, char** argv) {
   app.set_version_flag("--version", "digitron " + version() + " (" + compiler() + ")");
   app.footer("Each command has a --help of its own, for example: digitron train --help");
   app.get_formatter()->column_width(28);
-  app.require_subcommand(1);
+  app.option_defaults()->multi_option_policy(CLI::MultiOptionPolicy::TakeLast);
   const std::vector<Command> commands{add_train(app, {argv, argv + argc}), add_eval(app),
                                       add_predict(app), add_inspect(app), add_devices(app)};
   try {
@@ -52,7 +52,7 @@ int run(int argc, char** argv) {
   for (const Command& command : commands) {
     if (command.options->parsed()) return command.run();
   }
-  return kInputExitCode;
+  throw InputError("no command given; see digitron --help");
 }
 
 }  // namespace

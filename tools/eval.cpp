@@ -27,7 +27,7 @@ struct EvalOptions {
 
 int evaluate(const EvalOptions& options) {
   const Checkpoint checkpoint = load_checkpoint(options.checkpoint, options.model, kBatch);
-  const Data data = load_data(options.data);
+  const Data data = load_data(options.data, kDataSeed);
   const std::unique_ptr<Engine> engine =
       make_engine(options.device, checkpoint.plan, options.threads);
   engine->load(data.train, data.test);

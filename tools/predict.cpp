@@ -48,6 +48,7 @@ Command add_predict(CLI::App& app) {
   sub->add_option("images", options->images,
                   "PNG images of any size, grey or colour, dark on light or light on dark")
       ->required()
+      ->multi_option_policy(CLI::MultiOptionPolicy::TakeAll)
       ->option_text("IMAGE...");
   return {sub, [options] { return predict(*options); }};
 }

@@ -56,7 +56,7 @@ int train(TrainOptions& options) {
   settings.shuffle = !options.no_shuffle;
   check_settings(settings);
   const Model model = find_model(options.model);
-  const Data data = load_data(options.data);
+  const Data data = load_data(options.data, kDataSeed);
   check_batch(settings.batch, data.train->count());
 
   const Plan plan = make_plan(model, settings.batch);
