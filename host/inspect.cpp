@@ -56,7 +56,7 @@ std::string plan_table(const Plan& plan) {
   const int64_t parameter_bytes = parameters * static_cast<int64_t>(sizeof(float));
   return fmt::format(
       "{}: {} parameters, {} bytes in fp32\n\n{}\n"
-      "FLOPs and bytes are for one step of {} images; a multiply-add counts 2 FLOPs,\n"
+      "FLOPs and bytes are for one step at batch {}; a multiply-add counts 2 FLOPs,\n"
       "and backward leaves out the gradient of the images, which nobody needs.\n",
       plan.model.name, grouped(parameters), grouped(parameter_bytes),
       format_table(rows, "llllrrrr"), plan.batch);

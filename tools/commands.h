@@ -23,16 +23,15 @@ Command add_devices(CLI::App& app);
 // The synthetic digits are one data set: a run's --seed does not change what it learns from.
 inline constexpr uint64_t kDataSeed = 1;
 
-// Help texts that several commands share.
-inline constexpr const char* kModelHelp =
-    "lenet5, custom-mlp, or a text such as 'conv 8x5 pad 2, relu, maxpool 2, fc 10'";
-inline constexpr const char* kDataHelp =
-    "Directory of MNIST's four IDX files (plain or .gz) or of train/ and test/ with "
-    "{number}_{label}.png, or the word 'synthetic'. Default: $DIGITRON_DATA, data/mnist, "
-    "../shared/mnist, a download, synthetic, whichever is there first";
-inline constexpr const char* kDeviceHelp =
-    "auto (CUDA where it is available, else the CPU), cpu, cuda or cuda:N";
-inline constexpr const char* kThreadsHelp =
-    "Threads of the CPU engine, 0 for every core; the result does not depend on it";
+// Options that several commands share.
+CLI::Option* add_model(CLI::App& app, std::string& model);
+CLI::Option* add_checkpoint(CLI::App& app, std::string& checkpoint);
+CLI::Option* add_data(CLI::App& app, std::string& data);
+CLI::Option* add_device(CLI::App& app, std::string& device);
+CLI::Option* add_threads(CLI::App& app, int& threads);
+
+// What --model means beside --checkpoint.
+inline constexpr const char* kCheckpointModelHelp =
+    "As for train. Default: the model that the file's metadata names";
 
 }  // namespace digitron

@@ -36,11 +36,11 @@ void flush_output() {
 int run(int argc, char** argv) {
   CLI::App app("Digitron trains small image classifiers on MNIST.", "digitron");
   app.set_version_flag("--version", "digitron " + version() + " (" + compiler() + ")");
-  app.footer("Each command has a --help of its own, for example: digitron train --help");
-  app.get_formatter()->column_width(28);
+  app.get_formatter()->column_width(31);
   app.option_defaults()->multi_option_policy(CLI::MultiOptionPolicy::TakeLast);
   const std::vector<Command> commands{add_train(app, {argv, argv + argc}), add_eval(app),
                                       add_predict(app), add_inspect(app), add_devices(app)};
+  app.footer("Each command has a --help of its own, for example: digitron train --help");
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& error) {

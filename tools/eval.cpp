@@ -49,13 +49,11 @@ int evaluate(const EvalOptions& options) {
 Command add_eval(CLI::App& app) {
   CLI::App* sub = app.add_subcommand("eval", "Loss, accuracy and confusion matrix on the test set");
   auto options = std::make_shared<EvalOptions>();
-  sub->add_option("--checkpoint", options->checkpoint, "Safetensors file of the parameters")
-      ->required();
-  sub->add_option("--data", options->data, kDataHelp);
-  sub->add_option("--model", options->model,
-                  std::string(kModelHelp) + ". Default: what the file's metadata names");
-  sub->add_option("--device", options->device, kDeviceHelp)->capture_default_str();
-  sub->add_option("--threads", options->threads, kThreadsHelp)->capture_default_str();
+  add_checkpoint(*sub, options->checkpoint);
+  add_data(*sub, options->data);
+  add_model(*sub, options->model)->description(kCheckpointModelHelp);
+  add_device(*sub, options->device);
+  add_threads(*sub, options->threads);
   return {sub, [options] { return evaluate(*options); }};
 }
 

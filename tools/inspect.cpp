@@ -38,7 +38,7 @@ int devices() {
 Command add_inspect(CLI::App& app) {
   CLI::App* sub = app.add_subcommand("inspect", "A model's layers, parameters, FLOPs and memory");
   auto options = std::make_shared<InspectOptions>();
-  sub->add_option("--model", options->model, kModelHelp)->capture_default_str();
+  add_model(*sub, options->model)->capture_default_str();
   sub->add_option("--batch", options->batch, "Images a step")->capture_default_str();
   return {sub, [options] { return inspect(*options); }};
 }

@@ -41,15 +41,13 @@ Command add_predict(CLI::App& app) {
   CLI::App* sub =
       app.add_subcommand("predict", "Class and probabilities of PNG images of one digit");
   auto options = std::make_shared<PredictOptions>();
-  sub->add_option("--checkpoint", options->checkpoint, "Safetensors file of the parameters")
-      ->required();
-  sub->add_option("--model", options->model,
-                  std::string(kModelHelp) + ". Default: what the file's metadata names");
-  sub->add_option("images", options->images,
+  add_checkpoint(*sub, options->checkpoint);
+  add_model(*sub, options->model)->description(kCheckpointModelHelp);
+  sub->add_option("IMAGE", options->images,
                   "PNG images of any size, grey or colour, dark on light or light on dark")
       ->required()
       ->multi_option_policy(CLI::MultiOptionPolicy::TakeAll)
-      ->option_text("IMAGE...");
+      ->type_name("FILE");
   return {sub, [options] { return predict(*options); }};
 }
 

@@ -36,9 +36,9 @@ void log_start(const TrainSettings& s, const Engine& engine, const Data& data,
   if (!data.is_mnist)
     spdlog::warn("Warning: this data is not MNIST, and its figures are not MNIST's");
   spdlog::info("Device: {}, fp32", engine.description());
-  spdlog::info("SGD: batch {}, lr {}, momentum {}, weight decay {}, seed {}{}, {} epochs", s.batch,
-               s.lr, s.momentum, s.weight_decay, s.seed, s.shuffle ? "" : ", not shuffled",
-               s.epochs);
+  spdlog::info("SGD: epochs {}, batch {}, lr {}, momentum {}, weight decay {}, seed {}{}", s.epochs,
+               s.batch, s.lr, s.momentum, s.weight_decay, s.seed,
+               s.shuffle ? "" : ", not shuffled");
   spdlog::info("Output: {}", out.string());
 }
 
@@ -47,6 +47,7 @@ void log_end(const TrainResult& result, const RunDirectory& directory) {
     spdlog::info("Final test accuracy: {:.2f}% after {} steps", 100 * result.test->accuracy(),
                  grouped(result.steps));
   }
+  if (result.steps == 0) return;  // interrupted before there was anything to save
   spdlog::info("Wrote run.json, metrics.jsonl and model.safetensors in {}",
                directory.path().string());
 }
@@ -86,7 +87,9 @@ void add_settings(CLI::App& app, TrainOptions& o) {
   app.add_option("--momentum", s.momentum, "Momentum, from 0 to below 1")->capture_default_str();
   app.add_option("--weight-decay", s.weight_decay, "L2 weight decay, as in torch.optim.SGD")
       ->capture_default_str();
-  app.add_option("--seed", s.seed, "Of the initial weights and the order of the images")
+  app.add_option("--seed", s.seed, "Seed of the initial weights and of the images' order")
+      ->check(CLI::NonNegativeNumber)
+      ->type_name("INT")
       ->capture_default_str();
   app.add_flag("--no-shuffle", o.no_shuffle,
                "Take the images in the order of the file, every epoch");
@@ -102,16 +105,17 @@ Command add_train(CLI::App& app, std::vector<std::string> command_line) {
   auto options = std::make_shared<TrainOptions>();
   options->request.command = std::move(command_line);
   options->request.device = "auto";
-  sub->add_option("--model", options->model, kModelHelp)->capture_default_str();
-  sub->add_option("--data", options->data, kDataHelp);
-  sub->add_option(
-      "--out", options->out,
-      "Directory for run.json, metrics.jsonl and model.safetensors. Default: runs/MODEL");
+  add_model(*sub, options->model)->capture_default_str();
+  add_data(*sub, options->data);
+  sub->add_option("--out", options->out,
+                  "For run.json, metrics.jsonl and model.safetensors. Default: runs/MODEL")
+      ->type_name("DIR");
   sub->add_option("--init", options->request.init,
-                  "Safetensors file of the initial parameters. Default: drawn from the seed");
+                  "Safetensors file of the initial parameters. Default: drawn from the seed")
+      ->type_name("FILE");
   add_settings(*sub, *options);
-  sub->add_option("--device", options->request.device, kDeviceHelp)->capture_default_str();
-  sub->add_option("--threads", options->request.threads, kThreadsHelp)->capture_default_str();
+  add_device(*sub, options->request.device);
+  add_threads(*sub, options->request.threads);
   return {sub, [options] { return train(*options); }};
 }
 
