@@ -256,9 +256,10 @@ TEST_F(SafetensorsTest, AnyByteOfTheHeaderChanged) {
   const std::string good = safetensors_bytes(plan_, parameters_, {});
   const size_t header_end = good.find("}}") + 2;
   for (size_t at = 0; at < header_end; ++at) {
-    for (const char value : {'\0', '0', '9', '"', '{', ']', ',', '\x7f', '\xff'}) {
+    for (const char value : {'0', '"', '}', '\xff'}) {
       std::string bytes = good;
       bytes[at] = value;
+      std::filesystem::remove(path_);  // writing anew is faster than writing over
       write_file(path_, bytes);
       try {
         EXPECT_EQ(load_parameters(path_, plan_), parameters_);
