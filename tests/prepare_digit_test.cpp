@@ -54,8 +54,8 @@ TEST(PrepareDigit, CentresByMassNotByBox) {
     mass_x += digit[static_cast<size_t>(i)] * (i % kImageSide + 0.5);
     mass_y += digit[static_cast<size_t>(i)] * (i / kImageSide + 0.5);
   }
-  EXPECT_TRUE(std::abs(mass_x / mass - 14) <= 0.51) << mass_x / mass;
-  EXPECT_TRUE(std::abs(mass_y / mass - 14) <= 0.51) << mass_y / mass;
+  EXPECT_TRUE(std::abs(mass_x / mass - 14.5) <= 0.51) << mass_x / mass;
+  EXPECT_TRUE(std::abs(mass_y / mass - 14.5) <= 0.51) << mass_y / mass;
 }
 
 TEST(PrepareDigit, AveragesAreas) {

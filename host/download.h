@@ -1,0 +1,24 @@
+// Files from public mirrors, trusted only by their check sums.
+#pragma once
+
+#include <filesystem>
+#include <span>
+#include <string>
+
+namespace digitron {
+
+struct KnownFile {
+  std::string name;    // uncompressed: a mirror has name.gz
+  std::string sha256;  // of the uncompressed bytes
+};
+
+// Gets every file as directory/name.gz, creating the directory. A mirror is the part of a URL
+// before
+// "/name.gz"; each file takes the first mirror that gives the right bytes. Nothing is written
+// before all files are here and verified, then each goes to a temporary name and is renamed; a
+// failure on the way leaves nothing new behind. Throws MachineError with every mirror's reason, or
+// as write_file_atomically does.
+void download_files(std::span<const std::string> mirrors, std::span<const KnownFile> files,
+                    const std::filesystem::path& directory);
+
+}  // namespace digitron

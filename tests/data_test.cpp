@@ -1,0 +1,233 @@
+#include "host/data.h"
+
+#include <gmock/gmock.h>
+#include <spdlog/sinks/ostream_sink.h>
+#include <spdlog/spdlog.h>
+
+#include <cstdlib>
+#include <optional>
+#include <sstream>
+
+#include "host/error.h"
+#include "host/png_image.h"
+#include "host/sha256.h"
+#include "host/synthetic.h"
+#include "tests/data_testing.h"
+#include "tests/idx_files.h"
+
+namespace digitron {
+namespace {
+
+using ::testing::AllOf;
+using testing::error_of;
+using testing::gzipped;
+using ::testing::HasSubstr;
+using ::testing::Not;
+using testing::small_dataset;
+using testing::TemporaryDirectory;
+using testing::write_file;
+using testing::write_idx_directory;
+
+std::string sha256_of(const std::string& bytes) {
+  return sha256_hex({reinterpret_cast<const uint8_t*>(bytes.data()), bytes.size()});
+}
+
+void write_png_folder(const std::filesystem::path& folder, const Dataset& data) {
+  std::filesystem::create_directories(folder);
+  for (int i = 0; i < data.count(); ++i) {
+    const std::string label = std::to_string(data.labels[static_cast<size_t>(i)]);
+    write_png_grey(
+        folder / (std::to_string(i) + "_" + label + ".png"), kImageSide, kImageSide,
+        std::span(data.images).subspan(static_cast<size_t>(i) * kImagePixels, kImagePixels));
+  }
+}
+
+// A search among temporary folders, in which the small data set plays MNIST's part.
+class DataTest : public ::testing::Test {
+ protected:
+  void SetUp() override {
+    if (const char* value = std::getenv("DIGITRON_DATA")) variable_ = value;
+    unsetenv("DIGITRON_DATA");
+    spdlog::set_default_logger(std::make_shared<spdlog::logger>(
+        "test", std::make_shared<spdlog::sinks::ostream_sink_mt>(log_)));
+  }
+  void TearDown() override {
+    unsetenv("DIGITRON_DATA");
+    if (variable_) setenv("DIGITRON_DATA", variable_->c_str(), 1);
+    spdlog::set_default_logger(logger_);
+  }
+
+  Data load(const std::string& source) { return load_data(source, 1, options_); }
+
+  void expect_small(const Data& data) {
+    EXPECT_EQ(data.train->images, train_.images);
+    EXPECT_EQ(data.train->labels, train_.labels);
+    EXPECT_EQ(data.test->images, test_.images);
+    EXPECT_EQ(data.test->labels, test_.labels);
+    EXPECT_EQ(data.sha256, options_.mnist_files[0].sha256);
+    EXPECT_TRUE(data.is_mnist);
+    EXPECT_EQ(data.description, "MNIST from " + data.source);
+  }
+
+  void expect_synthetic(const Data& data) {
+    EXPECT_EQ(data.source, "synthetic");
+    EXPECT_THAT(data.description, HasSubstr("not MNIST"));
+    EXPECT_FALSE(data.is_mnist);
+    EXPECT_EQ(data.train->count(), kSyntheticTrainCount);
+    EXPECT_EQ(data.test->count(), kSyntheticTestCount);
+  }
+
+  const TemporaryDirectory directory_;
+  const std::filesystem::path first_ = directory_ / "first";
+  const std::filesystem::path second_ = directory_ / "second";
+  const std::filesystem::path mirror_ = directory_ / "mirror";
+  const Dataset train_ = small_dataset(30);
+  const Dataset test_ = small_dataset(20, 100);
+  const SearchOptions options_{
+      {first_, second_},
+      first_,
+      {"file://" + (directory_ / "no-mirror").string(), "file://" + mirror_.string()},
+      {{{kMnistFiles[0].name, sha256_of(testing::idx_images_bytes(train_))},
+        {kMnistFiles[1].name, sha256_of(testing::idx_labels_bytes(train_))},
+        {kMnistFiles[2].name, sha256_of(testing::idx_images_bytes(test_))},
+        {kMnistFiles[3].name, sha256_of(testing::idx_labels_bytes(test_))}}}};
+  std::ostringstream log_;
+
+ private:
+  std::optional<std::string> variable_;
+  const std::shared_ptr<spdlog::logger> logger_ = spdlog::default_logger();
+};
+
+TEST_F(DataTest, NamedDirectoryPlainAndGz) {
+  for (const std::string suffix : {"", ".gz"}) {
+    write_idx_directory(directory_ / ("idx" + suffix), train_, test_, suffix);
+    const Data data = load((directory_ / ("idx" + suffix)).string());
+    EXPECT_EQ(data.source, (directory_ / ("idx" + suffix)).string());
+    expect_small(data);
+  }
+}
+
+TEST_F(DataTest, OtherSpelling) {
+  write_file(first_ / "train-images.idx3-ubyte", testing::idx_images_bytes(train_));
+  write_file(first_ / "train-labels.idx1-ubyte", testing::idx_labels_bytes(train_));
+  write_file(first_ / "t10k-images.idx3-ubyte.gz", gzipped(testing::idx_images_bytes(test_)));
+  write_file(first_ / "t10k-labels.idx1-ubyte", testing::idx_labels_bytes(test_));
+  expect_small(load(first_.string()));
+}
+
+TEST_F(DataTest, PngFolders) {
+  write_png_folder(first_ / "train", train_);
+  write_png_folder(first_ / "test", test_);
+  expect_small(load(first_.string()));
+}
+
+TEST_F(DataTest, OtherImagesAreFineAndSaidNotToBeMnist) {
+  write_idx_directory(first_, train_, small_dataset(20, 3));
+  const Data data = load(first_.string());
+  EXPECT_FALSE(data.is_mnist);
+  EXPECT_THAT(data.description, AllOf(HasSubstr(first_.string()), HasSubstr("not MNIST")));
+}
+
+TEST_F(DataTest, NamedDirectoryIsMissing) {
+  write_idx_directory(first_, train_, test_);  // which the search would find
+  const std::string missing = (directory_ / "missing").string();
+  EXPECT_THAT(error_of<InputError>([&] { load(missing); }),
+              AllOf(HasSubstr("no data directory " + missing), HasSubstr("give --data")));
+  setenv("DIGITRON_DATA", missing.c_str(), 1);
+  EXPECT_THAT(error_of<InputError>([&] { load(""); }),
+              AllOf(HasSubstr("no data directory " + missing), HasSubstr("$DIGITRON_DATA")));
+}
+
+TEST_F(DataTest, NamedDirectoryWithoutDataListsWhatItLookedFor) {
+  EXPECT_THAT(error_of<InputError>([&] { load(directory_.path().string()); }),
+              AllOf(HasSubstr(directory_.path().string()), HasSubstr("train-images-idx3-ubyte"),
+                    HasSubstr("t10k-labels-idx1-ubyte"), HasSubstr("{number}_{label}.png")));
+}
+
+TEST_F(DataTest, OneFileIsMissing) {
+  write_idx_directory(first_, train_, test_);
+  std::filesystem::remove(first_ / "t10k-labels-idx1-ubyte");
+  EXPECT_THAT(
+      error_of<InputError>([&] { load(first_.string()); }),
+      AllOf(HasSubstr((first_ / "t10k-labels-idx1-ubyte").string()), HasSubstr("is missing")));
+}
+
+TEST_F(DataTest, OnePngFolderIsMissing) {
+  write_png_folder(first_ / "train", train_);
+  EXPECT_THAT(error_of<InputError>([&] { load(first_.string()); }),
+              HasSubstr((first_ / "test").string()));
+}
+
+TEST_F(DataTest, BrokenTestSetIsSeenToo) {
+  write_idx_directory(first_, train_, test_);
+  std::filesystem::resize_file(first_ / "t10k-images-idx3-ubyte", 1000);
+  EXPECT_THAT(error_of<InputError>([&] { load(first_.string()); }),
+              AllOf(HasSubstr("t10k-images-idx3-ubyte"), HasSubstr("truncated")));
+}
+
+TEST_F(DataTest, SearchTakesTheVariableThenTheDirectoriesInOrder) {
+  write_idx_directory(second_, train_, test_);
+  EXPECT_EQ(load("").source, second_.string());
+  std::filesystem::create_directories(first_);  // empty: absent
+  EXPECT_EQ(load("").source, second_.string());
+  write_idx_directory(first_, train_, test_);
+  EXPECT_EQ(load("").source, first_.string());
+  write_idx_directory(directory_ / "variable", train_, test_);
+  setenv("DIGITRON_DATA", (directory_ / "variable").c_str(), 1);
+  EXPECT_EQ(load("").source, (directory_ / "variable").string());
+  EXPECT_EQ(load(second_.string()).source, second_.string());
+}
+
+TEST_F(DataTest, SearchStopsAtABrokenDirectory) {
+  write_idx_directory(first_, train_, test_);
+  write_idx_directory(second_, train_, test_);
+  write_file(first_ / "train-labels-idx1-ubyte", "broken");
+  EXPECT_THAT(error_of<InputError>([&] { load(""); }),
+              HasSubstr((first_ / "train-labels-idx1-ubyte").string()));
+}
+
+TEST_F(DataTest, SearchDownloads) {
+  write_idx_directory(mirror_, train_, test_, ".gz");
+  const Data data = load("");
+  EXPECT_EQ(data.source, first_.string());
+  expect_small(data);
+  EXPECT_THAT(log_.str(), Not(HasSubstr("warning")));
+
+  std::filesystem::remove_all(mirror_);  // and finds it the next time
+  expect_small(load(""));
+}
+
+TEST_F(DataTest, SearchFallsToSyntheticWithWarnings) {
+  const Data data = load("");
+  expect_synthetic(data);
+  EXPECT_THAT(log_.str(), AllOf(HasSubstr("MNIST was not downloaded"), HasSubstr("NOT MNIST")));
+  EXPECT_FALSE(std::filesystem::exists(first_));
+}
+
+TEST_F(DataTest, SyntheticByName) {
+  const Data data = load("synthetic");
+  expect_synthetic(data);
+  EXPECT_EQ(data.sha256, sha256_of(testing::idx_images_bytes(*data.train)));
+  EXPECT_NE(data.sha256, load_data("synthetic", 2, options_).sha256);
+  setenv("DIGITRON_DATA", "synthetic", 1);
+  EXPECT_EQ(load("").sha256, data.sha256);
+}
+
+// The real files, where a machine has them: beside the sources, or where $DIGITRON_DATA says.
+TEST(RealMnist, IsRecognisedByItsSums) {
+  const char* const variable = std::getenv("DIGITRON_DATA");
+  const std::filesystem::path beside =
+      std::filesystem::path(__FILE__).parent_path().parent_path().parent_path() / "shared" /
+      "mnist";
+  const std::string directory = variable != nullptr ? variable : beside.string();
+  if (!std::filesystem::is_directory(directory)) GTEST_SKIP() << "no MNIST at " << directory;
+  const Data data = load_data(directory, 1);
+  EXPECT_TRUE(data.is_mnist);
+  EXPECT_EQ(data.train->count(), 60'000);
+  EXPECT_EQ(data.test->count(), 10'000);
+  EXPECT_EQ(data.train->labels[0], 5);
+  EXPECT_EQ(data.test->labels[0], 7);
+}
+
+}  // namespace
+}  // namespace digitron
