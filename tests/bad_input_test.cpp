@@ -35,7 +35,7 @@ class BadInputTest : public testing::ProgramTest {
   void expect_train_error(const std::vector<std::string>& options, const std::string& message) {
     const auto before = contents(out());
     expect_error(train(options), 2, message);
-    EXPECT_EQ(contents(out()), before);
+    EXPECT_TRUE(contents(out()) == before);
   }
 
   void expect_data_error(const std::string& name, const std::string& bytes,
@@ -45,7 +45,7 @@ class BadInputTest : public testing::ProgramTest {
     SCOPED_TRACE(name + ": " + message);
     expect_train_error({"--data", bad_data()}, bad_data() + name);
     expect_train_error({"--data", bad_data()}, message);
-    EXPECT_EQ(contents(bad_data()), before);
+    EXPECT_TRUE(contents(bad_data()) == before);
   }
 
   // As initial parameters and as a checkpoint.
@@ -56,7 +56,7 @@ class BadInputTest : public testing::ProgramTest {
     expect_train_error({"--init", path}, message);
     expect_error(run_program({"eval", "--checkpoint", path, "--model", "fc 10", "--data", data()}),
                  2, message);
-    EXPECT_EQ(read_file(path), bytes);
+    EXPECT_TRUE(read_file(path) == bytes);
   }
 };
 
@@ -103,9 +103,9 @@ TEST_F(BadInputTest, ModelsAndDevices) {
 }
 
 TEST_F(BadInputTest, LossThatIsNotANumber) {
-  const ProgramResult result = train({"--lr", "1e30", "--epochs", "5"});
+  const ProgramResult result = train({"--model", "fc 16, fc 10", "--lr", "1e30"});
   expect_error(result, 2, "the loss is not finite any more at step ");
-  EXPECT_EQ(read_file(out() + "/model.safetensors"), "old /model.safetensors");
+  EXPECT_TRUE(read_file(out() + "/model.safetensors") == "old /model.safetensors");
 }
 
 TEST_F(BadInputTest, Data) {
@@ -189,14 +189,14 @@ TEST_F(BadInputTest, OutputDirectory) {
 TEST_F(BadInputTest, FullDisk) {
   const auto before = contents(out());
   const ProgramResult result =
-      run_shell("ulimit -f 0; exec \"$0\" \"$@\" | cat", train_arguments());
+      run_shell("(ulimit -f 0; exec \"$0\" \"$@\") 2>&1 >/dev/null | cat >&2", train_arguments());
   expect_error({1, result.out, result.err}, 1, "cannot write " + out() + "/run.json");
-  EXPECT_EQ(contents(out()), before);
+  EXPECT_TRUE(contents(out()) == before);
 
   // Room for the run's first files, but not for a checkpoint of 31 kB.
   const ProgramResult later = run_shell("ulimit -f 20; exec \"$0\" \"$@\"", train_arguments());
   expect_error(later, 1, "cannot write " + out() + "/model.safetensors");
-  EXPECT_EQ(read_file(out() + "/model.safetensors"), "old /model.safetensors");
+  EXPECT_TRUE(read_file(out() + "/model.safetensors") == "old /model.safetensors");
   EXPECT_EQ(contents(out()).size(), 3u) << "nothing temporary is left";
 }
 

@@ -61,7 +61,7 @@ class SafetensorsTest : public ::testing::Test {
     const std::string message = error_of<InputError>([&] { load_parameters(path_, plan_); });
     EXPECT_THAT(message, HasSubstr(path_.string()));
     EXPECT_THAT(message, HasSubstr("; ")) << "what to do";
-    EXPECT_EQ(read_file(path_), before);
+    EXPECT_TRUE(read_file(path_) == before);
     return message;
   }
 

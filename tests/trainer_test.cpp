@@ -264,7 +264,7 @@ TEST_F(TrainerTest, FullDiskKeepsTheLastCheckpoint) {
   const testing::FileSizeLimit limit(1000);
   const std::string message = error_of<MachineError>([&] { run(); });
   EXPECT_THAT(message, HasSubstr((directory_ / "model.safetensors").string()));
-  EXPECT_EQ(read_file(directory_ / "model.safetensors"), before);
+  EXPECT_TRUE(read_file(directory_ / "model.safetensors") == before);
   EXPECT_EQ(testing::names_in(directory_.path()).size(), 3u);
 }
 
