@@ -7,14 +7,9 @@
 #include <string>
 #include <vector>
 
+#include "host/dataset_constants.h"
+
 namespace digitron {
-
-inline constexpr int kImageSide = 28;
-inline constexpr int kImagePixels = kImageSide * kImageSide;
-
-// Every engine normalises a pixel as (u8 / 255 - kPixelMean) / kPixelDeviation.
-inline constexpr float kPixelMean = 0.1307f;
-inline constexpr float kPixelDeviation = 0.3081f;
 
 struct Dataset {
   std::vector<uint8_t> images;  // (count, 28, 28)

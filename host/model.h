@@ -14,6 +14,7 @@ struct Shape {
   int channels;
   int height;
   int width;
+  bool flat = false;  // behind a linear layer: no longer an image
 
   int count() const { return channels * height * width; }
   bool operator==(const Shape&) const = default;

@@ -17,6 +17,11 @@ size_t aligned(size_t floats) {
   return (floats + kAlignmentFloats - 1) / kAlignmentFloats * kAlignmentFloats;
 }
 
+void require_image(const Shape& in, const Layer& layer) {
+  if (in.flat)
+    throw InputError("'" + to_text(layer) + "' needs an image; put it before the first fc");
+}
+
 int window_output(int in, int kernel, int stride, int padding, const Layer& layer) {
   const int span = in + 2 * padding - kernel;
   if (span < 0) {
@@ -95,14 +100,16 @@ Shape output_shape(const Layer& layer, const Shape& in) {
     const Layer& layer;
     const Shape& in;
     Shape operator()(const Conv2d& c) const {
+      require_image(in, layer);
       return {c.out_channels, window_output(in.height, c.kernel, c.stride, c.padding, layer),
               window_output(in.width, c.kernel, c.stride, c.padding, layer)};
     }
     Shape operator()(const MaxPool2d& p) const {
+      require_image(in, layer);
       return {in.channels, window_output(in.height, p.kernel, p.stride, 0, layer),
               window_output(in.width, p.kernel, p.stride, 0, layer)};
     }
-    Shape operator()(const Linear& l) const { return {l.out_features, 1, 1}; }
+    Shape operator()(const Linear& l) const { return {l.out_features, 1, 1, true}; }
     Shape operator()(const ReLU&) const { return in; }
   };
   const Shape out = std::visit(Visitor{layer, in}, layer);

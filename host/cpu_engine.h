@@ -1,0 +1,70 @@
+// The CPU engine. A step has two phases with a barrier after each: threads take blocks of samples
+// through the whole network and back; then they take slices of the parameters, make their gradients
+// over the whole batch and update them. Which thread does what never changes a sum's order, so the
+// result does not depend on the number of threads.
+#pragma once
+
+#include <atomic>
+
+#include "host/cpu_block.h"
+#include "host/engine.h"
+#include "host/thread_team.h"
+
+namespace digitron {
+
+class CpuEngine final : public Engine {
+ public:
+  CpuEngine(const Plan& plan, int threads, const CpuKernels& kernels);
+
+  const Plan& plan() const override { return plan_; }
+  std::string description() const override;
+  void load(std::shared_ptr<const Dataset> train, std::shared_ptr<const Dataset> test) override;
+  void set_parameters(std::span<const float> parameters) override;
+  std::vector<float> parameters() const override;
+  void set_momentum(std::span<const float> momentum) override;
+  std::vector<float> momentum() const override;
+  void set_optimizer(const Sgd& sgd) override { sgd_ = sgd; }
+  void set_order(const Order& order) override { order_ = order; }
+  std::vector<Metrics> train(int epoch, int first, int last) override;
+  Metrics evaluate(Split split) override;
+  std::vector<float> predict(std::span<const uint8_t> images) override;
+  std::vector<float> gradients(std::span<const uint8_t> images,
+                               std::span<const uint8_t> labels) override;
+
+ private:
+  // A slice of one stage's parameters: rows [first, last) of a linear stage, or a whole
+  // convolution.
+  struct Slice {
+    const Stage* stage;
+    int first;
+    int last;
+  };
+
+  void make_slices();
+  template <class Samples>
+  void process_blocks(int thread, int count, const Samples& samples_of);
+  void process_slices(int blocks, bool update);
+  void make_gradients(const Slice& slice, int blocks);
+  void update(size_t offset, std::ptrdiff_t count);
+  template <class Take>
+  void forward_blocks(int count, const uint8_t* images, const uint8_t* labels, const Take& take);
+  Metrics sum_losses(int count) const;
+
+  Plan plan_;
+  CpuLayout layout_;
+  const CpuKernels& kernels_;
+  Sgd sgd_;
+  Order order_;
+  std::shared_ptr<const Dataset> train_, test_;
+
+  AlignedArray<float> parameters_, momentum_, gradients_;
+  std::vector<Slice> slices_;
+  std::vector<ThreadMemory> memory_;  // one a thread
+  BatchMemory batch_;
+  std::vector<BlockLosses> losses_;  // one a block of the batch
+  alignas(64) std::atomic<int> next_block_{0};
+  alignas(64) std::atomic<int> next_slice_{0};
+  ThreadTeam team_;
+};
+
+}  // namespace digitron
