@@ -100,14 +100,14 @@ std::string confusion_table(std::span<const uint8_t> labels, std::span<const int
     ++counts[labels[i]][static_cast<size_t>(predictions[i])];
   }
   std::vector<Row> rows{{"truth"}};
-  for (int c = 0; c < kClasses; ++c) rows[0].push_back(std::to_string(c));
+  for (int c = 0; c < kClasses; ++c) rows[0].push_back(fmt::format("{:5}", c));
   rows[0].push_back("recall");
   for (size_t truth = 0; truth < kClasses; ++truth) {
     Row& row = rows.emplace_back(Row{std::to_string(truth)});
     int64_t images = 0;
     for (const int64_t count : counts[truth]) {
       images += count;
-      row.push_back(grouped(count));
+      row.push_back(fmt::format("{:5}", count));
     }
     const double recall =
         100.0 * static_cast<double>(counts[truth][truth]) / static_cast<double>(images);

@@ -174,10 +174,11 @@ void Trainer::save(int epoch) {
 }
 
 void Trainer::show_progress(const EpochResult& result, int step) {
-  progress_.show(fmt::format("{:.20} | Epoch [{}/{}]: {:3d}%, {}, {} images/s",
-                             engine_.plan().model.name, result.epoch, settings_.epochs,
-                             int64_t{100} * step / epoch_steps_, train_text(result.train),
-                             grouped(std::llround(result.images_per_second()))));
+  progress_.show(fmt::format(
+      "{:.20} | Epoch [{}/{}]: {:3d}%, Loss: {:.4f}, Acc: {:.2f}%, {} images/s",
+      engine_.plan().model.name, result.epoch, settings_.epochs, int64_t{100} * step / epoch_steps_,
+      result.train.loss(), 100 * result.train.accuracy(),
+      grouped(std::llround(result.images_per_second()))));
 }
 
 void Trainer::diverged(int epoch) const {
