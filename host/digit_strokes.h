@@ -14,7 +14,7 @@ struct Point {
 // begins.
 using Stroke = std::vector<Point>;
 
-// One way to write a digit, within [-1, 1] in both directions.
+// One way to write a digit, within [-100, 100] in both directions.
 using Glyph = std::vector<Stroke>;
 
 // The ways to write a digit from 0 to 9.

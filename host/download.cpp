@@ -19,7 +19,7 @@ namespace {
 
 // Compressed or not; MNIST's largest file has 47 MB. Keeps a strange server from filling the
 // memory.
-constexpr size_t kMaxBytes = 64 << 20;
+constexpr size_t kMaxBytes = size_t{64} << 20;
 
 // A machine without network must not wait long: 10 s to connect, then at least 1 kB/s over 15 s.
 constexpr long kConnectSeconds = 10;
@@ -67,7 +67,7 @@ std::string sha256_of_gz(const std::string& gz) {
   stream.next_in = reinterpret_cast<Bytef*>(const_cast<char*>(gz.data()));
   stream.avail_in = static_cast<uInt>(gz.size());
   Sha256 sha256;
-  std::vector<uint8_t> piece(64 * 1024);
+  std::vector<uint8_t> piece(size_t{64} << 10);
   int code = Z_OK;
   while (code == Z_OK) {
     stream.next_out = piece.data();

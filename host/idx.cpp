@@ -23,7 +23,7 @@ constexpr uint32_t kLabelsMagic = 0x00000801;  // u8, 1 dimension
 constexpr uint64_t kMaxInflation = 1032;
 
 // Small enough to stay in the L2 cache between inflation and the copy into place.
-constexpr size_t kChunkBytes = 128 * 1024;
+constexpr size_t kChunkBytes = size_t{128} << 10;
 
 // A file's bytes, inflated when they start as a .gz does, whatever its name. Every error names the
 // file.

@@ -39,6 +39,7 @@ struct Picture {
   int width;
   int height;
   std::vector<float> values;  // (height, width)
+  float at(int y, int x) const { return values[static_cast<size_t>(y) * width + x]; }
 };
 
 int border_median(const GreyImage& image) {
@@ -89,9 +90,8 @@ Picture resize(const Ink& ink, const Box& box, int width, int height) {
   Picture picture{width, height, {}};
   for (int y = 0; y < height; ++y)
     for (int x = 0; x < width; ++x)
-      picture.values.push_back(
-          mean_over(y * step_y, std::min<double>((y + 1) * step_y, box.height),
-                    [&](int i) { return rows.values[static_cast<size_t>(i) * width + x]; }));
+      picture.values.push_back(mean_over(y * step_y, std::min<double>((y + 1) * step_y, box.height),
+                                         [&](int i) { return rows.at(i, x); }));
   return picture;
 }
 
@@ -99,11 +99,11 @@ Picture resize(const Ink& ink, const Box& box, int width, int height) {
 // cut off.
 std::pair<int, int> centred_corner(const Picture& picture) {
   double mass = 0, mass_x = 0, mass_y = 0;
-  for (size_t i = 0; i < picture.values.size(); ++i) {
-    mass += picture.values[i];
-    mass_x += picture.values[i] * (static_cast<double>(i % picture.width) + 0.5);
-    mass_y += picture.values[i] * (static_cast<double>(i / picture.width) + 0.5);
-  }
+  for (int y = 0; y < picture.height; ++y)
+    for (int x = 0; x < picture.width; ++x) {
+      const float ink = picture.at(y, x);
+      mass += ink, mass_x += ink * (x + 0.5), mass_y += ink * (y + 0.5);
+    }
   const auto corner = [](double centre, int size) {
     const int first = static_cast<int>(std::ceil(kImageSide / 2.0 - centre - kRounding));
     return std::clamp(first, 0, kImageSide - size);
@@ -118,8 +118,8 @@ std::vector<uint8_t> place(const Picture& picture) {
   std::vector<uint8_t> digit(kImagePixels, 0);
   for (int y = 0; y < picture.height; ++y)
     for (int x = 0; x < picture.width; ++x)
-      digit[static_cast<size_t>((top + y) * kImageSide + left + x)] = static_cast<uint8_t>(
-          std::lround(picture.values[static_cast<size_t>(y * picture.width + x)] * scale));
+      digit[static_cast<size_t>(top + y) * kImageSide + left + x] =
+          static_cast<uint8_t>(std::lround(picture.at(y, x) * scale));
   return digit;
 }
 

@@ -73,9 +73,9 @@ class Hand {
   }
 
   Point operator()(Point p) const {
-    Point bent = p;
+    Point bent{p.x * 0.01f, p.y * 0.01f};
     for (const Wave& wave : waves_) {
-      const float s = std::sin(wave.fx * p.x + wave.fy * p.y + wave.phase);
+      const float s = std::sin((wave.fx * p.x + wave.fy * p.y) * 0.01f + wave.phase);
       bent.x += wave.dx * s;
       bent.y += wave.dy * s;
     }
@@ -106,7 +106,7 @@ class Distances {
         const float px = x + 0.5f - a.x, py = y + 0.5f - a.y;
         const float t = std::clamp((px * dx + py * dy) * scale, 0.0f, 1.0f);
         const float ex = px - t * dx, ey = py - t * dy;
-        float& nearest = squared_[static_cast<size_t>(y * kImageSide + x)];
+        float& nearest = squared_[static_cast<size_t>(y) * kImageSide + x];
         nearest = std::min(nearest, ex * ex + ey * ey);
       }
   }
