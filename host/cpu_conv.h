@@ -17,8 +17,8 @@ constexpr int forward_channels(int columns) {
 // Channels x Columns outputs of one row. y: first output, x: its window's corner, w: (Channels, C,
 // K, K). Stride 0 means that the window's stride is read at run time.
 template <int Channels, int Columns, int Stride>
-void conv_forward_tile(float* y, std::ptrdiff_t y_channel, const Tensor& x_tensor, const float* x,
-                       const float* w, const float* b, const Window& window, bool rectify) {
+void conv_forward_tile(float* y, std::ptrdiff_t y_channel, Tensor x_tensor, const float* x,
+                       const float* w, const float* b, Window window, bool rectify) {
   const int k = window.size;
   const std::ptrdiff_t w_channel = std::ptrdiff_t{x_tensor.channels} * k * k;
   const int step = (Stride ? Stride : window.stride) * kLanes;
@@ -44,8 +44,8 @@ void conv_forward_tile(float* y, std::ptrdiff_t y_channel, const Tensor& x_tenso
 }
 
 template <int Stride>
-void conv_forward_rows(const Tensor& y, const Tensor& x, const float* w, const float* b,
-                       const Window& window, int first, bool rectify) {
+void conv_forward_rows(Tensor y, Tensor x, const float* w, const float* b, Window window, int first,
+                       bool rectify) {
   const std::ptrdiff_t w_channel = std::ptrdiff_t{x.channels} * window.size * window.size;
   for (int p = 0; p < y.height; ++p) {
     const float* x_row = x.data + (first + p) * window.stride * x.row_stride;
@@ -69,7 +69,7 @@ void conv_forward_rows(const Tensor& y, const Tensor& x, const float* w, const f
 // Splits a kernel's row into pieces of 5, 3 and 1 taps, those that are compiled; calls f(first,
 // Constant). With a stride only single taps meet the next output's.
 template <class F>
-void for_each_piece(const Window& window, F f) {
+void for_each_piece(Window window, F f) {
   int j = 0;
   if (window.stride == 1) {
     for (; window.size - j >= 5; j += 5) f(j, Constant<5>{});
@@ -85,8 +85,8 @@ constexpr int weights_channels(int taps) {
 // dw_lanes (Channels of stride dw_channel, Taps) += sums over dy's rows and columns. x: the element
 // that the first output meets with the first tap.
 template <int Channels, int Taps>
-void conv_weights_tile(float* dw, std::ptrdiff_t dw_channel, const Tensor& dy_tensor,
-                       const float* dy, const Tensor& x_tensor, const float* x, int stride) {
+void conv_weights_tile(float* dw, std::ptrdiff_t dw_channel, Tensor dy_tensor, const float* dy,
+                       Tensor x_tensor, const float* x, int stride) {
   const int step = (Taps > 1 ? 1 : stride) * kLanes;
   Vec sum[Channels][Taps];
   for (int o = 0; o < Channels; ++o)
@@ -107,8 +107,7 @@ void conv_weights_tile(float* dw, std::ptrdiff_t dw_channel, const Tensor& dy_te
     for (int j = 0; j < Taps; ++j) store(dw + o * dw_channel + j * kLanes, sum[o][j]);
 }
 
-inline void conv_weights(float* dw_lanes, const Tensor& dy, const Tensor& x, const Window& window,
-                         int first) {
+inline void conv_weights(float* dw_lanes, Tensor dy, Tensor x, Window window, int first) {
   const int k = window.size;
   const std::ptrdiff_t dw_channel = std::ptrdiff_t{x.channels} * k * k * kLanes;
   for_each_piece(window, [&](int j, auto Taps) {
@@ -135,7 +134,7 @@ struct KernelRows {
   int dy_row;
 };
 
-inline KernelRows kernel_rows(int dx_row, const Window& window, int first, int dy_height) {
+inline KernelRows kernel_rows(int dx_row, Window window, int first, int dy_height) {
   const int above = dx_row - (first + dy_height - 1) * window.stride;
   const int i = above > 0 ? above : dx_row % window.stride;
   const int below = dx_row - first * window.stride;
@@ -148,8 +147,8 @@ inline KernelRows kernel_rows(int dx_row, const Window& window, int first, int d
 // first output in row rows.dy_row of channel 0; w: the channel's first tap in kernel row
 // rows.first.
 template <int Taps, int Columns>
-void conv_input_tile(float* dx, const Tensor& dy_tensor, const float* dy, const float* w,
-                     std::ptrdiff_t w_channel, const Window& window, const KernelRows& rows) {
+void conv_input_tile(float* dx, Tensor dy_tensor, const float* dy, const float* w,
+                     std::ptrdiff_t w_channel, Window window, const KernelRows& rows) {
   const int step = (Taps > 1 ? 1 : window.stride) * kLanes;
   Vec sum[Columns + Taps - 1];
   for (int q = 0; q < Columns + Taps - 1; ++q) sum[q] = load(dx + q * step);
@@ -170,8 +169,7 @@ void conv_input_tile(float* dx, const Tensor& dy_tensor, const float* dy, const 
   for (int q = 0; q < Columns + Taps - 1; ++q) store(dx + q * step, sum[q]);
 }
 
-inline void conv_input(const Tensor& dx, const Tensor& dy, const float* w, const Window& window,
-                       int first) {
+inline void conv_input(Tensor dx, Tensor dy, const float* w, Window window, int first) {
   const int k = window.size;
   const std::ptrdiff_t w_channel = std::ptrdiff_t{dx.channels} * k * k;
   const int end = (first + dy.height - 1) * window.stride + k;

@@ -8,7 +8,7 @@ namespace digitron::DIGITRON_ISA {
 
 // Calls f(y element, x element) for every vector of two tensors of one shape.
 template <class F>
-inline void for_each_vector(const Tensor& y, const Tensor& x, F f) {
+inline void for_each_vector(Tensor y, Tensor x, F f) {
   for (int c = 0; c < y.channels; ++c)
     for (int p = 0; p < y.height; ++p) {
       float* y_row = y.row(c, p);
@@ -17,18 +17,18 @@ inline void for_each_vector(const Tensor& y, const Tensor& x, F f) {
     }
 }
 
-inline void relu_forward(const Tensor& y, const Tensor& x) {
+inline void relu_forward(Tensor y, Tensor x) {
   for_each_vector(y, x, [](float* to, const float* from) { store(to, relu(load(from))); });
 }
 
-inline void relu_backward(const Tensor& dx, const Tensor& dy, const Tensor& y) {
+inline void relu_backward(Tensor dx, Tensor dy, Tensor y) {
   for (int c = 0; c < dx.channels; ++c)
     for (int p = 0; p < dx.height; ++p)
       for (int i = 0; i < dx.width * kLanes; i += kWidth)
         store(dx.row(c, p) + i, load(y.row(c, p) + i) > 0.0f ? load(dy.row(c, p) + i) : Vec{});
 }
 
-inline void sum_positions(float* db_lanes, const Tensor& dy) {
+inline void sum_positions(float* db_lanes, Tensor dy) {
   for (int c = 0; c < dy.channels; ++c)
     for (int lane = 0; lane < kLanes; lane += kWidth) {
       Vec sum = load(db_lanes + c * kLanes + lane);
@@ -76,7 +76,7 @@ inline void transpose_bytes(Lanes8 (&rows)[kLanes]) {
 }
 
 // Lanes from `count` on are 0, not a normalised 0.
-inline void gather(const Tensor& x, const uint8_t* const* images, int count) {
+inline void gather(Tensor x, const uint8_t* const* images, int count) {
   static_assert(kImagePixels % kLanes == 0);
   for (int pixel = 0; pixel < kImagePixels; pixel += kLanes) {
     Lanes8 rows[kLanes] = {};
@@ -117,10 +117,11 @@ inline void for_each_in_window(float* corner, std::ptrdiff_t row_stride, int siz
     for (int j = 0; j < k; ++j) f(i * k + j, corner + i * row_stride + j * kLanes);
 }
 
-// Calls f(element of y, its winners, window's corner in x) for every vector of y.
+// Calls f(element of y, its winners, window's corner in x) for every vector of y. Views come by
+// value, here and in what follows: a vector store may alias anything the compiler can see an
+// address of.
 template <class F>
-inline void for_each_window(const Tensor& y, const Winners& winners, const Tensor& x,
-                            const Window& window, F f) {
+inline void for_each_window(Tensor y, Winners winners, Tensor x, Window window, F f) {
   for (int c = 0; c < y.channels; ++c) {
     uint16_t* winner = winners.data + c * winners.channel_stride;
     for (int p = 0; p < y.height; ++p)
@@ -133,12 +134,11 @@ inline void for_each_window(const Tensor& y, const Winners& winners, const Tenso
 
 // Size 0 means that the window's size is read at run time.
 template <int Size>
-void maxpool_forward_sized(const Tensor& y, const Winners& winners, const Tensor& x,
-                           const Window& window, bool rectify) {
-  for_each_window(y, winners, x, window, [&](float* to, uint16_t* winner, float* corner) {
+void maxpool_forward_sized(Tensor y, Winners winners, Tensor x, Window window, bool rectify) {
+  for_each_window(y, winners, x, window, [=](float* to, uint16_t* winner, float* corner) {
     Vec best = load(corner);
     IntVec index = {};
-    for_each_in_window<Size>(corner, x.row_stride, window.size, [&](int t, const float* at) {
+    for_each_in_window<Size>(corner, x.row_stride, window.size, [&](int t, float* at) {
       const Vec value = load(at);
       const IntVec larger = value > best;
       best = larger ? value : best;
@@ -153,16 +153,14 @@ void maxpool_forward_sized(const Tensor& y, const Winners& winners, const Tensor
   });
 }
 
-inline void maxpool_forward(const Tensor& y, const Winners& winners, const Tensor& x,
-                            const Window& window, bool rectify) {
+inline void maxpool_forward(Tensor y, Winners winners, Tensor x, Window window, bool rectify) {
   const auto sized = window.size == 2 ? maxpool_forward_sized<2> : maxpool_forward_sized<0>;
   sized(y, winners, x, window, rectify);
 }
 
 template <int Size, bool Add>
-void maxpool_backward_sized(const Tensor& dx, const Tensor& dy, const Winners& winners,
-                            const Window& window) {
-  for_each_window(dy, winners, dx, window, [&](const float* from, uint16_t* winner, float* corner) {
+void maxpool_backward_sized(Tensor dx, Tensor dy, Winners winners, Window window) {
+  for_each_window(dy, winners, dx, window, [=](const float* from, uint16_t* winner, float* corner) {
     const Vec d = load(from);
     const IntVec index = load_shorts(winner);
     for_each_in_window<Size>(corner, dx.row_stride, window.size, [&](int t, float* to) {
@@ -172,15 +170,13 @@ void maxpool_backward_sized(const Tensor& dx, const Tensor& dy, const Winners& w
   });
 }
 
-inline void maxpool_backward(const Tensor& dx, const Tensor& dy, const Winners& winners,
-                             const Window& window) {
+inline void maxpool_backward(Tensor dx, Tensor dy, Winners winners, Window window) {
   const auto sized =
       window.size == 2 ? maxpool_backward_sized<2, false> : maxpool_backward_sized<0, false>;
   sized(dx, dy, winners, window);
 }
 
-inline void maxpool_backward_add(const Tensor& dx, const Tensor& dy, const Winners& winners,
-                                 const Window& window) {
+inline void maxpool_backward_add(Tensor dx, Tensor dy, Winners winners, Window window) {
   maxpool_backward_sized<0, true>(dx, dy, winners, window);
 }
 

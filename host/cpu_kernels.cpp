@@ -19,23 +19,21 @@ Tensor from_lane(Tensor tensor, int lane) {
   return tensor;
 }
 
-void conv_forward(const Tensor& y, const Tensor& x, const float* w, const float* b,
-                  const Window& window, int first, bool rectify) {
+void conv_forward(Tensor y, Tensor x, const float* w, const float* b, Window window, int first,
+                  bool rectify) {
   for (int lane = 0; lane < kLanes; lane += kWidth) {
     const auto rows = window.stride == 1 ? conv_forward_rows<1> : conv_forward_rows<0>;
     rows(from_lane(y, lane), from_lane(x, lane), w, b, window, first, rectify);
   }
 }
 
-void conv_backward_weights(float* dw_lanes, const Tensor& dy, const Tensor& x, const Window& window,
-                           int first) {
+void conv_backward_weights(float* dw_lanes, Tensor dy, Tensor x, Window window, int first) {
   for (int lane = 0; lane < kLanes; lane += kWidth) {
     conv_weights(dw_lanes + lane, from_lane(dy, lane), from_lane(x, lane), window, first);
   }
 }
 
-void conv_backward_input(const Tensor& dx, const Tensor& dy, const float* w, const Window& window,
-                         int first) {
+void conv_backward_input(Tensor dx, Tensor dy, const float* w, Window window, int first) {
   for (int lane = 0; lane < kLanes; lane += kWidth) {
     conv_input(from_lane(dx, lane), from_lane(dy, lane), w, window, first);
   }

@@ -45,7 +45,7 @@ struct CpuKernels {
 
   // x (1, 28, 28) inside its border = normalised pixels of `count` images; lanes from `count` on
   // are 0.
-  void (*gather)(const Tensor& x, const uint8_t* const* images, int count);
+  void (*gather)(Tensor x, const uint8_t* const* images, int count);
   // xt (kLanes, row_floats) = the same, one sample a row; pixel i of image n is xt[n * row_floats +
   // i].
   void (*gather_rows)(float* xt, int row_floats, const uint8_t* const* images, int count,
@@ -53,34 +53,29 @@ struct CpuKernels {
 
   // Rows [first, first + y.height) of the convolution of x with w (O, C, K, K), plus b, into y's
   // rows from 0 on; x points at the input's corner, border included. ReLU follows when asked.
-  void (*conv_forward)(const Tensor& y, const Tensor& x, const float* w, const float* b,
-                       const Window& window, int first, bool relu);
+  void (*conv_forward)(Tensor y, Tensor x, const float* w, const float* b, Window window, int first,
+                       bool relu);
   // dw_lanes (O, C, K, K, kLanes) += the products of dy's rows and x, from row `first` of the
   // output.
-  void (*conv_backward_weights)(float* dw_lanes, const Tensor& dy, const Tensor& x,
-                                const Window& window, int first);
+  void (*conv_backward_weights)(float* dw_lanes, Tensor dy, Tensor x, Window window, int first);
   // dx += the products of dy's rows and w. dx points at the corner, border included.
-  void (*conv_backward_input)(const Tensor& dx, const Tensor& dy, const float* w,
-                              const Window& window, int first);
+  void (*conv_backward_input)(Tensor dx, Tensor dy, const float* w, Window window, int first);
   // db_lanes (C, kLanes) += sums of dy over rows and columns.
-  void (*sum_positions)(float* db_lanes, const Tensor& dy);
+  void (*sum_positions)(float* db_lanes, Tensor dy);
   // sums (count) = each vector's sum over its lanes, always in the same order.
   void (*sum_lanes)(float* sums, const float* lanes, int count);
 
   // y = the largest of each window of x, and winner (as y, dense) = its index in the window, the
   // first of equal ones; ReLU follows when asked, and then kNoWinner marks what it cut off.
-  void (*maxpool_forward)(const Tensor& y, const Winners& winners, const Tensor& x,
-                          const Window& window, bool relu);
+  void (*maxpool_forward)(Tensor y, Winners winners, Tensor x, Window window, bool relu);
   // dx = dy at the winners and 0 elsewhere, for windows that do not overlap and cover dx.
-  void (*maxpool_backward)(const Tensor& dx, const Tensor& dy, const Winners& winners,
-                           const Window& window);
+  void (*maxpool_backward)(Tensor dx, Tensor dy, Winners winners, Window window);
   // dx += dy at the winners; any windows.
-  void (*maxpool_backward_add)(const Tensor& dx, const Tensor& dy, const Winners& winners,
-                               const Window& window);
+  void (*maxpool_backward_add)(Tensor dx, Tensor dy, Winners winners, Window window);
 
-  void (*relu_forward)(const Tensor& y, const Tensor& x);
+  void (*relu_forward)(Tensor y, Tensor x);
   // dx = dy where y is positive, else 0; dx may be dy.
-  void (*relu_backward)(const Tensor& dx, const Tensor& dy, const Tensor& y);
+  void (*relu_backward)(Tensor dx, Tensor dy, Tensor y);
 
   // y (O, kLanes) = w (O, I) x (I, kLanes) + b, ReLU follows when asked.
   void (*linear_forward)(float* y, const float* x, const float* w, const float* b, int inputs,

@@ -35,14 +35,16 @@ inline void store_unaligned(float* at, Vec value) {
 inline Vec broadcast(float value) {
   return Vec{} + value;
 }
-inline IntVec load_bytes(const uint8_t* at) {
-  return __builtin_convertvector(*reinterpret_cast<const ByteVec*>(at), IntVec);
-}
 inline IntVec load_shorts(const uint16_t* at) {
   return __builtin_convertvector(*reinterpret_cast<const ShortVec*>(at), IntVec);
 }
 inline void store_shorts(uint16_t* at, IntVec value) {
   *reinterpret_cast<ShortVec*>(at) = __builtin_convertvector(value, ShortVec);
+}
+// By way of 16 bits: the compiler takes the direct conversion apart, byte by byte.
+inline IntVec load_bytes(const uint8_t* at) {
+  const ByteVec bytes = *reinterpret_cast<const ByteVec*>(at);
+  return __builtin_convertvector(__builtin_convertvector(bytes, ShortVec), IntVec);
 }
 
 // Keeps NaN, so that a diverged run shows in the loss.
