@@ -174,6 +174,11 @@ TEST_F(TrainerTest, SlicesAreShort) {
   for (const FakeEngine::Slice& slice : engine_.slices) EXPECT_LE(slice.last - slice.first, 4);
 }
 
+TEST_F(TrainerTest, SlicesDoNotGrowBeyondAnEpoch) {
+  settings_.epochs = 40;  // every one of them is over in less than a slice's time
+  EXPECT_EQ(run().steps, 400);
+}
+
 TEST_F(TrainerTest, SecondsAreOfTheTrainingPassAlone) {
   using namespace std::chrono_literals;
   engine_.on_evaluate = [] {
