@@ -31,6 +31,19 @@ Tensor BlockPass::scratch(const Stage& stage, int row_count) const {
           row * row_count};
 }
 
+// Plane p of those at an offset of the thread's floats: tiles are its rows, and rows its columns.
+Tensor BlockPass::plane(const Stage& stage, size_t offset, int channel_count, int row_count,
+                        int p) const {
+  const std::ptrdiff_t row = std::ptrdiff_t{row_count} * kLanes;
+  const std::ptrdiff_t channel = row * stage.tiles();
+  return {memory_.floats.get() + offset + channel * channel_count * p,
+          channel_count,
+          stage.tiles(),
+          row_count,
+          row,
+          channel};
+}
+
 // A pooled convolution makes a few rows in the scratch tensor and pools them while they are in
 // cache.
 void BlockPass::forward_conv(const Stage& stage, const Slot& in, const Slot& out) {
@@ -38,7 +51,7 @@ void BlockPass::forward_conv(const Stage& stage, const Slot& in, const Slot& out
   const Tensor y = out.inside(values(out));
   const float* w = parameters_ + stage.weight;
   const float* b = parameters_ + stage.bias;
-  if (stage.pool.size == 0) {
+  if (stage.pool.rows == 0) {
     kernels_.conv_forward(y, x, w, b, stage.conv, 0, stage.relu);
     return;
   }
@@ -46,10 +59,32 @@ void BlockPass::forward_conv(const Stage& stage, const Slot& in, const Slot& out
   for (int first = 0; first < height; first += stage.forward_rows) {
     const Tensor made = scratch(stage, std::min(stage.forward_rows, height - first));
     kernels_.conv_forward(made, x, w, b, stage.conv, first, false);
-    const Tensor pooled = rows(y, first / stage.pool.size, made.height / stage.pool.size);
-    kernels_.maxpool_forward(pooled, winners(stage, first / stage.pool.size), made, stage.pool,
+    const Tensor pooled = rows(y, first / stage.pool.rows, made.height / stage.pool.rows);
+    kernels_.maxpool_forward(pooled, winners(stage, first / stage.pool.rows), made, stage.pool,
                              stage.relu);
   }
+}
+
+void BlockPass::forward_winograd(const Stage& stage, const Slot& in, const Slot& out) {
+  const Tensor x = in.bordered(values(in));
+  const Tensor y = out.inside(values(out));
+  const Shape conv = stage.conv_out();
+  kernels_.winograd_input(memory_.floats.get() + stage.v, x, stage.tiles());
+  for (int p = 0; p < kWinogradPlanes; ++p) {
+    kernels_.conv_forward(plane(stage, layout_.planes, conv.channels, conv.height, p),
+                          plane(stage, stage.v, x.channels, x.height, p),
+                          transformed_ + stage.u + std::ptrdiff_t{p} * stage.filter_rows(), nullptr,
+                          {1, stage.conv.rows, 1}, 0, false);
+  }
+  const float* m = memory_.floats.get() + layout_.planes;
+  const float* b = parameters_ + stage.bias;
+  if (stage.pool.rows == 0) {
+    kernels_.winograd_output(y, m, b, stage.relu);
+    return;
+  }
+  const Tensor made = scratch(stage, conv.height);
+  kernels_.winograd_output(made, m, b, false);
+  kernels_.maxpool_forward(y, winners(stage, 0), made, stage.pool, stage.relu);
 }
 
 void BlockPass::forward(const BlockSamples& samples, BatchMemory* batch, int b) {
@@ -63,7 +98,11 @@ void BlockPass::forward(const BlockSamples& samples, BatchMemory* batch, int b) 
     const Tensor y = out.inside(values(out));
     switch (stage.kind) {
       case Stage::Kind::kConv:
-        forward_conv(stage, in, out);
+        if (stage.winograd) {
+          forward_winograd(stage, in, out);
+        } else {
+          forward_conv(stage, in, out);
+        }
         break;
       case Stage::Kind::kPool:
         kernels_.maxpool_forward(y, winners(stage, 0), x, stage.pool, stage.relu);
@@ -109,34 +148,71 @@ Tensor BlockPass::clear_gradient(const Slot& slot) const {
 
 void BlockPass::backward_conv(const Stage& stage, const Slot& in, const Slot& out, Tensor dy,
                               bool to_input, float* partial) {
+  const int sums = stage.gradient_sums();
   float* dw = memory_.floats.get() + stage.dw_lanes;
-  float* db = dw + std::ptrdiff_t{stage.weight_count} * kLanes;
-  const int sums = stage.weight_count + stage.out.channels;
+  float* db = dw + std::ptrdiff_t{sums} * kLanes;
   const Tensor y = out.inside(values(out));
-  if (stage.relu && stage.pool.size > 0) {
-    kernels_.sum_positive_positions(db, dy,
-                                    y);  // elsewhere the winners already say what ReLU cut off
+  if (stage.relu && stage.pool.rows > 0) {
+    kernels_.sum_positive_positions(db, dy, y);  // elsewhere the winners say what ReLU cut off
   } else {
     if (stage.relu) kernels_.relu_backward(dy, dy, y);
     kernels_.sum_positions(db, dy);
   }
+  if (stage.winograd) {
+    backward_winograd(stage, in, dy, dw, to_input);
+  } else {
+    backward_plain(stage, in, dy, dw, to_input);
+  }
+  kernels_.sum_lanes(partial, dw, sums + stage.out.channels);
+}
+
+void BlockPass::backward_plain(const Stage& stage, const Slot& in, Tensor dy, float* dw,
+                               bool to_input) {
   const Tensor x = in.bordered(values(in));
   const Tensor dx = to_input ? clear_gradient(in) : Tensor{};
   const int height = stage.conv_out().height;
-  const int step = stage.pool.size > 0 ? stage.backward_rows : height;
+  const int step = stage.pool.rows > 0 ? stage.backward_rows : height;
   for (int first = 0; first < height; first += step) {
     Tensor part = dy;
-    if (stage.pool.size > 0) {
+    if (stage.pool.rows > 0) {
       part = scratch(stage, std::min(step, height - first));
-      const Tensor pooled = rows(dy, first / stage.pool.size, part.height / stage.pool.size);
-      kernels_.maxpool_backward(part, pooled, winners(stage, first / stage.pool.size), stage.pool);
+      const int pooled = first / stage.pool.rows;
+      kernels_.maxpool_backward(part, rows(dy, pooled, part.height / stage.pool.rows),
+                                winners(stage, pooled), stage.pool);
     }
     kernels_.conv_backward_weights(dw, part, x, stage.conv, first, first > 0);
     if (to_input) {
       kernels_.conv_backward_input(dx, part, parameters_ + stage.weight, stage.conv, first);
     }
   }
-  kernels_.sum_lanes(partial, dw, sums);
+}
+
+void BlockPass::backward_winograd(const Stage& stage, const Slot& in, Tensor dy, float* dw,
+                                  bool to_input) {
+  const Window taps{1, stage.conv.rows, 1};
+  const Tensor x = in.bordered(values(in));
+  const Shape conv = stage.conv_out();
+  Tensor unpooled = dy;
+  if (stage.pool.rows > 0) {
+    unpooled = scratch(stage, conv.height);
+    kernels_.maxpool_backward(unpooled, dy, winners(stage, 0), stage.pool);
+  }
+  kernels_.winograd_output_gradient(memory_.floats.get() + layout_.planes, unpooled);
+  float* dv = memory_.floats.get() + layout_.gradient_planes;
+  if (to_input) {
+    std::fill_n(dv, kWinogradPlanes * stage.plane_floats({x.channels, x.height, 0}), 0.0f);
+  }
+  for (int p = 0; p < kWinogradPlanes; ++p) {
+    const Tensor dm = plane(stage, layout_.planes, conv.channels, conv.height, p);
+    const std::ptrdiff_t filters = std::ptrdiff_t{p} * stage.filter_rows();
+    kernels_.conv_backward_weights(dw + filters * kLanes, dm,
+                                   plane(stage, stage.v, x.channels, x.height, p), taps, 0, false);
+    if (to_input) {
+      kernels_.conv_backward_input(plane(stage, layout_.gradient_planes, x.channels, x.height, p),
+                                   dm, transformed_ + stage.u + filters, taps, 0);
+    }
+  }
+  if (to_input) kernels_.winograd_input_gradient(clear_gradient(in), dv, stage.tiles());
 }
 
 // The gradient of slot s + 1 -> that of slot s, and what the weight gradients need.

@@ -56,9 +56,14 @@ struct BlockLosses {
 
 class BlockPass {
  public:
+  // parameters: flat in the plan's layout; transformed: every Winograd stage's u.
   BlockPass(const CpuLayout& layout, const CpuKernels& kernels, const float* parameters,
-            ThreadMemory& memory)
-      : layout_(layout), kernels_(kernels), parameters_(parameters), memory_(memory) {}
+            const float* transformed, ThreadMemory& memory)
+      : layout_(layout),
+        kernels_(kernels),
+        parameters_(parameters),
+        transformed_(transformed),
+        memory_(memory) {}
 
   // Samples -> logits().
   void forward(const BlockSamples& samples) { forward(samples, nullptr, 0); }
@@ -77,9 +82,13 @@ class BlockPass {
  private:
   void forward(const BlockSamples& samples, BatchMemory* batch, int b);
   void forward_conv(const Stage& stage, const Slot& in, const Slot& out);
+  void forward_winograd(const Stage& stage, const Slot& in, const Slot& out);
   void backward(const Stage& stage, size_t s, BatchMemory& batch, int b);
   void backward_conv(const Stage& stage, const Slot& in, const Slot& out, Tensor dy, bool to_input,
                      float* partial);
+  void backward_plain(const Stage& stage, const Slot& in, Tensor dy, float* dw, bool to_input);
+  void backward_winograd(const Stage& stage, const Slot& in, Tensor dy, float* dw, bool to_input);
+  Tensor plane(const Stage& stage, size_t offset, int channels, int rows, int p) const;
   Tensor gradient(size_t slot, BatchMemory& batch, int b) const;
   Tensor clear_gradient(const Slot& slot) const;
 
@@ -94,6 +103,7 @@ class BlockPass {
   const CpuLayout& layout_;
   const CpuKernels& kernels_;
   const float* parameters_;
+  const float* transformed_;
   ThreadMemory& memory_;
 };
 

@@ -19,16 +19,15 @@ constexpr int forward_channels(int columns) {
 template <int Channels, int Columns, int Stride>
 void conv_forward_tile(float* y, std::ptrdiff_t y_channel, Tensor x_tensor, const float* x,
                        const float* w, const float* b, Window window, bool rectify) {
-  const int k = window.size;
-  const std::ptrdiff_t w_channel = std::ptrdiff_t{x_tensor.channels} * k * k;
+  const std::ptrdiff_t w_channel = std::ptrdiff_t{x_tensor.channels} * window.rows * window.columns;
   const int step = (Stride ? Stride : window.stride) * kLanes;
   Vec sum[Channels][Columns];
   for (int o = 0; o < Channels; ++o)
-    for (int q = 0; q < Columns; ++q) sum[o][q] = broadcast(b[o]);
+    for (int q = 0; q < Columns; ++q) sum[o][q] = b ? broadcast(b[o]) : Vec{};
   for (int c = 0; c < x_tensor.channels; ++c) {
-    for (int i = 0; i < k; ++i, w += k) {
+    for (int i = 0; i < window.rows; ++i, w += window.columns) {
       const float* row = x + c * x_tensor.channel_stride + i * x_tensor.row_stride;
-      for (int j = 0; j < k; ++j) {
+      for (int j = 0; j < window.columns; ++j) {
         Vec weight[Channels];
         for (int o = 0; o < Channels; ++o) weight[o] = broadcast(w[o * w_channel + j]);
         for (int q = 0; q < Columns; ++q) {
@@ -46,7 +45,7 @@ void conv_forward_tile(float* y, std::ptrdiff_t y_channel, Tensor x_tensor, cons
 template <int Stride>
 void conv_forward_rows(Tensor y, Tensor x, const float* w, const float* b, Window window, int first,
                        bool rectify) {
-  const std::ptrdiff_t w_channel = std::ptrdiff_t{x.channels} * window.size * window.size;
+  const std::ptrdiff_t w_channel = std::ptrdiff_t{x.channels} * window.rows * window.columns;
   for (int p = 0; p < y.height; ++p) {
     const float* x_row = x.data + (first + p) * window.stride * x.row_stride;
     for_each_tile(y.width, kForwardColumns, [&](int q, int columns) {
@@ -56,7 +55,7 @@ void conv_forward_rows(Tensor y, Tensor x, const float* w, const float* b, Windo
           with_constant<kMost>(channels, [&](auto Channels) {
             conv_forward_tile<Channels.value, Columns.value, Stride>(
                 y.row(o, p) + q * kLanes, y.channel_stride, x, x_row + q * window.stride * kLanes,
-                w + o * w_channel, b + o, window, rectify);
+                w + o * w_channel, b ? b + o : b, window, rectify);
           });
         });
       });
@@ -72,10 +71,10 @@ template <class F>
 void for_each_piece(Window window, F f) {
   int j = 0;
   if (window.stride == 1) {
-    for (; window.size - j >= 5; j += 5) f(j, Constant<5>{});
-    for (; window.size - j >= 3; j += 3) f(j, Constant<3>{});
+    for (; window.columns - j >= 5; j += 5) f(j, Constant<5>{});
+    for (; window.columns - j >= 3; j += 3) f(j, Constant<3>{});
   }
-  for (; j < window.size; ++j) f(j, Constant<1>{});
+  for (; j < window.columns; ++j) f(j, Constant<1>{});
 }
 
 constexpr int weights_channels(int taps) {
@@ -109,18 +108,18 @@ void conv_weights_tile(float* dw, std::ptrdiff_t dw_channel, Tensor dy_tensor, c
 }
 
 inline void conv_weights(float* dw_lanes, Tensor dy, Tensor x, Window window, int first, bool add) {
-  const int k = window.size;
-  const std::ptrdiff_t dw_channel = std::ptrdiff_t{x.channels} * k * k * kLanes;
+  const std::ptrdiff_t dw_channel =
+      std::ptrdiff_t{x.channels} * window.rows * window.columns * kLanes;
   for_each_piece(window, [&](int j, auto Taps) {
     constexpr int kMost = weights_channels(Taps.value);
     for_each_tile(dy.channels, kMost, [&](int o, int channels) {
       with_constant<kMost>(channels, [&](auto Channels) {
         for (int c = 0; c < x.channels; ++c)
-          for (int i = 0; i < k; ++i)
+          for (int i = 0; i < window.rows; ++i)
             conv_weights_tile<Channels.value, Taps.value>(
-                dw_lanes + o * dw_channel + ((c * k + i) * k + j) * kLanes, dw_channel, dy,
-                dy.row(o, 0), x, x.row(c, first * window.stride + i) + j * kLanes, window.stride,
-                add);
+                dw_lanes + o * dw_channel + ((c * window.rows + i) * window.columns + j) * kLanes,
+                dw_channel, dy, dy.row(o, 0), x, x.row(c, first * window.stride + i) + j * kLanes,
+                window.stride, add);
       });
     });
   });
@@ -140,7 +139,7 @@ inline KernelRows kernel_rows(int dx_row, Window window, int first, int dy_heigh
   const int above = dx_row - (first + dy_height - 1) * window.stride;
   const int i = above > 0 ? above : dx_row % window.stride;
   const int below = dx_row - first * window.stride;
-  const int last = below < window.size - 1 ? below : window.size - 1;
+  const int last = below < window.rows - 1 ? below : window.rows - 1;
   if (last < i) return {i, 0, 0};
   return {i, (last - i) / window.stride + 1, (dx_row - i) / window.stride - first};
 }
@@ -165,16 +164,15 @@ void conv_input_tile(float* dx, Tensor dy_tensor, const float* dy, const float* 
         for (int q = 0; q < Columns; ++q) sum[q + j] += weight * d[q];
       }
       dy_row -= dy_tensor.row_stride;
-      w_row += window.stride * window.size;
+      w_row += window.stride * window.columns;
     }
   }
   for (int q = 0; q < Columns + Taps - 1; ++q) store(dx + q * step, sum[q]);
 }
 
 inline void conv_input(Tensor dx, Tensor dy, const float* w, Window window, int first) {
-  const int k = window.size;
-  const std::ptrdiff_t w_channel = std::ptrdiff_t{dx.channels} * k * k;
-  const int end = (first + dy.height - 1) * window.stride + k;
+  const std::ptrdiff_t w_channel = std::ptrdiff_t{dx.channels} * window.rows * window.columns;
+  const int end = (first + dy.height - 1) * window.stride + window.rows;
   for (int r = first * window.stride; r < end; ++r) {
     const KernelRows rows = kernel_rows(r, window, first, dy.height);
     if (rows.count == 0) continue;
@@ -184,8 +182,8 @@ inline void conv_input(Tensor dx, Tensor dy, const float* w, Window window, int 
           for (int c = 0; c < dx.channels; ++c)
             conv_input_tile<Taps.value, Columns.value>(
                 dx.row(c, r) + (q * window.stride + j) * kLanes, dy,
-                dy.row(0, rows.dy_row) + q * kLanes, w + (c * k + rows.first) * k + j, w_channel,
-                window, rows);
+                dy.row(0, rows.dy_row) + q * kLanes,
+                w + (c * window.rows + rows.first) * window.columns + j, w_channel, window, rows);
         });
       });
     });

@@ -152,7 +152,7 @@ void maxpool_forward_sized(Tensor y, Winners winners, Tensor x, Window window, b
   for_each_window(y, winners, x, window, [=](float* to, uint16_t* winner, float* corner) {
     Vec best = load(corner);
     IntVec index = {};
-    for_each_in_window<Size>(corner, x.row_stride, window.size, [&](int t, float* at) {
+    for_each_in_window<Size>(corner, x.row_stride, window.rows, [&](int t, float* at) {
       const Vec value = load(at);
       const IntVec larger = value > best;
       best = larger ? value : best;
@@ -168,7 +168,7 @@ void maxpool_forward_sized(Tensor y, Winners winners, Tensor x, Window window, b
 }
 
 inline void maxpool_forward(Tensor y, Winners winners, Tensor x, Window window, bool rectify) {
-  const auto sized = window.size == 2 ? maxpool_forward_sized<2> : maxpool_forward_sized<0>;
+  const auto sized = window.rows == 2 ? maxpool_forward_sized<2> : maxpool_forward_sized<0>;
   sized(y, winners, x, window, rectify);
 }
 
@@ -177,7 +177,7 @@ void maxpool_backward_sized(Tensor dx, Tensor dy, Winners winners, Window window
   for_each_window(dy, winners, dx, window, [=](const float* from, uint16_t* winner, float* corner) {
     const Vec d = load(from);
     const IntVec index = load_shorts(winner);
-    for_each_in_window<Size>(corner, dx.row_stride, window.size, [&](int t, float* to) {
+    for_each_in_window<Size>(corner, dx.row_stride, window.rows, [&](int t, float* to) {
       const Vec routed = index == t ? d : Vec{};
       store(to, Add ? load(to) + routed : routed);
     });
@@ -186,7 +186,7 @@ void maxpool_backward_sized(Tensor dx, Tensor dy, Winners winners, Window window
 
 inline void maxpool_backward(Tensor dx, Tensor dy, Winners winners, Window window) {
   const auto sized =
-      window.size == 2 ? maxpool_backward_sized<2, false> : maxpool_backward_sized<0, false>;
+      window.rows == 2 ? maxpool_backward_sized<2, false> : maxpool_backward_sized<0, false>;
   sized(dx, dy, winners, window);
 }
 

@@ -4,6 +4,7 @@
 
 #include "host/cpu_arch.h"
 #include "host/permutation.h"
+#include "host/winograd_weights.h"
 
 namespace digitron {
 
@@ -50,6 +51,7 @@ CpuEngine::CpuEngine(const Plan& plan, int threads, const CpuKernels& kernels)
       parameters_(make_aligned<float>(plan.parameter_floats)),
       momentum_(make_aligned<float>(plan.parameter_floats)),
       gradients_(make_aligned<float>(plan.parameter_floats)),
+      transformed_(make_aligned<float>(layout_.transformed_floats)),
       batch_(layout_, blocks_of(plan.batch)),
       samples_(blocks_of(plan.batch)),
       losses_(blocks_of(plan.batch)),
@@ -70,6 +72,9 @@ void CpuEngine::load(std::shared_ptr<const Dataset> train, std::shared_ptr<const
 
 void CpuEngine::set_parameters(std::span<const float> parameters) {
   std::copy(parameters.begin(), parameters.end(), parameters_.get());
+  for (const Stage& stage : layout_.stages) {
+    if (stage.winograd) transform_weights(stage, {0, stage.filter_rows()});
+  }
 }
 
 std::vector<float> CpuEngine::parameters() const {
@@ -87,7 +92,7 @@ std::vector<float> CpuEngine::momentum() const {
 // Phase one of a step: the blocks of a batch of `count` samples. Which thread takes which is fixed,
 // so that a block's memory stays in one core's cache.
 void CpuEngine::forward_backward(int thread, int count) {
-  BlockPass pass(layout_, kernels_, parameters_.get(), memory_[thread]);
+  BlockPass pass(layout_, kernels_, parameters_.get(), transformed_.get(), memory_[thread]);
   for (int b = thread; b < blocks_of(count); b += team_.size()) {
     pass.train(losses_[b], samples_[b], batch_, b, count);
   }
@@ -103,11 +108,7 @@ void CpuEngine::make_gradients(int thread, int blocks, bool update) {
       kernels_.linear_backward_bias(gradients_.get() + stage.bias, batch_.dy(stage, 0),
                                     stage.out.count(), outputs.first, outputs.last, blocks);
     } else {
-      const Range weights = share(stage.weight_count, thread, team_.size());
-      const float* partial = batch_.partials.get() + stage.partial;
-      sum_partials(stage.weight, partial, weights, blocks);
-      sum_partials(stage.bias, partial + stage.weight_count, outputs, blocks);
-      if (update) sgd(stage.weight, weights);
+      conv_gradients(stage, outputs, thread, blocks, update);
     }
     if (update) sgd(stage.bias, outputs);
   }
@@ -144,6 +145,44 @@ const float* CpuEngine::gather_strip(int thread, int first, int count, int first
                          samples.images, samples.count, first_pixel);
   }
   return strip;
+}
+
+void CpuEngine::conv_gradients(const Stage& stage, Range outputs, int thread, int blocks,
+                               bool update) {
+  const float* partial = batch_.partials.get() + stage.partial;
+  sum_partials(stage.bias, partial + stage.gradient_sums(), outputs, blocks);
+  if (!stage.winograd) {
+    const Range weights = share(stage.weight_count, thread, team_.size());
+    sum_partials(stage.weight, partial, weights, blocks);
+    if (update) sgd(stage.weight, weights);
+    return;
+  }
+  const Range rows = share(stage.filter_rows(), thread, team_.size());
+  winograd_gradients(stage, rows, blocks);
+  if (!update) return;
+  sgd(stage.weight, {rows.first * kWinogradTaps, rows.last * kWinogradTaps});
+  transform_weights(stage, rows);
+}
+
+void CpuEngine::winograd_gradients(const Stage& stage, Range rows, int blocks) {
+  const float* partial = batch_.partials.get() + stage.partial;
+  for (int row = rows.first; row < rows.last; ++row) {
+    float du[kWinogradPlanes];
+    for (int p = 0; p < kWinogradPlanes; ++p) {
+      const float* parts = partial + std::ptrdiff_t{p} * stage.filter_rows() + row;
+      du[p] = parts[0];
+      for (int b = 1; b < blocks; ++b) du[p] += parts[b * layout_.block_partials];
+    }
+    winograd_weights_gradient(gradients_.get() + stage.weight + std::ptrdiff_t{row} * kWinogradTaps,
+                              du);
+  }
+}
+
+void CpuEngine::transform_weights(const Stage& stage, Range rows) {
+  for (int row = rows.first; row < rows.last; ++row) {
+    winograd_weights(transformed_.get() + stage.u + row, stage.filter_rows(),
+                     parameters_.get() + stage.weight + std::ptrdiff_t{row} * kWinogradTaps);
+  }
 }
 
 // Gradients of convolutions: the blocks' parts summed in order.
@@ -222,7 +261,7 @@ template <class Take>
 void CpuEngine::forward_blocks(int count, const uint8_t* images, const uint8_t* labels,
                                const Take& take) {
   team_.run([&](int thread) {
-    BlockPass pass(layout_, kernels_, parameters_.get(), memory_[thread]);
+    BlockPass pass(layout_, kernels_, parameters_.get(), transformed_.get(), memory_[thread]);
     for (int b = thread; b < blocks_of(count); b += team_.size()) {
       const BlockSamples samples = consecutive(images, labels, b, count);
       pass.forward(samples);

@@ -9,6 +9,7 @@
 #include "host/cpu_linear.h"
 #include "host/cpu_loss.h"
 #include "host/cpu_sgd.h"
+#include "host/cpu_winograd.h"
 
 namespace digitron::DIGITRON_ISA {
 
@@ -52,6 +53,10 @@ const CpuKernels kernels = {
     .conv_forward = conv_forward,
     .conv_backward_weights = conv_backward_weights,
     .conv_backward_input = conv_backward_input,
+    .winograd_input = winograd_input,
+    .winograd_output = winograd_output,
+    .winograd_output_gradient = winograd_output_gradient,
+    .winograd_input_gradient = winograd_input_gradient,
     .sum_positions = sum_positions,
     .sum_positive_positions = sum_positive_positions,
     .sum_lanes = sum_lanes,

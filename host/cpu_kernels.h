@@ -27,9 +27,11 @@ struct Tensor {
   float* row(int channel, int y) const { return data + channel * channel_stride + y * row_stride; }
 };
 
-// A square kernel over an input whose border is part of it: padding is in the Tensor, not here.
+// A kernel over an input whose border is part of it: padding is in the Tensor, not here.
+// Rows 0: none.
 struct Window {
-  int size;
+  int rows;
+  int columns;
   int stride;
 };
 
@@ -61,16 +63,26 @@ struct CpuKernels {
   void (*gather_rows)(float* xt, int row_floats, const uint8_t* const* images, int count,
                       int first_pixel);
 
-  // Rows [first, first + y.height) of the convolution of x with w (O, C, K, K), plus b, into y's
-  // rows from 0 on; x points at the input's corner, border included. ReLU follows when asked.
+  // Rows [first, first + y.height) of the convolution of x with w (O, C, rows, columns), plus b
+  // unless it is null, into y's rows from 0 on; x points at the input's corner, border included.
+  // ReLU follows when asked.
   void (*conv_forward)(Tensor y, Tensor x, const float* w, const float* b, Window window, int first,
                        bool relu);
-  // dw_lanes (O, C, K, K, kLanes) = the products of dy's rows and x, from row `first` of the
-  // output; added to what is there when asked.
+  // dw_lanes (O, C, rows, columns, kLanes) = the products of dy's rows and x, from row `first` of
+  // the output; added to what is there when asked.
   void (*conv_backward_weights)(float* dw_lanes, Tensor dy, Tensor x, Window window, int first,
                                 bool add);
   // dx += the products of dy's rows and w. dx points at the corner, border included.
   void (*conv_backward_input)(Tensor dx, Tensor dy, const float* w, Window window, int first);
+
+  // The transforms of a convolution by filters of 5 columns into kWinogradPlanes convolutions along
+  // the rows only: see cpu_winograd.h. The planes of a tensor (C, rows, columns) lie one after
+  // another, each (C, tiles, rows, kLanes), a tile being kWinogradTile columns of the output.
+  void (*winograd_input)(float* v, Tensor x, int tiles);
+  void (*winograd_output)(Tensor y, const float* m, const float* b, bool relu);
+  void (*winograd_output_gradient)(float* dm, Tensor dy);
+  void (*winograd_input_gradient)(Tensor dx, const float* dv, int tiles);  // adds to dx
+
   // db_lanes (C, kLanes) = sums of dy over rows and columns.
   void (*sum_positions)(float* db_lanes, Tensor dy);
   // The same where y is positive.
@@ -119,6 +131,10 @@ struct CpuKernels {
   // One step for `count` parameters with gradients g.
   void (*sgd)(const SgdStep& step, const float* g, std::ptrdiff_t count);
 };
+
+inline constexpr int kWinogradPlanes = 6;
+inline constexpr int kWinogradTile = 2;
+inline constexpr int kWinogradTaps = 5;
 
 inline constexpr uint16_t kNoWinner = 65535;
 

@@ -25,8 +25,8 @@ size_t row_floats(const Shape& shape) {
 // The most whole windows of rows that fit the budget, at least one window.
 int rows_within(const Stage& stage, size_t budget) {
   const Shape conv = stage.conv_out();
-  const auto windows = static_cast<int>(budget / (row_floats(conv) * stage.pool.size));
-  return std::clamp(windows, 1, stage.out.height) * stage.pool.size;
+  const auto windows = static_cast<int>(budget / (row_floats(conv) * stage.pool.rows));
+  return std::clamp(windows, 1, stage.out.height) * stage.pool.rows;
 }
 
 bool is_relu(const Plan& plan, size_t layer) {
@@ -44,16 +44,19 @@ Stage conv_stage(const Plan& plan, size_t& layer) {
   const PlannedLayer& planned = plan.layers[layer++];
   const auto& conv = std::get<Conv2d>(planned.layer);
   Stage stage{Stage::Kind::kConv, planned.in, planned.out};
-  stage.conv = {conv.kernel, conv.stride};
+  stage.conv = {conv.kernel, conv.kernel, conv.stride};
   stage.padding = conv.padding;
   // max and ReLU commute, so that either order of the two is one stage.
   const bool relu_first = is_relu(plan, layer);
   if (const MaxPool2d* pool = plain_pool(plan, layer + relu_first)) {
-    stage.pool = {pool->kernel, pool->stride};
+    stage.pool = {pool->kernel, pool->kernel, pool->stride};
     layer += relu_first;
     stage.out = plan.layers[layer++].out;
     stage.relu = relu_first;
   }
+  // The transforms pay where enough channels share them, and tiles must fit the width.
+  stage.winograd = conv.kernel == kWinogradTaps && conv.stride == 1 && stage.in.channels >= 4 &&
+                   stage.conv_out().width % kWinogradTile == 0;
   return stage;
 }
 
@@ -66,7 +69,7 @@ Stage next_stage(const Plan& plan, size_t& layer) {
     ++layer;
     if (const auto* pool = std::get_if<MaxPool2d>(&planned.layer)) {
       stage.kind = Stage::Kind::kPool;
-      stage.pool = {pool->kernel, pool->stride};
+      stage.pool = {pool->kernel, pool->kernel, pool->stride};
     } else if (std::holds_alternative<Linear>(planned.layer)) {
       stage.kind = Stage::Kind::kLinear;
     }
@@ -83,19 +86,30 @@ Stage next_stage(const Plan& plan, size_t& layer) {
   return stage;
 }
 
+// The input as its planes are made of it: rows of the border are rows, and columns lie in tiles.
+Shape bordered_rows(const Stage& stage) {
+  return {stage.in.channels, stage.in.height + 2 * stage.padding, 0};
+}
+
+void place_winograd(CpuLayout& layout, Stage& stage) {
+  stage.u = take(layout.transformed_floats, size_t(kWinogradPlanes) * stage.filter_rows());
+  stage.v = take(layout.thread_floats, kWinogradPlanes * stage.plane_floats(bordered_rows(stage)));
+}
+
 void place_stage(CpuLayout& layout, Stage& stage) {
   const auto out_lanes = static_cast<size_t>(stage.out.count()) * kLanes;
-  if (stage.pool.size > 0) {
+  if (stage.pool.rows > 0) {
     stage.winner = take(layout.thread_winners, out_lanes);
   }
   if (stage.kind == Stage::Kind::kConv) {
-    const size_t sums = size_t(stage.weight_count) + stage.out.channels;
+    const size_t sums = size_t(stage.gradient_sums()) + stage.out.channels;
     stage.dw_lanes = take(layout.thread_floats, sums * kLanes);
     stage.partial = take(layout.block_partials, sums);
-    if (stage.pool.size > 0) {
+    if (stage.pool.rows > 0) {
       stage.forward_rows = rows_within(stage, kForwardScratchFloats);
       stage.backward_rows = rows_within(stage, kBackwardScratchFloats);
     }
+    if (stage.winograd) place_winograd(layout, stage);
   } else if (stage.kind == Stage::Kind::kLinear) {
     const size_t xt_floats = size_t(kLanes) * stage.row_floats();
     if (layout.stages.size() == 1) {
@@ -108,17 +122,24 @@ void place_stage(CpuLayout& layout, Stage& stage) {
 }
 
 void place_slots(CpuLayout& layout) {
-  size_t scratch_floats = 0;
+  size_t scratch = 0, planes = 0, gradient_planes = 0;
   for (const Stage& stage : layout.stages) {
     layout.slots.push_back({stage.in, stage.padding});
-    scratch_floats =
-        std::max(scratch_floats,
-                 row_floats(stage.conv_out()) * std::max(stage.forward_rows, stage.backward_rows));
+    const Shape conv = stage.conv_out();
+    const int rows =
+        stage.winograd ? conv.height : std::max(stage.forward_rows, stage.backward_rows);
+    scratch = std::max(scratch, row_floats(conv) * rows);
+    if (!stage.winograd) continue;
+    planes = std::max(planes, kWinogradPlanes * stage.plane_floats(conv));
+    gradient_planes =
+        std::max(gradient_planes, kWinogradPlanes * stage.plane_floats(bordered_rows(stage)));
   }
   layout.slots.push_back({layout.stages.back().out});
   for (Slot& slot : layout.slots) slot.offset = take(layout.thread_floats, slot.floats());
   for (Slot& slot : layout.slots) slot.gradient = take(layout.thread_floats, slot.floats());
-  layout.scratch = take(layout.thread_floats, scratch_floats);
+  layout.scratch = take(layout.thread_floats, scratch);
+  layout.planes = take(layout.thread_floats, planes);
+  layout.gradient_planes = take(layout.thread_floats, gradient_planes);
 }
 
 }  // namespace

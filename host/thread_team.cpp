@@ -52,16 +52,15 @@ void ThreadTeam::barrier() {
   if (waiting_.fetch_add(1, std::memory_order_acq_rel) == static_cast<int>(workers_.size())) {
     waiting_.store(0, std::memory_order_relaxed);
     generation_.store(generation + 1, std::memory_order_release);
+    generation_.notify_all();
     return;
   }
   constexpr int kSpins = 4000;  // some tens of microseconds
-  for (int spins = 0; generation_.load(std::memory_order_acquire) == generation; ++spins) {
-    if (spins < kSpins) {
-      spin_pause();
-    } else {
-      std::this_thread::yield();
-    }
+  for (int spins = 0; spins < kSpins; ++spins) {
+    if (generation_.load(std::memory_order_acquire) != generation) return;
+    spin_pause();
   }
+  generation_.wait(generation, std::memory_order_acquire);
 }
 
 }  // namespace digitron

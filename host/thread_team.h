@@ -1,6 +1,6 @@
 // A fixed team of threads that meets at a barrier several thousand times a second. Waiting spins
-// first, because the next piece of work is microseconds away, and yields after that, because the
-// machine may have fewer cores than the team has threads.
+// first, because the next piece of work is microseconds away, and sleeps after that, because the
+// machine may have fewer free cores than the team has threads.
 #pragma once
 
 #include <atomic>
