@@ -125,7 +125,7 @@ inline void conv_weights(float* dw_lanes, Tensor dy, Tensor x, Window window, in
   });
 }
 
-inline constexpr int kInputColumns = kWidth == 16 ? 10 : 5;
+inline constexpr int kInputColumns = kWidth == 16 ? 10 : 4;
 
 // The kernel rows that carry outputs to one row of dx: `count` of them from `first`, a stride
 // apart. The first meets dy's row `dy_row`, each next one the row above.
