@@ -1,8 +1,9 @@
-// The image format that every engine's gather relies on. Constexpr and C++17: device code reads it
-// too.
+// The form of the data that every engine relies on. Constexpr and C++17: device code reads it too.
 #pragma once
 
 namespace digitron {
+
+inline constexpr int kClasses = 10;
 
 inline constexpr int kImageSide = 28;
 inline constexpr int kImagePixels = kImageSide * kImageSide;

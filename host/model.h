@@ -6,9 +6,9 @@
 #include <variant>
 #include <vector>
 
-namespace digitron {
+#include "host/dataset_constants.h"
 
-inline constexpr int kClasses = 10;
+namespace digitron {
 
 struct Shape {
   int channels;

@@ -1,0 +1,43 @@
+#include "cuda/check.h"
+
+#include <string>
+#include <string_view>
+
+#include "host/error.h"
+
+namespace digitron {
+
+namespace {
+
+constexpr const char* kSmaller = "take a smaller batch or model, or free the GPU of other programs";
+constexpr const char* kAgain = "run again, or use --device cpu; what was saved before is intact";
+
+std::string_view file_name(std::string_view path) {
+  return path.substr(path.find_last_of('/') + 1);
+}
+
+[[noreturn]] void fail(const char* call, const char* answer, const std::source_location& where,
+                       bool out_of_memory) {
+  throw MachineError(std::string(call) + " failed: " + answer + " (" +
+                     std::string(file_name(where.file_name())) + ":" +
+                     std::to_string(where.line()) + "); " + (out_of_memory ? kSmaller : kAgain));
+}
+
+}  // namespace
+
+void check(cudaError_t status, const char* call, std::source_location where) {
+  if (status == cudaSuccess) return;
+  fail(call, cudaGetErrorString(status), where, status == cudaErrorMemoryAllocation);
+}
+
+void check(cublasStatus_t status, const char* call, std::source_location where) {
+  if (status == CUBLAS_STATUS_SUCCESS) return;
+  fail(call, cublasGetStatusString(status), where, status == CUBLAS_STATUS_ALLOC_FAILED);
+}
+
+void check(cudnnStatus_t status, const char* call, std::source_location where) {
+  if (status == CUDNN_STATUS_SUCCESS) return;
+  fail(call, cudnnGetErrorString(status), where, status == CUDNN_STATUS_ALLOC_FAILED);
+}
+
+}  // namespace digitron

@@ -1,0 +1,114 @@
+// Which GPUs are here, and exactly why one cannot be used. DIGITRON_LEAST_CAPABILITY is the lowest
+// architecture that the kernels were built for: 75 for 7.5.
+#include <cstdio>
+
+#include "cuda/check.h"
+#include "cuda/cuda_engine.h"
+#include "cuda/module.h"
+
+namespace digitron {
+
+namespace {
+
+// 13000 -> "13.0", as CUDA counts.
+std::string cuda_version(int version) {
+  return std::to_string(version / 1000) + "." + std::to_string(version % 1000 / 10);
+}
+
+std::string capability_text(int capability) {
+  return std::to_string(capability / 10) + "." + std::to_string(capability % 10);
+}
+
+std::string cublas_version() {
+  int major = 0;
+  int minor = 0;
+  check(cublasGetProperty(MAJOR_VERSION, &major), "cublasGetProperty");
+  check(cublasGetProperty(MINOR_VERSION, &minor), "cublasGetProperty");
+  return std::to_string(major) + "." + std::to_string(minor);
+}
+
+std::string cudnn_version() {
+  const size_t version = cudnnGetVersion();
+  return std::to_string(version / 10000) + "." + std::to_string(version / 100 % 100);
+}
+
+int driver_version() {
+  int version = 0;
+  check(cudaDriverGetVersion(&version), "cudaDriverGetVersion");
+  return version;
+}
+
+int runtime_version() {
+  int version = 0;
+  check(cudaRuntimeGetVersion(&version), "cudaRuntimeGetVersion");
+  return version;
+}
+
+// How many GPUs there are, or why there is none.
+std::variant<int, Unavailable> count_devices() {
+  int count = 0;
+  const cudaError_t status = cudaGetDeviceCount(&count);
+  static_cast<void>(cudaGetLastError());  // it is answered here
+  if (status == cudaErrorInsufficientDriver) {
+    return Unavailable{"the NVIDIA driver is too old: it is for CUDA " +
+                       cuda_version(driver_version()) + ", and this build needs " +
+                       cuda_version(runtime_version()) + "; update the driver"};
+  }
+  if (status == cudaErrorNoDevice || (status == cudaSuccess && count == 0)) {
+    return Unavailable{"the NVIDIA driver finds no GPU; check nvidia-smi and CUDA_VISIBLE_DEVICES"};
+  }
+  if (status != cudaSuccess) {
+    return Unavailable{"cudaGetDeviceCount failed: " + std::string(cudaGetErrorString(status)) +
+                       "; check the driver with nvidia-smi"};
+  }
+  return count;
+}
+
+DeviceReport report(int device) {
+  cudaDeviceProp gpu{};
+  check(cudaGetDeviceProperties(&gpu, device), "cudaGetDeviceProperties");
+  const int capability = 10 * gpu.major + gpu.minor;
+  char memory[32];
+  std::snprintf(memory, sizeof memory, "%.1f GiB",
+                static_cast<double>(gpu.totalGlobalMem) / (1 << 30));
+  DeviceReport report{"cuda:" + std::to_string(device),
+                      std::string(gpu.name) + ", compute capability " + capability_text(capability),
+                      capability >= DIGITRON_LEAST_CAPABILITY};
+  report.description +=
+      report.available
+          ? ", " + std::string(memory) + ", driver for CUDA " + cuda_version(driver_version()) +
+                ", CUDA " + cuda_version(runtime_version()) + ", cuDNN " + cudnn_version() +
+                ", cuBLAS " + cublas_version()
+          : ", is too old: this build is for " + capability_text(DIGITRON_LEAST_CAPABILITY) +
+                " and later; build for it with -DCMAKE_CUDA_ARCHITECTURES=" +
+                std::to_string(capability);
+  return report;
+}
+
+std::vector<DeviceReport> devices() {
+  const auto count = count_devices();
+  if (const auto* none = std::get_if<Unavailable>(&count)) return {{"cuda", none->reason, false}};
+  std::vector<DeviceReport> reports;
+  for (int device = 0; device < std::get<int>(count); ++device) reports.push_back(report(device));
+  return reports;
+}
+
+EngineOrReason make_engine(const Plan& plan, int device, const CudaOptions& options) {
+  const auto count = count_devices();
+  if (const auto* none = std::get_if<Unavailable>(&count)) return *none;
+  if (device >= std::get<int>(count)) {
+    return Unavailable{"this machine has " + std::to_string(std::get<int>(count)) +
+                       " GPUs, counted from 0; see digitron devices"};
+  }
+  if (const DeviceReport gpu = report(device); !gpu.available) {
+    return Unavailable{gpu.description};
+  }
+  return std::make_unique<CudaEngine>(plan, device, options);
+}
+
+}  // namespace
+
+}  // namespace digitron
+
+extern "C" const digitron::CudaModule digitron_cuda_module{digitron::make_engine,
+                                                           digitron::devices};

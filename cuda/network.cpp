@@ -1,0 +1,172 @@
+#include "cuda/network.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "cuda/gemm.h"
+#include "host/dataset_constants.h"
+#include "host/error.h"
+#include "kernels/bias.h"
+#include "kernels/bias_gradient.h"
+#include "kernels/relu.h"
+
+namespace digitron {
+
+namespace {
+
+bool has_parameters(const Stage& stage) {
+  return stage.layer.weight >= 0;
+}
+
+int plane(const Shape& shape) {
+  return shape.height * shape.width;
+}
+
+size_t elements(const Shape& shape, int n) {
+  return static_cast<size_t>(shape.count()) * static_cast<size_t>(n);
+}
+
+}  // namespace
+
+std::vector<Stage> make_stages(const Plan& plan) {
+  std::vector<Stage> stages;
+  for (const PlannedLayer& layer : plan.layers) {
+    const bool relu = std::holds_alternative<ReLU>(layer.layer);
+    if (relu && !stages.empty() && has_parameters(stages.back())) {
+      stages.back().relu = true;  // of two in a row the second changes nothing
+    } else {
+      stages.push_back({layer, false});
+    }
+  }
+  return stages;
+}
+
+void add_tensors(Arena& arena, Tensors& tensors, const Plan& plan, size_t workspace_bytes) {
+  const std::vector<Stage> stages = make_stages(plan);
+  arena.add("parameters", &tensors.parameters, plan.parameter_floats);
+  arena.add("gradients", &tensors.gradients, plan.parameter_floats);
+  arena.add("x", &tensors.x, static_cast<size_t>(plan.batch) * kImagePixels);
+  tensors.y.resize(stages.size());
+  size_t widest = 0;
+  size_t partials = 0;
+  for (size_t i = 0; i < stages.size(); ++i) {
+    const Shape& out = stages[i].layer.out;
+    const size_t count = elements(out, plan.batch);
+    arena.add(stages[i].layer.name, &tensors.y[i], count);
+    widest = std::max(widest, count);
+    if (!has_parameters(stages[i])) continue;
+    partials = std::max(partials, bias_partials(plan.batch, out.channels, plane(out)));
+  }
+  arena.add("dy", &tensors.dy, widest);
+  arena.add("dx", &tensors.dx, widest);
+  arena.add("bias partials", &tensors.bias_partials, partials);
+  arena.add("cuDNN workspace", &tensors.workspace.memory, workspace_bytes);
+  tensors.workspace.bytes = workspace_bytes;
+}
+
+Network::Network(const Context& context, const Plan& plan, int n, size_t workspace_limit)
+    : context_(context), plan_(plan), n_(n), stages_(make_stages(plan)) {
+  struct MakeOperation {
+    const Context& context;
+    const PlannedLayer& layer;
+    int n;
+    size_t workspace_limit;
+    Operation operator()(const Conv2d& conv) const {
+      return ConvPlan(context, conv, layer.in, layer.out, n, workspace_limit);
+    }
+    Operation operator()(const MaxPool2d& pool) const {
+      return PoolPlan(context, pool, layer.in, layer.out, n);
+    }
+    Operation operator()(const Linear& linear) const { return linear; }
+    Operation operator()(const ReLU& relu) const { return relu; }
+  };
+  for (const Stage& stage : stages_) {
+    const PlannedLayer& layer = stage.layer;
+    try {
+      operations_.push_back(
+          std::visit(MakeOperation{context, layer, n, workspace_limit}, layer.layer));
+    } catch (const MachineError& error) {
+      throw InputError("cuDNN refuses layer " + layer.name + " at batch " + std::to_string(n) +
+                       ": " + error.what() + "; or change the layer or the batch");
+    }
+  }
+  first_trained_ = static_cast<size_t>(
+      std::find_if(stages_.begin(), stages_.end(), has_parameters) - stages_.begin());
+}
+
+size_t Network::workspace_bytes() const {
+  size_t bytes = 0;
+  for (const Operation& operation : operations_) {
+    const auto* conv = std::get_if<ConvPlan>(&operation);
+    if (conv) bytes = std::max(bytes, conv->workspace_bytes());
+  }
+  return bytes;
+}
+
+Network::Operands Network::operands(size_t i, const Tensors& tensors) const {
+  Operands o{i == 0 ? tensors.x : tensors.y[i - 1], tensors.y[i], {}, {}, {}, {}};
+  const int weight = stages_[i].layer.weight;
+  if (weight < 0) return o;
+  const size_t w = plan_.parameters[static_cast<size_t>(weight)].offset;
+  const size_t b = plan_.parameters[static_cast<size_t>(weight) + 1].offset;
+  o.w = tensors.parameters + w;
+  o.b = tensors.parameters + b;
+  o.dw = tensors.gradients + w;
+  o.db = tensors.gradients + b;
+  return o;
+}
+
+void Network::forward(const Tensors& tensors) const {
+  const cudaStream_t stream = context_.stream.get();
+  for (size_t i = 0; i < stages_.size(); ++i) {
+    const Shape& in = stages_[i].layer.in;
+    const Shape& out = stages_[i].layer.out;
+    const Operands o = operands(i, tensors);
+    if (const auto* conv = std::get_if<ConvPlan>(&operations_[i])) {
+      conv->forward(o.y, o.x, o.w, tensors.workspace);
+    } else if (const auto* pool = std::get_if<PoolPlan>(&operations_[i])) {
+      pool->forward(o.y, o.x);
+    } else if (std::holds_alternative<Linear>(operations_[i])) {
+      gemm(context_.cublas.get(), o.y, o.x, Transpose::kNo, o.w, Transpose::kYes, n_, out.count(),
+           in.count());
+    } else {
+      check(relu_forward(o.y, o.x, elements(out, n_), stream), "relu_forward");
+    }
+    if (!has_parameters(stages_[i])) continue;
+    check(add_bias(o.y, o.b, n_, out.channels, plane(out), stages_[i].relu, stream), "add_bias");
+  }
+}
+
+void Network::backward(const Tensors& tensors) const {
+  const cudaStream_t stream = context_.stream.get();
+  float* dy = tensors.dy;
+  float* dx = tensors.dx;
+  for (size_t i = stages_.size(); i-- > first_trained_;) {
+    const Shape& in = stages_[i].layer.in;
+    const Shape& out = stages_[i].layer.out;
+    const Operands o = operands(i, tensors);
+    const bool to_input = i > first_trained_;
+    if (has_parameters(stages_[i])) {
+      check(bias_gradient(o.db, dy, tensors.bias_partials, stages_[i].relu ? o.y : nullptr, n_,
+                          out.channels, plane(out), stream),
+            "bias_gradient");
+    }
+    if (const auto* conv = std::get_if<ConvPlan>(&operations_[i])) {
+      conv->backward_weights(o.dw, dy, o.x, tensors.workspace);
+      if (to_input) conv->backward_input(dx, dy, o.w, tensors.workspace);
+    } else if (const auto* pool = std::get_if<PoolPlan>(&operations_[i])) {
+      pool->backward(dx, dy, o.y, o.x);
+    } else if (std::holds_alternative<Linear>(operations_[i])) {
+      const cublasHandle_t cublas = context_.cublas.get();
+      gemm(cublas, o.dw, dy, Transpose::kYes, o.x, Transpose::kNo, out.count(), in.count(), n_);
+      if (!to_input) break;
+      gemm(cublas, dx, dy, Transpose::kNo, o.w, Transpose::kNo, n_, in.count(), out.count());
+    } else {
+      check(relu_backward(dy, o.y, elements(out, n_), stream), "relu_backward");
+      continue;  // in place
+    }
+    std::swap(dy, dx);
+  }
+}
+
+}  // namespace digitron

@@ -1,0 +1,78 @@
+// The plan's layers at one batch size, as launches on a stream. Holds what the libraries need
+// (descriptors, algorithms) and no tensor: those are given, so that the networks of a whole and of
+// a ragged batch share them.
+#pragma once
+
+#include <variant>
+#include <vector>
+
+#include "cuda/arena.h"
+#include "cuda/context.h"
+#include "cuda/conv_plan.h"
+#include "cuda/pool_plan.h"
+#include "host/plan.h"
+
+namespace digitron {
+
+// A layer, with the ReLU that follows it where the bias's kernel can take that along.
+struct Stage {
+  PlannedLayer layer;
+  bool relu;
+};
+
+std::vector<Stage> make_stages(const Plan& plan);
+
+// Device memory of a forward and a backward pass of up to the plan's batch.
+struct Tensors {
+  float* parameters = nullptr;     // flat, in the plan's layout
+  float* gradients = nullptr;      // the same
+  float* x = nullptr;              // (batch, 1, 28, 28)
+  std::vector<float*> y;           // one a stage: (batch, C, H, W)
+  float* dy = nullptr;             // (batch, the widest stage): the gradient of a stage's output
+  float* dx = nullptr;             //   and of its input; the two change places
+  float* bias_partials = nullptr;  // scratch
+  Workspace workspace;
+
+  const float* logits() const { return y.back(); }  // (batch, 10)
+};
+
+// Asks the arena for everything that `tensors` points to; tensors must stay where it is until then.
+void add_tensors(Arena& arena, Tensors& tensors, const Plan& plan, size_t workspace_bytes);
+
+class Network {
+ public:
+  // For batches of n. Throws InputError that names the layer which cuDNN refuses.
+  Network(const Context& context, const Plan& plan, int n, size_t workspace_limit);
+
+  size_t workspace_bytes() const;
+
+  // tensors.x (n, 1, 28, 28) -> tensors.logits() (n, 10)
+  void forward(const Tensors& tensors) const;
+  // tensors.dy: the gradient of the logits -> tensors.gradients. Reads the x and y that forward
+  // left there; uses up dy and dx.
+  void backward(const Tensors& tensors) const;
+
+ private:
+  // cuDNN's layers with their plans; the others need none.
+  using Operation = std::variant<ConvPlan, PoolPlan, Linear, ReLU>;
+
+  // One stage's pointers. Weight and bias are null where there are none.
+  struct Operands {
+    const float* x;
+    float* y;
+    const float* w;
+    const float* b;
+    float* dw;
+    float* db;
+  };
+  Operands operands(size_t stage, const Tensors& tensors) const;
+
+  const Context& context_;
+  const Plan& plan_;
+  int n_;
+  std::vector<Stage> stages_;
+  std::vector<Operation> operations_;  // of the stages
+  size_t first_trained_;               // the first stage with parameters: backward ends there
+};
+
+}  // namespace digitron

@@ -1,0 +1,42 @@
+// The end of a step, the only writer of its state:
+//
+//   metrics[slot] = sum of the blocks' partial sums, in a fixed order
+//   slot += 1,   position += n
+//
+// Reads 16 bytes for every 64 samples. One block: it is the second of the loss's two passes, and it
+// must stand behind everything that reads the state, which costs no launch of its own here.
+#include "kernels/advance.h"
+
+#include "kernels/block_sum.h"
+#include "kernels/launch.h"
+
+namespace digitron {
+
+namespace {
+
+__global__ void advance_kernel(StepState* state, LossSums* metrics, const LossSums* partials,
+                               size_t count, int n) {
+  double loss = 0;
+  int correct = 0;
+  for (size_t i = threadIdx.x; i < count; i += blockDim.x) {
+    loss += partials[i].loss;
+    correct += partials[i].correct;
+  }
+  loss = block_sum(loss);
+  correct = block_sum(correct);
+  if (threadIdx.x == 0) {
+    metrics[state->slot] = {loss, correct, n};
+    state->slot += 1;
+    state->position += static_cast<uint32_t>(n);
+  }
+}
+
+}  // namespace
+
+cudaError_t advance(StepState* state, LossSums* metrics, const LossSums* partials, size_t count,
+                    int n, cudaStream_t stream) {
+  const int threads = count <= kWarp ? kWarp : kThreads;
+  return launch(advance_kernel, 1, threads, stream, state, metrics, partials, count, n);
+}
+
+}  // namespace digitron

@@ -1,0 +1,27 @@
+// What changes between two replays of a recorded step. It lives in device memory: kernels read it,
+// `advance` updates it, and the graph's own arguments never change.
+#pragma once
+
+#include <cstdint>
+
+#include "host/permutation.h"
+
+namespace digitron {
+
+struct StepState {
+  Permutation order;  // of the epoch; its keys are drawn on the host, its values on the device
+  uint32_t position;  // of the step's first sample in the epoch
+  uint32_t slot;      // of the step's metrics
+  float lr;
+  float momentum;
+  float weight_decay;
+};
+
+// Sums over some samples: of one block, then of one step.
+struct LossSums {
+  double loss;
+  int32_t correct;
+  int32_t count;
+};
+
+}  // namespace digitron
