@@ -1,0 +1,39 @@
+#include "dynamic_shared.h"
+
+#include <cstring>
+#include <vector>
+
+#include "host_cuda.h"
+#include "memory.h"
+#include "sanitizers.h"
+
+namespace host_cuda {
+namespace {
+
+using Address = void* (*)();
+
+std::vector<Address>& arrays() {
+  static std::vector<Address> all;
+  return all;
+}
+
+}  // namespace
+
+DynamicShared::DynamicShared(Address address) {
+  arrays().push_back(address);
+}
+
+void prepare_dynamic_shared(size_t bytes) {
+  for (const Address address : arrays()) {
+    std::byte* const array = static_cast<std::byte*>(address());
+    unpoison_region(array, kDynamicSharedBytes);
+    std::memset(array, kPoison, bytes);
+    poison_region(array + bytes, kDynamicSharedBytes - bytes);
+  }
+}
+
+void release_dynamic_shared() {
+  for (const Address address : arrays()) unpoison_region(address(), kDynamicSharedBytes);
+}
+
+}  // namespace host_cuda

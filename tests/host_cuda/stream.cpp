@@ -1,0 +1,149 @@
+#include "stream.h"
+
+#include "device.h"
+
+namespace host_cuda {
+namespace {
+
+void count(Work work) {
+  Counters& counters = device().counters;
+  switch (work) {
+    case Work::kKernel:
+      ++counters.kernels;
+      break;
+    case Work::kLibrary:
+      ++counters.library_calls;
+      break;
+    case Work::kCopy:
+      ++counters.copies;
+      break;
+    case Work::kFill:
+      ++counters.fills;
+      break;
+  }
+}
+
+// A capture that the null stream would wait for, or null.
+std::shared_ptr<Capture> blocking_capture() {
+  for (const auto& [handle, stream] : handles<CUstream_st>().all())
+    if (stream->capture && (stream->flags & cudaStreamNonBlocking) == 0) return stream->capture;
+  return nullptr;
+}
+
+// What synchronises a whole device or stream is refused in every mode of capture.
+cudaError_t refuse_wait(const std::shared_ptr<Capture>& capture, const char* call) {
+  if (!capture) return cudaSuccess;
+  return invalidate(*capture, cudaErrorStreamCaptureUnsupported,
+                    std::string(call) + ": during capture");
+}
+
+cudaError_t create_stream(cudaStream_t* stream, unsigned flags) {
+  if (stream == nullptr || flags > cudaStreamNonBlocking) return cudaErrorInvalidValue;
+  *stream = handles<CUstream_st>().create({flags, nullptr});
+  return cudaSuccess;
+}
+
+}  // namespace
+
+bool is_stream(cudaStream_t stream) {
+  return stream == nullptr || handles<CUstream_st>().owns(stream);
+}
+
+std::shared_ptr<Capture> capture_of(cudaStream_t stream) {
+  return stream == nullptr ? nullptr : stream->capture;
+}
+
+cudaError_t invalidate(Capture& capture, cudaError_t error, std::string problem) {
+  capture.invalid = true;
+  return refuse(error, std::move(problem));
+}
+
+bool refused_by_capture(const char* call) {
+  bool refused = false;
+  for (const auto& [handle, stream] : handles<CUstream_st>().all()) {
+    if (!stream->capture || stream->capture->mode == cudaStreamCaptureModeRelaxed) continue;
+    invalidate(*stream->capture, cudaErrorStreamCaptureUnsupported,
+               std::string(call) + ": during capture");
+    refused = true;
+  }
+  return refused;
+}
+
+void execute(const Operation& operation) {
+  if (device().lost != cudaSuccess) return;
+  for (const Range& range : operation.ranges)
+    if (!device_can_access(range))
+      return lose_device(cudaErrorIllegalAddress,
+                         operation.name + ": memory that is no longer allocated");
+  const DeviceAccess access;
+  operation.run();
+  count(operation.work);
+  const std::string damage = access.check_guards();
+  if (!damage.empty()) lose_device(cudaErrorIllegalAddress, operation.name + ": " + damage);
+}
+
+cudaError_t submit(cudaStream_t stream, Operation operation) {
+  if (!is_stream(stream))
+    return refuse(cudaErrorInvalidResourceHandle, operation.name + ": not a stream");
+  const auto capture = capture_of(stream);
+  if (capture && capture->invalid) return cudaErrorStreamCaptureInvalidated;
+  if (capture) {
+    capture->operations.push_back(std::move(operation));
+    if (stream != capture->origin) capture->unjoined.insert(stream);
+    return cudaSuccess;
+  }
+  if (stream == nullptr)
+    if (const auto waited_for = blocking_capture())
+      return invalidate(*waited_for, cudaErrorStreamCaptureImplicit,
+                        operation.name + ": on the null stream during capture");
+  execute(operation);
+  return cudaSuccess;
+}
+
+}  // namespace host_cuda
+
+using namespace host_cuda;
+
+cudaError_t cudaStreamCreate(cudaStream_t* stream) {
+  return runtime_call("cudaStreamCreate", [&] { return create_stream(stream, cudaStreamDefault); });
+}
+
+cudaError_t cudaStreamCreateWithFlags(cudaStream_t* stream, unsigned flags) {
+  return runtime_call("cudaStreamCreateWithFlags", [&] { return create_stream(stream, flags); });
+}
+
+cudaError_t cudaStreamDestroy(cudaStream_t stream) {
+  return runtime_call("cudaStreamDestroy", [&] {
+    return handles<CUstream_st>().destroy(stream) ? cudaSuccess : cudaErrorInvalidResourceHandle;
+  });
+}
+
+cudaError_t cudaStreamSynchronize(cudaStream_t stream) {
+  return runtime_call("cudaStreamSynchronize", [&] {
+    if (!is_stream(stream)) return cudaErrorInvalidResourceHandle;
+    ++device().counters.synchronizations;
+    return refuse_wait(stream == nullptr ? blocking_capture() : capture_of(stream),
+                       "cudaStreamSynchronize");
+  });
+}
+
+cudaError_t cudaStreamQuery(cudaStream_t stream) {
+  return runtime_call("cudaStreamQuery", [&] {
+    if (!is_stream(stream)) return cudaErrorInvalidResourceHandle;
+    return refuse_wait(capture_of(stream), "cudaStreamQuery");
+  });
+}
+
+cudaError_t cudaDeviceSynchronize() {
+  return runtime_call("cudaDeviceSynchronize", [&] {
+    ++device().counters.synchronizations;
+    for (const auto& [handle, stream] : handles<CUstream_st>().all())
+      if (stream->capture) return refuse_wait(stream->capture, "cudaDeviceSynchronize");
+    return cudaSuccess;
+  });
+}
+
+cudaError_t cudaDeviceReset() {
+  reset();
+  return cudaSuccess;
+}
