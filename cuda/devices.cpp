@@ -97,8 +97,9 @@ EngineOrReason make_engine(const Plan& plan, int device, const CudaOptions& opti
   const auto count = count_devices();
   if (const auto* none = std::get_if<Unavailable>(&count)) return *none;
   if (device >= std::get<int>(count)) {
-    return Unavailable{"this machine has " + std::to_string(std::get<int>(count)) +
-                       " GPUs, counted from 0; see digitron devices"};
+    const int here = std::get<int>(count);
+    return Unavailable{"this machine has " + std::to_string(here) + (here == 1 ? " GPU" : " GPUs") +
+                       ", counted from 0; see digitron devices"};
   }
   if (const DeviceReport gpu = report(device); !gpu.available) {
     return Unavailable{gpu.description};

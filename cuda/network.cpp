@@ -86,8 +86,10 @@ Network::Network(const Context& context, const Plan& plan, int n, size_t workspa
       operations_.push_back(
           std::visit(MakeOperation{context, layer, n, workspace_limit}, layer.layer));
     } catch (const MachineError& error) {
+      const std::string what = error.what();  // its advice, behind the semicolon, is not for here
       throw InputError("cuDNN refuses layer " + layer.name + " at batch " + std::to_string(n) +
-                       ": " + error.what() + "; or change the layer or the batch");
+                       ": " + what.substr(0, what.find(';')) +
+                       "; change the layer or the batch, or use --device cpu");
     }
   }
   first_trained_ = static_cast<size_t>(
