@@ -15,8 +15,8 @@ struct LaunchShape {
   size_t dynamic_shared_bytes;
 };
 
-// Runs every block, one after another, in the order that set_order chose. Returns what went wrong in
-// words, or nothing; the blocks after that do not run.
+// Runs every block, one after another, in the order that set_order chose. Returns what went wrong
+// in words, or nothing; the blocks after that do not run.
 //
 // Under ThreadSanitizer every device thread is a thread of its own, and only barriers order them,
 // so a barrier left out is reported as a data race, whatever the order in which they run.

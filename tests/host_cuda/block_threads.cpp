@@ -193,8 +193,7 @@ bool Block::release_group(size_t first, unsigned mask) {
     if ((mask & bit) == 0 || thread.state == State::kDone) continue;
     if (!waits) return false;
     if (leader == nullptr) leader = &thread;
-    if (leader->request.operation != thread.request.operation ||
-        !same(leader->site, thread.site)) {
+    if (leader->request.operation != thread.request.operation || !same(leader->site, thread.site)) {
       problem_ = "lanes of a warp wait in different operations, " + at(leader->site) + " and " +
                  at(thread.site);
       return false;

@@ -56,7 +56,8 @@ cudaError_t submit_copy(const char* call, Copy copy, cudaStream_t stream) {
   if (capture && is_pageable(copy))
     return invalidate(*capture, cudaErrorStreamCaptureUnsupported,
                       std::string(call) + ": of pageable memory during capture");
-  Operation operation{Work::kCopy, call, {}, [copy] { std::memmove(copy.to, copy.from, copy.bytes); }};
+  Operation operation{
+      Work::kCopy, call, {}, [copy] { std::memmove(copy.to, copy.from, copy.bytes); }};
   for (const Range range : {Range{copy.to, copy.bytes}, Range{copy.from, copy.bytes}})
     if (device_can_access(range)) operation.ranges.push_back(range);
   return submit(stream, std::move(operation));
@@ -66,8 +67,7 @@ cudaError_t submit_fill(const char* call, void* to, int value, size_t bytes, cud
   if (bytes == 0) return cudaSuccess;
   if (!device_can_access({to, bytes}))
     return refuse(cudaErrorInvalidValue, std::string(call) + ": not device memory of this size");
-  return submit(stream,
-                {Work::kFill, call, {{to, bytes}}, [=] { std::memset(to, value, bytes); }});
+  return submit(stream, {Work::kFill, call, {{to, bytes}}, [=] { std::memset(to, value, bytes); }});
 }
 
 }  // namespace
@@ -95,7 +95,6 @@ cudaError_t cudaMemset(void* to, int value, size_t bytes) {
 }
 
 cudaError_t cudaMemsetAsync(void* to, int value, size_t bytes, cudaStream_t stream) {
-  return runtime_call("cudaMemsetAsync", [&] {
-    return submit_fill("cudaMemsetAsync", to, value, bytes, stream);
-  });
+  return runtime_call("cudaMemsetAsync",
+                      [&] { return submit_fill("cudaMemsetAsync", to, value, bytes, stream); });
 }

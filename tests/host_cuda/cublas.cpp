@@ -84,8 +84,9 @@ cublasStatus_t check_workspace(cublasHandle_t handle, const char* call) {
   const auto capture = capture_of(handle->stream);
   if (!capture || handle->workspace.begin != nullptr) return CUBLAS_STATUS_SUCCESS;
   invalidate(*capture, cudaErrorStreamCaptureUnsupported,
-             std::string(call) + ": captured without a workspace; call cublasSetWorkspace after "
-                                 "cublasSetStream");
+             std::string(call) +
+                 ": captured without a workspace; call cublasSetWorkspace after "
+                 "cublasSetStream");
   return CUBLAS_STATUS_ALLOC_FAILED;
 }
 
@@ -109,8 +110,7 @@ cublasStatus_t submit_product(const char* call, cublasHandle_t handle, Product p
       std::memset(const_cast<void*>(workspace.begin), kPoison, workspace.bytes);
     multiply(p, c);
   };
-  const cudaError_t error =
-      submit(handle->stream, {Work::kLibrary, call, std::move(ranges), run});
+  const cudaError_t error = submit(handle->stream, {Work::kLibrary, call, std::move(ranges), run});
   return error == cudaSuccess ? CUBLAS_STATUS_SUCCESS : CUBLAS_STATUS_EXECUTION_FAILED;
 }
 
@@ -258,9 +258,12 @@ cublasStatus_t cublasSgemv(cublasHandle_t handle, cublasOperation_t trans, int m
     const int rows = transposed ? n : m;
     const int columns = transposed ? m : n;
     // y^T (1, rows) = x^T (1, columns) * op(A)^T: rows of one element, a stride apart.
-    const Product product{{x, 1, columns, incx, false}, {A, columns, rows, lda, !transposed},
-                          {y, 1, rows, incy, false},    *alpha,
-                          *beta,                        false};
+    const Product product{{x, 1, columns, incx, false},
+                          {A, columns, rows, lda, !transposed},
+                          {y, 1, rows, incy, false},
+                          *alpha,
+                          *beta,
+                          false};
     return submit_product("cublasSgemv", handle, product, y);
   });
 }

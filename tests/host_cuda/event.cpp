@@ -86,7 +86,8 @@ cudaError_t cudaEventQuery(cudaEvent_t event) {
 cudaError_t cudaEventElapsedTime(float* milliseconds, cudaEvent_t start, cudaEvent_t end) {
   return runtime_call("cudaEventElapsedTime", [&] {
     if (!is_event(start) || !is_event(end)) return cudaErrorInvalidResourceHandle;
-    if (!start->recorded || !end->recorded || ((start->flags | end->flags) & cudaEventDisableTiming))
+    if (!start->recorded || !end->recorded ||
+        ((start->flags | end->flags) & cudaEventDisableTiming))
       return refuse(cudaErrorInvalidResourceHandle,
                     "cudaEventElapsedTime: an event without a time");
     if (start->capture || end->capture) return cudaErrorCapturedEvent;

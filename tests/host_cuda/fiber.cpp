@@ -38,7 +38,7 @@ void announce_arrival(Execution& here, Execution* from) {
 // swapcontext. Not inlined, so that all other registers are saved by this function's frame. Not
 // instrumented, because a jump to another stack is no return from this one.
 [[gnu::noinline, gnu::no_sanitize("address", "thread", "undefined")]] void jump(Execution& from,
-                                                                               Execution& to) {
+                                                                                Execution& to) {
   if (__builtin_setjmp(from.jump) == 0) __builtin_longjmp(to.jump, 1);
 }
 

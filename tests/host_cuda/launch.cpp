@@ -9,7 +9,6 @@
 namespace host_cuda {
 namespace {
 
-
 std::map<const void*, int>& dynamic_shared_limits() {
   static std::map<const void*, int> limits;
   return limits;

@@ -21,8 +21,8 @@ inline bool device_can_access(Range range) {
   return on_device(range) || is_pinned(range);
 }
 
-// Opens device memory to this process while an operation runs; nests. check_guards() at its end says
-// which bytes outside the allocations were written, or nothing.
+// Opens device memory to this process while an operation runs; nests. check_guards() at its end
+// says which bytes outside the allocations were written, or nothing.
 class DeviceAccess {
  public:
   DeviceAccess();

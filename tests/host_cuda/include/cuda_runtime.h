@@ -34,8 +34,8 @@ cudaError_t cudaLaunchKernelEx(const cudaLaunchConfig_t* config, void (*kernel)(
   std::vector<const void*> pointers;
   std::apply([&](const auto&... each) { (host_cuda::append_pointer(pointers, each), ...); }, bound);
   return host_cuda::launch(
-      *config, reinterpret_cast<const void*>(kernel), [kernel, bound] { std::apply(kernel, bound); },
-      std::move(pointers));
+      *config, reinterpret_cast<const void*>(kernel),
+      [kernel, bound] { std::apply(kernel, bound); }, std::move(pointers));
 }
 
 template <typename T>

@@ -13,12 +13,14 @@
 
 namespace host_cuda {
 
-// Frees everything, forgets errors, settings and counters. Every handle and pointer is then invalid.
+// Frees everything, forgets errors, settings and counters. Every handle and pointer is then
+// invalid.
 void reset();
 
 // Zero devices: every call answers cudaErrorNoDevice.
 void set_device_count(int count);
-// As CUDART_VERSION; 0 is no driver, older than the runtime's major version is cudaErrorInsufficientDriver.
+// As CUDART_VERSION; 0 is no driver, older than the runtime's major version is
+// cudaErrorInsufficientDriver.
 void set_driver_version(int version);
 // Below 7.5 every launch answers cudaErrorNoKernelImageForDevice.
 void set_compute_capability(int major, int minor);
@@ -26,7 +28,8 @@ void set_compute_capability(int major, int minor);
 void set_free_bytes(size_t bytes);
 
 // The call of this name ("cudnnConvolutionForward") answers `status` once, after `successes` calls
-// that work. A cudaError_t that loses a real device's context, such as cudaErrorLaunchFailure, stays.
+// that work. A cudaError_t that loses a real device's context, such as cudaErrorLaunchFailure,
+// stays.
 void fail_call(const std::string& name, int status, int successes = 0);
 
 // In which order blocks, and the threads of a block between barriers, run.
@@ -53,9 +56,9 @@ size_t live_device_bytes();
 // In words, why the last refused call was refused or the last kernel failed.
 std::string last_problem();
 
-constexpr size_t kSharedBytes = 48 * 1024;             // of a block
-constexpr size_t kDynamicSharedBytes = 227 * 1024;     // of a kernel that asked for more
-constexpr size_t kMemoryBytes = size_t{16} << 30;      // of the device
+constexpr size_t kSharedBytes = 48 * 1024;          // of a block
+constexpr size_t kDynamicSharedBytes = 227 * 1024;  // of a kernel that asked for more
+constexpr size_t kMemoryBytes = size_t{16} << 30;   // of the device
 
 // The definition behind a kernel's `extern __shared__ type name[]`, which the test build supplies.
 class DynamicShared {
@@ -66,6 +69,8 @@ class DynamicShared {
 }  // namespace host_cuda
 
 // In the namespace where the kernel declares the array.
-#define HOST_CUDA_DYNAMIC_SHARED(type, name)                                               \
-  alignas(128) thread_local type name[::host_cuda::kDynamicSharedBytes / sizeof(type)];    \
-  static const ::host_cuda::DynamicShared name##_shared { [] { return static_cast<void*>(name); } }
+#define HOST_CUDA_DYNAMIC_SHARED(type, name)                                            \
+  alignas(128) thread_local type name[::host_cuda::kDynamicSharedBytes / sizeof(type)]; \
+  static const ::host_cuda::DynamicShared name##_shared {                               \
+    [] { return static_cast<void*>(name); }                                             \
+  }
