@@ -41,7 +41,6 @@ struct FiberPool {
     fibers.push_back(std::make_unique<Fiber>([this, self] {
       for (;;) {
         Block::running->start_threads(*self);
-        idle.push_back(*self);
         (*self)->suspend();
       }
     }));
@@ -86,6 +85,8 @@ std::string Block::run(const std::vector<size_t>& order) {
   const auto unfinished = [](const Thread& t) { return t.state != State::kDone; };
   if (problem_.empty() && std::any_of(threads_.begin(), threads_.end(), unfinished))
     problem_ = stuck();
+  pool().idle.insert(pool().idle.end(), spent_.begin(), spent_.end());
+  spent_.clear();
   if (!problem_.empty()) pool().clear();
   return problem_;
 }
@@ -93,11 +94,11 @@ std::string Block::run(const std::vector<size_t>& order) {
 // Every thread that can run does, once. A fiber that no thread keeps waiting in starts thread after
 // thread, so a kernel without barriers is a loop on one stack.
 void Block::take_turns(const std::vector<size_t>& order) {
-  while (next_ < order.size()) pool().take()->resume();
+  while (next_ < order.size()) resume(pool().take());
   for (const size_t index : order) {
     if (threads_[index].state != State::kReady) continue;
     set_current(index);
-    threads_[index].fiber->resume();
+    resume(threads_[index].fiber);
   }
 }
 
@@ -110,8 +111,15 @@ void Block::start_threads(Fiber* self) {
     body_();
     threads_[index].state = State::kDone;
     release(end_sync_);
-    if (under_tsan()) return;  // no two threads may share a stack there
+    if (under_tsan()) break;  // there each thread has a fiber of its own
   }
+  returned_ = true;
+}
+
+void Block::resume(Fiber* fiber) {
+  returned_ = false;
+  fiber->resume();
+  if (returned_) (under_tsan() ? spent_ : pool().idle).push_back(fiber);
 }
 
 void Block::suspend(State state, Site site) {

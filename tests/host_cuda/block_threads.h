@@ -55,6 +55,7 @@ class Block {
   using SyncPair = char[2];
 
   void set_current(size_t index);
+  void resume(Fiber* fiber);
   void suspend(State state, Site site);
   void take_turns(const std::vector<size_t>& order);
   bool release_barrier();
@@ -68,6 +69,8 @@ class Block {
   const std::vector<size_t>* order_ = nullptr;
   size_t next_ = 0;  // position in order_ of the next thread to start
   size_t current_ = 0;
+  bool returned_ = false;      // does the fiber that ran last wait for another thread to run?
+  std::vector<Fiber*> spent_;  // fibers that this block is not to use again
   bool warps_wait_ = false;
   unsigned generation_ = 0;  // barriers passed
   std::string problem_;

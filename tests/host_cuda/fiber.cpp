@@ -34,21 +34,20 @@ void announce_arrival(Execution& here, Execution* from) {
   from->stack_bytes = bytes;
 }
 
-// Away from setjmp's function: GCC takes a longjmp inside it for one to its own start.
-[[noreturn, gnu::noipa, gnu::no_sanitize("address", "thread", "undefined")]] void leave_for(
-    Execution& to) {
-  __builtin_longjmp(to.jump, 1);
-}
-
 // The compiler's own setjmp saves a few registers and makes no system call: ten times cheaper than
-// swapcontext. Not inlined, so that all other registers are saved by this function's frame. Not
-// instrumented, because a jump to another stack is no return from this one.
-[[gnu::noinline, gnu::no_sanitize("address", "thread", "undefined")]] void jump(Execution& from,
-                                                                                Execution& to) {
-  if (__builtin_setjmp(from.jump) == 0) leave_for(to);
+// swapcontext. No function may both set and take such a jump, and none of these may be inlined: the
+// registers are saved by their frames. Not instrumented, because a jump to another stack is no
+// return from this one.
+[[noreturn, gnu::noipa, gnu::no_sanitize("address", "thread", "undefined")]] void take(void** to) {
+  __builtin_longjmp(to, 1);
 }
 
-[[gnu::noinline, gnu::no_sanitize("address", "thread", "undefined")]] void jump_first(
+[[gnu::noipa, gnu::no_sanitize("address", "thread", "undefined")]] void jump(Execution& from,
+                                                                             Execution& to) {
+  if (__builtin_setjmp(from.jump) == 0) take(to.jump);
+}
+
+[[gnu::noipa, gnu::no_sanitize("address", "thread", "undefined")]] void jump_first(
     Execution& from, const ucontext_t& to) {
   if (__builtin_setjmp(from.jump) == 0) setcontext(&to);
 }
