@@ -106,8 +106,7 @@ cublasStatus_t submit_product(const char* call, cublasHandle_t handle, Product p
   const Range workspace = handle->workspace;
   if (workspace.begin != nullptr) ranges.push_back(workspace);
   const auto run = [p, c, workspace] {
-    if (workspace.begin != nullptr)
-      std::memset(const_cast<void*>(workspace.begin), kPoison, workspace.bytes);
+    use_up(workspace);
     multiply(p, c);
   };
   const cudaError_t error = submit(handle->stream, {Work::kLibrary, call, std::move(ranges), run});

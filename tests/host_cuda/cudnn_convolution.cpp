@@ -35,10 +35,6 @@ Choice choose(const char* call, Direction direction, const std::optional<Convolu
   return {CUDNN_STATUS_SUCCESS, *shape, algorithm->deterministic};
 }
 
-void use_up(const Workspace& workspace) {
-  if (workspace.memory != nullptr) std::memset(workspace.memory, kPoison, workspace.bytes);
-}
-
 // The data that a call reads, the output apart, with its workspace.
 std::vector<Range> inputs(Range a, Range b, const Workspace& workspace) {
   std::vector<Range> ranges{a, b};
@@ -77,7 +73,7 @@ cudnnStatus_t cudnnConvolutionForward(cudnnHandle_t handle, const void* alpha,
       return bad_parameter(kCall, "the workspace holds an input");
     const auto run = [c = choice.shape, xd = *x_desc, yd = *y_desc, x, w, y, workspace](float a,
                                                                                         float b) {
-      use_up(workspace);
+      use_up({workspace.memory, workspace.bytes});
       scatter(yd, static_cast<float*>(y),
               convolve(c, gather(xd, floats_at(x)), gather(dense(c.w), floats_at(w))), a, b);
     };
@@ -106,7 +102,7 @@ cudnnStatus_t cudnnConvolutionBackwardData(cudnnHandle_t handle, const void* alp
       return bad_parameter(kCall, "the workspace holds an input");
     const auto run = [choice, dyd = *dy_desc, dxd = *dx_desc, w, dy, dx, workspace](float a,
                                                                                     float b) {
-      use_up(workspace);
+      use_up({workspace.memory, workspace.bytes});
       const Convolution& c = choice.shape;
       const bool reversed = !choice.deterministic && ++nondeterministic_calls % 2 == 0;
       scatter(dxd, static_cast<float*>(dx),
@@ -139,7 +135,7 @@ cudnnStatus_t cudnnConvolutionBackwardFilter(cudnnHandle_t handle, const void* a
       return bad_parameter(kCall, "the workspace holds an input");
     const auto run = [choice, xd = *x_desc, dyd = *dy_desc, x, dy, dw, workspace](float a,
                                                                                   float b) {
-      use_up(workspace);
+      use_up({workspace.memory, workspace.bytes});
       const Convolution& c = choice.shape;
       const int first = choice.deterministic ? 0 : ++nondeterministic_calls % c.x[0];
       scatter(

@@ -53,6 +53,17 @@ inline float round_tf32(float x) {
   return x;
 }
 
+// A library may write anywhere in its workspace. Both ends are enough to show that something else
+// lies there, and large workspaces cost no time.
+inline void use_up(Range workspace) {
+  constexpr size_t kMostBytes = 64 * 1024;
+  const size_t bytes = std::min(workspace.bytes, kMostBytes);
+  if (bytes == 0) return;
+  auto* const begin = static_cast<char*>(const_cast<void*>(workspace.begin));
+  std::memset(begin, kPoison, bytes);
+  std::memset(begin + workspace.bytes - bytes, kPoison, bytes);
+}
+
 // out = alpha * sum + beta * out, where out is not read if beta is 0.
 inline void blend(float& out, float alpha, float sum, float beta) {
   out = beta == 0 ? alpha * sum : alpha * sum + beta * out;

@@ -61,6 +61,7 @@ void* allocate(size_t bytes) {
   if (mapping == MAP_FAILED) return nullptr;
   auto* base = static_cast<std::byte*>(mapping);
   const Allocation a{base, mapped, base + page, bytes};
+  madvise(a.begin, body, MADV_HUGEPAGE);  // fewer entries to protect with every operation
   mprotect(a.begin, body, PROT_READ | PROT_WRITE);
   std::memset(a.begin, kPoison, bytes);
   std::memset(a.end(), kGuard, a.guard_bytes());

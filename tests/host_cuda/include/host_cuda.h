@@ -60,7 +60,8 @@ constexpr size_t kSharedBytes = 48 * 1024;          // of a block
 constexpr size_t kDynamicSharedBytes = 227 * 1024;  // of a kernel that asked for more
 constexpr size_t kMemoryBytes = size_t{16} << 30;   // of the device
 
-// The definition behind a kernel's `extern __shared__ type name[]`, which the test build supplies.
+// The definition behind a kernel's `extern __shared__ type name[]`, which the test build supplies,
+// in the namespace of the declaration. That cannot be an unnamed one.
 class DynamicShared {
  public:
   explicit DynamicShared(void* (*address)());
@@ -68,7 +69,6 @@ class DynamicShared {
 
 }  // namespace host_cuda
 
-// In the namespace where the kernel declares the array.
 #define HOST_CUDA_DYNAMIC_SHARED(type, name)                                            \
   alignas(128) thread_local type name[::host_cuda::kDynamicSharedBytes / sizeof(type)]; \
   static const ::host_cuda::DynamicShared name##_shared {                               \
