@@ -23,12 +23,7 @@ Tensor flat(float* data, int count) {
 Tensor BlockPass::scratch(const Stage& stage, int row_count) const {
   const Shape conv = stage.conv_out();
   const std::ptrdiff_t row = std::ptrdiff_t{conv.width} * kLanes;
-  return {memory_.floats.get() + layout_.scratch,
-          conv.channels,
-          row_count,
-          conv.width,
-          row,
-          row * row_count};
+  return {floats_ + layout_.scratch, conv.channels, row_count, conv.width, row, row * row_count};
 }
 
 // Plane p of those at an offset of the thread's floats: tiles are its rows, and rows its columns.
@@ -36,7 +31,7 @@ Tensor BlockPass::plane(const Stage& stage, size_t offset, int channel_count, in
                         int p) const {
   const std::ptrdiff_t row = std::ptrdiff_t{row_count} * kLanes;
   const std::ptrdiff_t channel = row * stage.tiles();
-  return {memory_.floats.get() + offset + channel * channel_count * p,
+  return {floats_ + offset + channel * channel_count * p,
           channel_count,
           stage.tiles(),
           row_count,
@@ -69,14 +64,14 @@ void BlockPass::forward_winograd(const Stage& stage, const Slot& in, const Slot&
   const Tensor x = in.bordered(values(in));
   const Tensor y = out.inside(values(out));
   const Shape conv = stage.conv_out();
-  kernels_.winograd_input(memory_.floats.get() + stage.v, x, stage.tiles());
+  kernels_.winograd_input(floats_ + stage.v, x, stage.tiles());
   for (int p = 0; p < kWinogradPlanes; ++p) {
     kernels_.conv_forward(plane(stage, layout_.planes, conv.channels, conv.height, p),
                           plane(stage, stage.v, x.channels, x.height, p),
                           transformed_ + stage.u + std::ptrdiff_t{p} * stage.filter_rows(), nullptr,
                           {1, stage.conv.rows, 1}, 0, false);
   }
-  const float* m = memory_.floats.get() + layout_.planes;
+  const float* m = floats_ + layout_.planes;
   const float* b = parameters_ + stage.bias;
   if (stage.pool.rows == 0) {
     kernels_.winograd_output(y, m, b, stage.relu);
@@ -87,44 +82,57 @@ void BlockPass::forward_winograd(const Stage& stage, const Slot& in, const Slot&
   kernels_.maxpool_forward(y, winners(stage, 0), made, stage.pool, stage.relu);
 }
 
-void BlockPass::forward(const BlockSamples& samples, BatchMemory* batch, int b) {
+void BlockPass::forward_stage(const Stage& stage, const Slot& in, const Slot& out) {
+  const Tensor x = in.inside(values(in));
+  const Tensor y = out.inside(values(out));
+  if (stage.kind == Stage::Kind::kPool) {
+    kernels_.maxpool_forward(y, winners(stage, 0), x, stage.pool, stage.relu);
+  } else if (stage.kind == Stage::Kind::kRelu) {
+    kernels_.relu_forward(y, x);
+  } else if (stage.winograd) {
+    forward_winograd(stage, in, out);
+  } else {
+    forward_conv(stage, in, out);
+  }
+}
+
+void BlockPass::forward_linear(size_t s, int blocks, BatchMemory* batch, int first_block) {
+  const Stage& stage = layout_.stages[s];
+  select(0);
+  kernels_.linear_forward(values(layout_.slots[s + 1]), values(layout_.slots[s]),
+                          static_cast<std::ptrdiff_t>(layout_.pass_floats), blocks,
+                          parameters_ + stage.weight, parameters_ + stage.bias, stage.in.count(),
+                          stage.out.count(), stage.relu);
+  if (!batch || s == 0) return;  // the first stage's inputs are the images: nothing to keep
+  for (int k = 0; k < blocks; ++k) {
+    select(k);
+    kernels_.transpose(batch->xt(stage, first_block + k), stage.row_floats(),
+                       values(layout_.slots[s]), stage.in.count());
+  }
+}
+
+void BlockPass::forward(std::span<const BlockSamples> samples, BatchMemory* batch,
+                        int first_block) {
+  const int blocks = static_cast<int>(samples.size());
   const Slot& input = layout_.slots.front();
-  kernels_.gather(input.inside(values(input)), samples.images, samples.count);
+  for (int k = 0; k < blocks; ++k) {
+    select(k);
+    kernels_.gather(input.inside(values(input)), samples[k].images, samples[k].count);
+  }
   for (size_t s = 0; s < layout_.stages.size(); ++s) {
-    const Stage& stage = layout_.stages[s];
-    const Slot& in = layout_.slots[s];
-    const Slot& out = layout_.slots[s + 1];
-    const Tensor x = in.inside(values(in));
-    const Tensor y = out.inside(values(out));
-    switch (stage.kind) {
-      case Stage::Kind::kConv:
-        if (stage.winograd) {
-          forward_winograd(stage, in, out);
-        } else {
-          forward_conv(stage, in, out);
-        }
-        break;
-      case Stage::Kind::kPool:
-        kernels_.maxpool_forward(y, winners(stage, 0), x, stage.pool, stage.relu);
-        break;
-      case Stage::Kind::kLinear:
-        kernels_.linear_forward(y.data, x.data, parameters_ + stage.weight,
-                                parameters_ + stage.bias, stage.in.count(), stage.out.count(),
-                                stage.relu);
-        // The first stage's inputs are the images: nothing to keep.
-        if (batch && s > 0) {
-          kernels_.transpose(batch->xt(stage, b), stage.row_floats(), x.data, stage.in.count());
-        }
-        break;
-      case Stage::Kind::kRelu:
-        kernels_.relu_forward(y, x);
-        break;
+    if (layout_.stages[s].kind == Stage::Kind::kLinear) {
+      forward_linear(s, blocks, batch, first_block);
+      continue;
+    }
+    for (int k = 0; k < blocks; ++k) {
+      select(k);
+      forward_stage(layout_.stages[s], layout_.slots[s], layout_.slots[s + 1]);
     }
   }
 }
 
-void BlockPass::loss(BlockLosses& losses, const BlockSamples& samples) const {
-  kernels_.softmax_cross_entropy(nullptr, losses.loss, losses.correct, logits(), samples.labels,
+void BlockPass::loss(BlockLosses& losses, const BlockSamples& samples, int k) {
+  kernels_.softmax_cross_entropy(nullptr, losses.loss, losses.correct, logits(k), samples.labels,
                                  kClasses, samples.count, 0.0f);
 }
 
@@ -136,12 +144,12 @@ Tensor BlockPass::gradient(size_t slot, BatchMemory& batch, int b) const {
     return flat(batch.dy(stage, b), stage.out.count());
   }
   const Slot& at = layout_.slots[slot];
-  return at.inside(memory_.floats.get() + at.gradient);
+  return at.inside(floats_ + at.gradient);
 }
 
 // The gradient of a slot with its border, zeroed, for kernels that add to it.
 Tensor BlockPass::clear_gradient(const Slot& slot) const {
-  float* base = memory_.floats.get() + slot.gradient;
+  float* base = floats_ + slot.gradient;
   std::fill_n(base, slot.floats(), 0.0f);
   return slot.bordered(base);
 }
@@ -149,7 +157,7 @@ Tensor BlockPass::clear_gradient(const Slot& slot) const {
 void BlockPass::backward_conv(const Stage& stage, const Slot& in, const Slot& out, Tensor dy,
                               bool to_input, float* partial) {
   const int sums = stage.gradient_sums();
-  float* dw = memory_.floats.get() + stage.dw_lanes;
+  float* dw = floats_ + stage.dw_lanes;
   float* db = dw + std::ptrdiff_t{sums} * kLanes;
   const Tensor y = out.inside(values(out));
   if (stage.relu && stage.pool.rows > 0) {
@@ -197,8 +205,8 @@ void BlockPass::backward_winograd(const Stage& stage, const Slot& in, Tensor dy,
     unpooled = scratch(stage, conv.height);
     kernels_.maxpool_backward(unpooled, dy, winners(stage, 0), stage.pool);
   }
-  kernels_.winograd_output_gradient(memory_.floats.get() + layout_.planes, unpooled);
-  float* dv = memory_.floats.get() + layout_.gradient_planes;
+  kernels_.winograd_output_gradient(floats_ + layout_.planes, unpooled);
+  float* dv = floats_ + layout_.gradient_planes;
   if (to_input) {
     std::fill_n(dv, kWinogradPlanes * stage.plane_floats({x.channels, x.height, 0}), 0.0f);
   }
@@ -230,30 +238,57 @@ void BlockPass::backward(const Stage& stage, size_t s, BatchMemory& batch, int b
       clear_gradient(in);
       kernels_.maxpool_backward_add(gradient(s, batch, b), dy, winners(stage, 0), stage.pool);
       break;
-    case Stage::Kind::kLinear:
-      if (stage.relu) {
-        kernels_.relu_backward(dy, dy, flat(values(out), stage.out.count()));
-      }
-      if (to_input) {
-        kernels_.linear_backward_input(gradient(s, batch, b).data, dy.data,
-                                       parameters_ + stage.weight, stage.in.count(),
-                                       stage.out.count());
-      }
-      break;
     case Stage::Kind::kRelu:
       kernels_.relu_backward(gradient(s, batch, b), dy, out.inside(values(out)));
       break;
+    case Stage::Kind::kLinear:
+      break;  // backward_linear's, for all blocks at once
   }
 }
 
-void BlockPass::train(BlockLosses& losses, const BlockSamples& samples, BatchMemory& batch, int b,
-                      int batch_count) {
-  forward(samples, &batch, b);
-  kernels_.softmax_cross_entropy(gradient(layout_.stages.size(), batch, b).data, losses.loss,
-                                 losses.correct, logits(), samples.labels, kClasses, samples.count,
-                                 1.0f / static_cast<float>(batch_count));
+void BlockPass::backward_linear(size_t s, int blocks, BatchMemory& batch, int first_block) {
+  const Stage& stage = layout_.stages[s];
+  const auto stride_of = [&](size_t slot) {
+    select(blocks - 1);
+    const float* last = gradient(slot, batch, first_block + blocks - 1).data;
+    select(0);
+    return blocks == 1 ? 0 : last - gradient(slot, batch, first_block).data;
+  };
+  if (stage.relu) {
+    for (int k = 0; k < blocks; ++k) {
+      select(k);
+      const Tensor dy = gradient(s + 1, batch, first_block + k);
+      kernels_.relu_backward(dy, dy, flat(values(layout_.slots[s + 1]), stage.out.count()));
+    }
+  }
+  if (static_cast<int>(s) == layout_.first_trained) return;
+  const std::ptrdiff_t dx_stride = stride_of(s);
+  const std::ptrdiff_t dy_stride = stride_of(s + 1);
+  kernels_.linear_backward_input(gradient(s, batch, first_block).data, dx_stride,
+                                 gradient(s + 1, batch, first_block).data, dy_stride, blocks,
+                                 parameters_ + stage.weight, stage.in.count(), stage.out.count());
+}
+
+void BlockPass::train(std::span<BlockLosses> losses, std::span<const BlockSamples> samples,
+                      BatchMemory& batch, int first_block, int batch_count) {
+  forward(samples, &batch, first_block);
+  const int blocks = static_cast<int>(samples.size());
+  for (int k = 0; k < blocks; ++k) {
+    const float* z = logits(k);
+    kernels_.softmax_cross_entropy(gradient(layout_.stages.size(), batch, first_block + k).data,
+                                   losses[k].loss, losses[k].correct, z, samples[k].labels,
+                                   kClasses, samples[k].count,
+                                   1.0f / static_cast<float>(batch_count));
+  }
   for (size_t s = layout_.stages.size(); s-- > static_cast<size_t>(layout_.first_trained);) {
-    backward(layout_.stages[s], s, batch, b);
+    if (layout_.stages[s].kind == Stage::Kind::kLinear) {
+      backward_linear(s, blocks, batch, first_block);
+      continue;
+    }
+    for (int k = 0; k < blocks; ++k) {
+      select(k);
+      backward(layout_.stages[s], s, batch, first_block + k);
+    }
   }
 }
 

@@ -1,7 +1,8 @@
-// One block of samples on its way through the network and back, in one thread's memory.
+// Blocks of samples on their way through the network and back, in one thread's memory.
 #pragma once
 
 #include <cstdint>
+#include <span>
 
 #include "host/aligned.h"
 #include "host/cpu_stages.h"
@@ -11,8 +12,8 @@ namespace digitron {
 // What a thread owns.
 struct ThreadMemory {
   explicit ThreadMemory(const CpuLayout& layout)
-      : floats(make_aligned<float>(layout.thread_floats)),
-        winners(make_aligned<uint16_t>(layout.thread_winners)),
+      : floats(make_aligned<float>(layout.pass_floats * layout.group_blocks)),
+        winners(make_aligned<uint16_t>(layout.pass_winners * layout.group_blocks)),
         strip(make_aligned<float>(layout.strip_floats)) {}
 
   AlignedArray<float> floats;
@@ -65,22 +66,34 @@ class BlockPass {
         transformed_(transformed),
         memory_(memory) {}
 
-  // Samples -> logits().
-  void forward(const BlockSamples& samples) { forward(samples, nullptr, 0); }
+  // Up to group_blocks blocks of samples -> their logits.
+  void forward(std::span<const BlockSamples> samples) { forward(samples, nullptr, 0); }
 
   // Samples -> losses, the linear stages' xt and dy and the convolutions' partial gradients of
-  // block b. batch_count: samples of the whole batch, over which the loss is a mean.
-  void train(BlockLosses& losses, const BlockSamples& samples, BatchMemory& batch, int b,
-             int batch_count);
+  // blocks first_block, ... batch_count: samples of the whole batch, over which the loss is a mean.
+  void train(std::span<BlockLosses> losses, std::span<const BlockSamples> samples,
+             BatchMemory& batch, int first_block, int batch_count);
 
-  // The losses of the samples that went forward last.
-  void loss(BlockLosses& losses, const BlockSamples& samples) const;
+  // The losses of the k-th of the blocks that went forward last.
+  void loss(BlockLosses& losses, const BlockSamples& samples, int k);
 
-  // (kClasses, kLanes)
-  const float* logits() const { return values(layout_.slots.back()); }
+  // Its logits, (kClasses, kLanes).
+  const float* logits(int k) {
+    select(k);
+    return values(layout_.slots.back());
+  }
 
  private:
-  void forward(const BlockSamples& samples, BatchMemory* batch, int b);
+  // The other functions work on the block of the group that was selected last.
+  void select(int k) {
+    floats_ = memory_.floats.get() + layout_.pass_floats * k;
+    winners_ = memory_.winners.get() + layout_.pass_winners * k;
+  }
+
+  void forward(std::span<const BlockSamples> samples, BatchMemory* batch, int first_block);
+  void forward_stage(const Stage& stage, const Slot& in, const Slot& out);
+  void forward_linear(size_t s, int blocks, BatchMemory* batch, int first_block);
+  void backward_linear(size_t s, int blocks, BatchMemory& batch, int first_block);
   void forward_conv(const Stage& stage, const Slot& in, const Slot& out);
   void forward_winograd(const Stage& stage, const Slot& in, const Slot& out);
   void backward(const Stage& stage, size_t s, BatchMemory& batch, int b);
@@ -92,11 +105,11 @@ class BlockPass {
   Tensor gradient(size_t slot, BatchMemory& batch, int b) const;
   Tensor clear_gradient(const Slot& slot) const;
 
-  float* values(const Slot& slot) const { return memory_.floats.get() + slot.offset; }
+  float* values(const Slot& slot) const { return floats_ + slot.offset; }
   // From row `first` of the pooled output on.
   Winners winners(const Stage& stage, int first) const {
     const std::ptrdiff_t row = std::ptrdiff_t{stage.out.width} * kLanes;
-    return {memory_.winners.get() + stage.winner + first * row, stage.out.height * row};
+    return {winners_ + stage.winner + first * row, stage.out.height * row};
   }
   Tensor scratch(const Stage& stage, int rows) const;
 
@@ -105,6 +118,8 @@ class BlockPass {
   const float* parameters_;
   const float* transformed_;
   ThreadMemory& memory_;
+  float* floats_ = nullptr;
+  uint16_t* winners_ = nullptr;
 };
 
 }  // namespace digitron

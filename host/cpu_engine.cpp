@@ -76,13 +76,23 @@ std::vector<float> CpuEngine::momentum() const {
   return {momentum_.get(), momentum_.get() + plan_.parameter_floats};
 }
 
+// Calls f(first block, how many) for a thread's share of the blocks, group by group.
+template <class F>
+void CpuEngine::for_each_group(int thread, int blocks, const F& f) const {
+  const Range mine = share(blocks, thread, team_.size());
+  for (int b = mine.first; b < mine.last; b += layout_.group_blocks) {
+    f(b, std::min(layout_.group_blocks, mine.last - b));
+  }
+}
+
 // Phase one of a step: the blocks of a batch of `count` samples. Which thread takes which is fixed,
 // so that a block's memory stays in one core's cache.
 void CpuEngine::forward_backward(int thread, int count) {
   BlockPass pass(layout_, kernels_, parameters_.get(), transformed_.get(), memory_[thread]);
-  for (int b = thread; b < blocks_of(count); b += team_.size()) {
-    pass.train(losses_[b], samples_[b], batch_, b, count);
-  }
+  for_each_group(thread, blocks_of(count), [&](int b, int blocks) {
+    pass.train(std::span(losses_).subspan(b, blocks), std::span(samples_).subspan(b, blocks),
+               batch_, b, count);
+  });
 }
 
 Metrics CpuEngine::sum_losses(int count) const {
@@ -104,7 +114,8 @@ std::vector<Metrics> CpuEngine::train(int epoch, int first, int last) {
     for (int step = first; step < last; ++step) {
       const int begin = step * plan_.batch;
       const int count = std::min(plan_.batch, data.count() - begin);
-      for (int b = thread; b < blocks_of(count); b += team_.size()) {
+      const Range mine = share(blocks_of(count), thread, team_.size());
+      for (int b = mine.first; b < mine.last; ++b) {
         BlockSamples& samples = samples_[b];
         samples.count = std::min(kLanes, count - b * kLanes);
         for (int n = 0; n < samples.count; ++n) {
@@ -137,17 +148,21 @@ std::vector<float> CpuEngine::gradients(std::span<const uint8_t> images,
   return {gradients_.get(), gradients_.get() + plan_.parameter_floats};
 }
 
-// Takes images forward in blocks; take(pass, b, samples) reads off the result.
+// Takes images forward in blocks; take(pass, k, b, samples) reads the result of block b off the
+// pass, where it is the k-th of its group.
 template <class Take>
 void CpuEngine::forward_blocks(int count, const uint8_t* images, const uint8_t* labels,
                                const Take& take) {
   team_.run([&](int thread) {
     BlockPass pass(layout_, kernels_, parameters_.get(), transformed_.get(), memory_[thread]);
-    for (int b = thread; b < blocks_of(count); b += team_.size()) {
-      const BlockSamples samples = consecutive(images, labels, b, count);
-      pass.forward(samples);
-      take(pass, b, samples);
-    }
+    for_each_group(thread, blocks_of(count), [&](int first, int blocks) {
+      BlockSamples samples[kGroupBlocks];
+      for (int k = 0; k < blocks; ++k) {
+        samples[k] = consecutive(images, labels, first + k, count);
+      }
+      pass.forward(std::span(samples).first(static_cast<size_t>(blocks)));
+      for (int k = 0; k < blocks; ++k) take(pass, k, first + k, samples[k]);
+    });
   });
 }
 
@@ -155,9 +170,9 @@ Metrics CpuEngine::evaluate(Split split) {
   const Dataset& data = split == Split::kTrain ? *train_ : *test_;
   std::vector<Metrics> parts(blocks_of(data.count()));
   forward_blocks(data.count(), data.images.data(), data.labels.data(),
-                 [&](const BlockPass& pass, int b, const BlockSamples& samples) {
+                 [&](BlockPass& pass, int k, int b, const BlockSamples& samples) {
                    BlockLosses losses;
-                   pass.loss(losses, samples);
+                   pass.loss(losses, samples, k);
                    for (int n = 0; n < samples.count; ++n) {
                      parts[b] += {losses.loss[n], losses.correct[n], 1};
                    }
@@ -171,10 +186,11 @@ std::vector<float> CpuEngine::predict(std::span<const uint8_t> images) {
   const int count = static_cast<int>(images.size() / kImagePixels);
   std::vector<float> logits(static_cast<size_t>(count) * kClasses);
   forward_blocks(count, images.data(), nullptr,
-                 [&](const BlockPass& pass, int b, const BlockSamples& samples) {
+                 [&](BlockPass& pass, int k, int b, const BlockSamples& samples) {
+                   const float* logits_of_block = pass.logits(k);
                    for (int n = 0; n < samples.count; ++n) {
                      float* row = logits.data() + (static_cast<size_t>(b) * kLanes + n) * kClasses;
-                     for (int c = 0; c < kClasses; ++c) row[c] = pass.logits()[c * kLanes + n];
+                     for (int c = 0; c < kClasses; ++c) row[c] = logits_of_block[c * kLanes + n];
                    }
                  });
   return logits;

@@ -16,6 +16,12 @@ struct Range {
   int last;
 };
 
+// The part of `count` things that falls to one thread of several.
+inline Range share(int count, int thread, int threads) {
+  return {static_cast<int>(int64_t{count} * thread / threads),
+          static_cast<int>(int64_t{count} * (thread + 1) / threads)};
+}
+
 class CpuEngine final : public Engine {
  public:
   CpuEngine(const Plan& plan, int threads, const CpuKernels& kernels);
@@ -36,6 +42,8 @@ class CpuEngine final : public Engine {
                                std::span<const uint8_t> labels) override;
 
  private:
+  template <class F>
+  void for_each_group(int thread, int blocks, const F& f) const;
   void forward_backward(int thread, int count);
   void make_gradients(int thread, int blocks, bool update);
   void linear_gradients(const Stage& stage, int thread, int blocks, bool update);

@@ -9,13 +9,7 @@ namespace digitron {
 
 namespace {
 
-// The part of `count` things that falls to one thread of several.
-Range share(int count, int thread, int threads) {
-  return {static_cast<int>(int64_t{count} * thread / threads),
-          static_cast<int>(int64_t{count} * (thread + 1) / threads)};
-}
-
-// The same of a linear stage's columns, in whole vectors.
+// A thread's share of a linear stage's columns, in whole vectors.
 Range column_share(const Stage& stage, int thread, int threads) {
   const Range vectors = share(stage.row_floats() / kLanes, thread, threads);
   return {vectors.first * kLanes, std::min(vectors.last * kLanes, stage.in.count())};

@@ -15,6 +15,9 @@ namespace digitron {
 
 inline constexpr int kLanes = 16;
 
+// Linear layers take this many blocks at once, so that a weight once broadcast is used as often.
+inline constexpr int kGroupBlocks = 2;
+
 // A view of one block's tensor: (channels, height, width, kLanes).
 struct Tensor {
   float* data = nullptr;
@@ -102,11 +105,13 @@ struct CpuKernels {
   // dx = dy where y is positive, else 0; dx may be dy.
   void (*relu_backward)(Tensor dx, Tensor dy, Tensor y);
 
-  // y (O, kLanes) = w (O, I) x (I, kLanes) + b, ReLU follows when asked.
-  void (*linear_forward)(float* y, const float* x, const float* w, const float* b, int inputs,
-                         int outputs, bool relu);
-  // dx (I, kLanes) = w (O, I) transposed dy (O, kLanes).
-  void (*linear_backward_input)(float* dx, const float* dy, const float* w, int inputs,
+  // y (O, kLanes) = w (O, I) x (I, kLanes) + b, ReLU follows when asked; for 1 to kGroupBlocks
+  // blocks at once, which lie `stride` floats apart in y and in x.
+  void (*linear_forward)(float* y, const float* x, std::ptrdiff_t stride, int blocks,
+                         const float* w, const float* b, int inputs, int outputs, bool relu);
+  // dx (I, kLanes) = w (O, I) transposed dy (O, kLanes), for as many blocks.
+  void (*linear_backward_input)(float* dx, std::ptrdiff_t dx_stride, const float* dy,
+                                std::ptrdiff_t dy_stride, int blocks, const float* w, int inputs,
                                 int outputs);
   // Columns [first, last) of dw (O, I) over a whole batch: dy (blocks, O, kLanes), and the inputs
   // one sample a row, xt (blocks * kLanes, row_floats), from column `first` on; first divides by

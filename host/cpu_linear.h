@@ -8,49 +8,68 @@
 
 namespace digitron::DIGITRON_ISA {
 
-inline constexpr int kLinearTile = 12;
+inline constexpr int kLinearTile = kTileVectors / 2;
 
-template <int Outputs>
-void linear_forward_tile(float* y, const float* x, const float* w, const float* b, int inputs,
-                         bool rectify) {
-  Vec sum[Outputs];
-  for (int o = 0; o < Outputs; ++o) sum[o] = broadcast(b[o]);
+template <int Outputs, int Blocks>
+void linear_forward_tile(float* y, const float* x, std::ptrdiff_t stride, const float* w,
+                         const float* b, int inputs, bool rectify) {
+  Vec sum[Outputs][Blocks];
+  for (int o = 0; o < Outputs; ++o)
+    for (int k = 0; k < Blocks; ++k) sum[o][k] = broadcast(b[o]);
   for (int i = 0; i < inputs; ++i) {
-    const Vec value = load(x + i * kLanes);
-    for (int o = 0; o < Outputs; ++o)
-      sum[o] += broadcast(w[std::ptrdiff_t{o} * inputs + i]) * value;
+    Vec value[Blocks];
+    for (int k = 0; k < Blocks; ++k) value[k] = load(x + k * stride + i * kLanes);
+    for (int o = 0; o < Outputs; ++o) {
+      const Vec weight = broadcast(w[std::ptrdiff_t{o} * inputs + i]);
+      for (int k = 0; k < Blocks; ++k) sum[o][k] += weight * value[k];
+    }
   }
-  for (int o = 0; o < Outputs; ++o) store(y + o * kLanes, rectify ? relu(sum[o]) : sum[o]);
+  for (int o = 0; o < Outputs; ++o)
+    for (int k = 0; k < Blocks; ++k)
+      store(y + k * stride + o * kLanes, rectify ? relu(sum[o][k]) : sum[o][k]);
 }
 
-inline void linear_forward(float* y, const float* x, const float* w, const float* b, int inputs,
-                           int outputs, bool rectify) {
+inline void linear_forward(float* y, const float* x, std::ptrdiff_t stride, int blocks,
+                           const float* w, const float* b, int inputs, int outputs, bool rectify) {
   for (int lane = 0; lane < kLanes; lane += kWidth) {
-    for_each_tile(outputs, kLinearTile, [&](int o, int size) {
-      with_constant<kLinearTile>(size, [&](auto Outputs) {
-        linear_forward_tile<Outputs.value>(y + o * kLanes + lane, x + lane,
-                                           w + std::ptrdiff_t{o} * inputs, b + o, inputs, rectify);
+    with_constant<kGroupBlocks>(blocks, [&](auto Blocks) {
+      for_each_tile(outputs, kLinearTile, [&](int o, int size) {
+        with_constant<kLinearTile>(size, [&](auto Outputs) {
+          linear_forward_tile<Outputs.value, Blocks.value>(y + o * kLanes + lane, x + lane, stride,
+                                                           w + std::ptrdiff_t{o} * inputs, b + o,
+                                                           inputs, rectify);
+        });
       });
     });
   }
 }
 
-template <int Inputs>
-void linear_input_tile(float* dx, const float* dy, const float* w, int inputs, int outputs) {
-  Vec sum[Inputs] = {};
+template <int Inputs, int Blocks>
+void linear_input_tile(float* dx, std::ptrdiff_t dx_stride, const float* dy,
+                       std::ptrdiff_t dy_stride, const float* w, int inputs, int outputs) {
+  Vec sum[Inputs][Blocks] = {};
   for (int o = 0; o < outputs; ++o, w += inputs) {
-    const Vec d = load(dy + o * kLanes);
-    for (int i = 0; i < Inputs; ++i) sum[i] += broadcast(w[i]) * d;
+    Vec d[Blocks];
+    for (int k = 0; k < Blocks; ++k) d[k] = load(dy + k * dy_stride + o * kLanes);
+    for (int i = 0; i < Inputs; ++i) {
+      const Vec weight = broadcast(w[i]);
+      for (int k = 0; k < Blocks; ++k) sum[i][k] += weight * d[k];
+    }
   }
-  for (int i = 0; i < Inputs; ++i) store(dx + i * kLanes, sum[i]);
+  for (int i = 0; i < Inputs; ++i)
+    for (int k = 0; k < Blocks; ++k) store(dx + k * dx_stride + i * kLanes, sum[i][k]);
 }
 
-inline void linear_backward_input(float* dx, const float* dy, const float* w, int inputs,
+inline void linear_backward_input(float* dx, std::ptrdiff_t dx_stride, const float* dy,
+                                  std::ptrdiff_t dy_stride, int blocks, const float* w, int inputs,
                                   int outputs) {
   for (int lane = 0; lane < kLanes; lane += kWidth) {
-    for_each_tile(inputs, kLinearTile, [&](int i, int size) {
-      with_constant<kLinearTile>(size, [&](auto Inputs) {
-        linear_input_tile<Inputs.value>(dx + i * kLanes + lane, dy + lane, w + i, inputs, outputs);
+    with_constant<kGroupBlocks>(blocks, [&](auto Blocks) {
+      for_each_tile(inputs, kLinearTile, [&](int i, int size) {
+        with_constant<kLinearTile>(size, [&](auto Inputs) {
+          linear_input_tile<Inputs.value, Blocks.value>(
+              dx + i * kLanes + lane, dx_stride, dy + lane, dy_stride, w + i, inputs, outputs);
+        });
       });
     });
   }

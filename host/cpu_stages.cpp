@@ -93,17 +93,18 @@ Shape bordered_rows(const Stage& stage) {
 
 void place_winograd(CpuLayout& layout, Stage& stage) {
   stage.u = take(layout.transformed_floats, size_t(kWinogradPlanes) * stage.filter_rows());
-  stage.v = take(layout.thread_floats, kWinogradPlanes * stage.plane_floats(bordered_rows(stage)));
+  stage.v = take(layout.pass_floats, kWinogradPlanes * stage.plane_floats(bordered_rows(stage)));
 }
 
 void place_stage(CpuLayout& layout, Stage& stage) {
   const auto out_lanes = static_cast<size_t>(stage.out.count()) * kLanes;
   if (stage.pool.rows > 0) {
-    stage.winner = take(layout.thread_winners, out_lanes);
+    stage.winner = take(layout.pass_winners, out_lanes);
   }
   if (stage.kind == Stage::Kind::kConv) {
+    layout.group_blocks = 1;
     const size_t sums = size_t(stage.gradient_sums()) + stage.out.channels;
-    stage.dw_lanes = take(layout.thread_floats, sums * kLanes);
+    stage.dw_lanes = take(layout.pass_floats, sums * kLanes);
     stage.partial = take(layout.block_partials, sums);
     if (stage.pool.rows > 0) {
       stage.forward_rows = rows_within(stage, kForwardScratchFloats);
@@ -135,11 +136,11 @@ void place_slots(CpuLayout& layout) {
         std::max(gradient_planes, kWinogradPlanes * stage.plane_floats(bordered_rows(stage)));
   }
   layout.slots.push_back({layout.stages.back().out});
-  for (Slot& slot : layout.slots) slot.offset = take(layout.thread_floats, slot.floats());
-  for (Slot& slot : layout.slots) slot.gradient = take(layout.thread_floats, slot.floats());
-  layout.scratch = take(layout.thread_floats, scratch);
-  layout.planes = take(layout.thread_floats, planes);
-  layout.gradient_planes = take(layout.thread_floats, gradient_planes);
+  for (Slot& slot : layout.slots) slot.offset = take(layout.pass_floats, slot.floats());
+  for (Slot& slot : layout.slots) slot.gradient = take(layout.pass_floats, slot.floats());
+  layout.scratch = take(layout.pass_floats, scratch);
+  layout.planes = take(layout.pass_floats, planes);
+  layout.gradient_planes = take(layout.pass_floats, gradient_planes);
 }
 
 }  // namespace

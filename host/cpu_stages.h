@@ -83,9 +83,13 @@ struct CpuLayout {
   std::vector<Slot> slots;  // slots[s] is the input of stage s, the last one the logits
   int first_trained = 0;    // stages before this one have no parameters, nor have those before it
 
-  // One thread's memory.
-  size_t thread_floats = 0;
-  size_t thread_winners = 0;
+  // Blocks that a thread takes through the network together: as many as linear layers like, unless
+  // convolutions need the cache for one.
+  int group_blocks = kGroupBlocks;
+
+  // One block's memory, of which a thread has group_blocks.
+  size_t pass_floats = 0;
+  size_t pass_winners = 0;
   size_t scratch = 0;
   size_t planes = 0;           // of a convolution's output or its gradient
   size_t gradient_planes = 0;  // of its input's gradient
