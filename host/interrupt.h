@@ -1,0 +1,14 @@
+// Ctrl-C and SIGTERM as a flag that a run looks at between slices of steps.
+#pragma once
+
+#include <atomic>
+
+namespace digitron {
+
+inline constexpr int kInterruptedExitCode = 130;  // what shells report for Ctrl-C
+
+// From this call on the first SIGINT or SIGTERM raises the flag; a second one ends the program at
+// once.
+const std::atomic<bool>& stop_on_signals();
+
+}  // namespace digitron

@@ -1,0 +1,20 @@
+// Plain text for people: aligned tables and numbers that can be read.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace digitron {
+
+using Row = std::vector<std::string>;
+
+// Rows under each other, two spaces between columns, a newline after each row. `alignment` has one
+// letter a column, 'l' or 'r'; every row has that many cells.
+std::string format_table(const std::vector<Row>& rows, std::string_view alignment);
+
+// 61706 -> "61,706".
+std::string grouped(int64_t value);
+
+}  // namespace digitron

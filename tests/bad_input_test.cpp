@@ -1,0 +1,204 @@
+// Whatever is wrong with what the program is given, it says so in one line, and leaves files alone.
+#include <cstring>
+
+#include "host/model.h"
+#include "host/plan.h"
+#include "host/png_image.h"
+#include "host/safetensors.h"
+#include "tests/program_fixture.h"
+
+namespace digitron {
+namespace {
+
+using testing::ProgramResult;
+using testing::read_file;
+using testing::run_program;
+using testing::run_shell;
+using testing::write_file;
+
+constexpr const char* kTrainImages = "/train-images-idx3-ubyte";
+constexpr const char* kTrainLabels = "/train-labels-idx1-ubyte";
+
+class BadInputTest : public testing::ProgramTest {
+ protected:
+  BadInputTest() {
+    testing::write_idx_directory(bad_data(), testing::bars(20), testing::bars(10));
+    std::filesystem::create_directory(out());
+    for (const char* name : {"/run.json", "/metrics.jsonl", "/model.safetensors"}) {
+      write_file(out() + name, std::string("old ") + name);
+    }
+  }
+
+  std::string bad_data() const { return file("bad"); }
+
+  // A train run with these options fails so, and the output directory stays as it was.
+  void expect_train_error(const std::vector<std::string>& options, const std::string& message) {
+    const auto before = contents(out());
+    expect_error(train(options), 2, message);
+    EXPECT_TRUE(contents(out()) == before);
+  }
+
+  void expect_data_error(const std::string& name, const std::string& bytes,
+                         const std::string& message) {
+    write_file(bad_data() + name, bytes);
+    const auto before = contents(bad_data());
+    SCOPED_TRACE(name + ": " + message);
+    expect_train_error({"--data", bad_data()}, bad_data() + name);
+    expect_train_error({"--data", bad_data()}, message);
+    EXPECT_TRUE(contents(bad_data()) == before);
+  }
+
+  // As initial parameters and as a checkpoint.
+  void expect_checkpoint_error(const std::string& bytes, const std::string& message) {
+    const std::string path = file("bad.safetensors");
+    write_file(path, bytes);
+    expect_train_error({"--init", path}, path + ": ");
+    expect_train_error({"--init", path}, message);
+    expect_error(run_program({"eval", "--checkpoint", path, "--model", "fc 10", "--data", data()}),
+                 2, message);
+    EXPECT_TRUE(read_file(path) == bytes);
+  }
+};
+
+TEST_F(BadInputTest, CommandLine) {
+  expect_error(run_program({}), 2, "no command given; see digitron --help");
+  expect_error(run_program({"tarin"}), 2, "tarin; see digitron --help");
+  expect_error(run_program({"train", "--eopchs", "3"}), 2, "--eopchs; see digitron train --help");
+  expect_error(run_program({"eval"}), 2, "--checkpoint is required; see digitron eval --help");
+  expect_error(run_program({"predict", "--checkpoint", checkpoint()}), 2,
+               "; see digitron predict --help");
+  expect_train_error({"--lr"}, "--lr");
+}
+
+TEST_F(BadInputTest, Settings) {
+  expect_train_error({"--batch", "0"}, "--batch is 0; give 1 or more");
+  expect_train_error({"--batch", "-4"}, "--batch is -4; give 1 or more");
+  expect_train_error({"--batch", "201"},
+                     "--batch is 201, but the training set has 200 images; give at most");
+  expect_train_error({"--batch", "1.5"}, "--batch");
+  expect_train_error({"--lr", "-0.1"}, "--lr is -0.1; give a number of 0 or more");
+  expect_train_error({"--lr", "nan"}, "--lr is nan; give a number");
+  expect_train_error({"--lr", "inf"}, "--lr is inf; give a number");
+  expect_train_error({"--lr", "fast"}, "--lr = fast; see digitron train --help");
+  expect_train_error({"--lr", "0.1x"}, "--lr = 0.1x");
+  expect_train_error({"--momentum", "1"}, "--momentum is 1; give");
+  expect_train_error({"--weight-decay", "-1"}, "--weight-decay is -1; give");
+  expect_train_error({"--epochs", "0"}, "--epochs is 0; give 1 or more");
+  expect_train_error({"--epochs", "99999999999"}, "--epochs");
+  expect_train_error({"--max-steps", "0"}, "--max-steps is 0; give 1 or more");
+  expect_train_error({"--threads", "-1"}, "--threads is -1; give");
+  expect_train_error({"--seed", "-1"}, "--seed");
+}
+
+TEST_F(BadInputTest, ModelsAndDevices) {
+  expect_train_error({"--model", "resnet"}, "unknown model 'resnet': use one of lenet5");
+  expect_train_error({"--model", "conv 6x5, rleu, fc 10"}, "column 11: expected");
+  expect_train_error({"--model", "fc 7, relu"}, "end it with 'fc 10'");
+  expect_train_error({"--device", "gpu"}, "unknown device 'gpu'; give auto, cpu, cuda or cuda:N");
+  for (const char* device :
+       {"cuda:", "cuda:x", "cuda:-1", "cuda:1x", "cuda:99999999999", "CPU", ""}) {
+    expect_train_error({"--device", device}, std::string("unknown device '") + device + "'; give");
+  }
+  expect_train_error({"--device", "cuda:1000"}, "device cuda:1000 is not available: ");
+}
+
+TEST_F(BadInputTest, LossThatIsNotANumber) {
+  const ProgramResult result = train({"--model", "fc 16, fc 10", "--lr", "1e30"});
+  expect_error(result, 2, "the loss is not finite any more at step ");
+  EXPECT_TRUE(read_file(out() + "/model.safetensors") == "old /model.safetensors");
+}
+
+TEST_F(BadInputTest, Data) {
+  expect_train_error({"--data", file("nowhere")}, file("nowhere"));
+  const Dataset good = testing::bars(20);
+  const std::string images = testing::idx_images_bytes(good);
+  const std::string labels = testing::idx_labels_bytes(good);
+
+  expect_data_error(kTrainImages, images.substr(0, 5000), "");
+  expect_data_error(kTrainImages, images.substr(0, 3), "");
+  expect_data_error(kTrainImages, "", "");
+  std::string wrong = images;
+  wrong[2] = 9;
+  expect_data_error(kTrainImages, wrong, "");
+  wrong = images;
+  std::memset(wrong.data() + 4, 0x7f, 4);  // counts two thousand million images
+  expect_data_error(kTrainImages, wrong, "");
+  expect_data_error(kTrainImages, testing::idx_images_bytes(testing::bars(19)), "19");
+  write_file(bad_data() + kTrainImages, images);
+
+  wrong = labels;
+  wrong.back() = 10;
+  expect_data_error(kTrainLabels, wrong, "10");
+  std::filesystem::remove(bad_data() + kTrainLabels);
+  const std::string gzipped = testing::gzipped(labels);
+  expect_data_error(std::string(kTrainLabels) + ".gz", gzipped.substr(0, gzipped.size() - 6), "");
+  wrong = gzipped;
+  wrong[wrong.size() / 2] ^= 0x55;
+  expect_data_error(std::string(kTrainLabels) + ".gz", wrong, "");
+}
+
+TEST_F(BadInputTest, Checkpoints) {
+  const std::string good = read_file(checkpoint());
+  const auto replaced = [&](const std::string& from, const std::string& to) {
+    std::string bytes = good;
+    return bytes.replace(bytes.find(from), from.size(), to);
+  };
+  expect_train_error({"--init", file("nowhere")}, "no such file; check the path");
+  expect_checkpoint_error("", "too short");
+  expect_checkpoint_error(good.substr(0, good.size() / 2),
+                          "; the file is damaged: copy or save it again");
+  expect_checkpoint_error(good.substr(0, 30), "truncated or not in the safetensors format");
+  expect_checkpoint_error(replaced("[0,31360]", "[0,31364]"),
+                          "fc1.weight at bytes 0 to 31364 does not fit");
+  expect_checkpoint_error(replaced("fc1.weight", "fc9.weight"), "tensor fc1.weight is missing");
+  expect_checkpoint_error(replaced("[10,784]", "[784,10]"), "fc1.weight has shape (784, 10)");
+  expect_train_error({"--model", "lenet5", "--init", checkpoint()},
+                     "tensor conv1.weight is missing");
+
+  const Plan plan = make_plan(find_model("fc 10"), 1);
+  const std::string nameless =
+      safetensors_bytes(plan, initial_parameters(plan, 1), {{"a\nb", "c"}});
+  write_file(file("nameless"), nameless);
+  expect_error(run_program({"eval", "--checkpoint", file("nameless"), "--data", data()}), 2,
+               "its metadata does not name the model; name it with --model");
+}
+
+TEST_F(BadInputTest, Images) {
+  write_file(file("text.png"), "this is no PNG");
+  write_png_grey(file("good.png"), 28, 28, testing::bar_image(3));
+  const std::vector<std::string> command{"predict", "--checkpoint", checkpoint(), file("good.png")};
+  for (const std::string& bad :
+       {file("text.png"), file("nowhere.png"), directory_.path().string()}) {
+    std::vector<std::string> arguments = command;
+    arguments.push_back(bad);
+    const ProgramResult result = run_program(arguments);
+    expect_error(result, 2, bad);
+    EXPECT_EQ(result.out, "") << "all images are checked before the first is classified";
+  }
+}
+
+TEST_F(BadInputTest, OutputDirectory) {
+  write_file(file("file"), "content");
+  expect_train_error({"--out", file("file")}, "cannot create the output directory " + file("file"));
+  expect_train_error({"--out", file("file") + "/out"},
+                     "; give one that can be written, with --out");
+  expect_train_error({"--out", "/proc"}, "cannot write /proc/run.json");
+  EXPECT_EQ(read_file(file("file")), "content");
+}
+
+TEST_F(BadInputTest, FullDisk) {
+  const auto before = contents(out());
+  const ProgramResult result =
+      run_shell("(ulimit -f 0; exec \"$0\" \"$@\") 2>&1 >/dev/null | cat >&2", train_arguments());
+  expect_error({1, result.out, result.err}, 1, "cannot write " + out() + "/run.json");
+  EXPECT_TRUE(contents(out()) == before);
+
+  // Room for the run's first files, but not for a checkpoint of 31 kB.
+  const ProgramResult later = run_shell("ulimit -f 20; exec \"$0\" \"$@\"", train_arguments());
+  expect_error(later, 1, "cannot write " + out() + "/model.safetensors");
+  EXPECT_TRUE(read_file(out() + "/model.safetensors") == "old /model.safetensors");
+  EXPECT_EQ(contents(out()).size(), 3u) << "nothing temporary is left";
+}
+
+}  // namespace
+}  // namespace digitron

@@ -1,0 +1,309 @@
+#include "host/trainer.h"
+
+#include <gmock/gmock.h>
+#include <spdlog/sinks/ostream_sink.h>
+#include <spdlog/spdlog.h>
+
+#include <chrono>
+#include <cmath>
+#include <limits>
+#include <nlohmann/json.hpp>
+#include <sstream>
+#include <thread>
+
+#include "host/error.h"
+#include "host/run_directory.h"
+#include "tests/data_testing.h"
+#include "tests/fake_engine.h"
+#include "tests/file_size_limit.h"
+
+namespace digitron {
+namespace {
+
+using nlohmann::json;
+using testing::error_of;
+using testing::FakeEngine;
+using ::testing::HasSubstr;
+using ::testing::MatchesRegex;
+using testing::read_file;
+using testing::TemporaryDirectory;
+
+constexpr float kNan = std::numeric_limits<float>::quiet_NaN();
+
+class TrainerTest : public ::testing::Test {
+ protected:
+  TrainerTest() : old_logger_(spdlog::default_logger()) {
+    const auto sink = std::make_shared<spdlog::sinks::ostream_sink_mt>(log_);
+    spdlog::set_default_logger(std::make_shared<spdlog::logger>("test", sink));
+    spdlog::set_pattern("%v");
+    settings_.epochs = 2;
+    settings_.batch = 4;
+  }
+  ~TrainerTest() override { spdlog::set_default_logger(old_logger_); }
+
+  TrainResult run() { return Trainer(engine_, run_, settings_, kTrainCount, stop_).run(); }
+
+  std::vector<json> events() const {
+    std::vector<json> events;
+    std::istringstream lines(read_file(directory_ / "metrics.jsonl"));
+    for (std::string line; std::getline(lines, line);) events.push_back(json::parse(line));
+    return events;
+  }
+
+  // The step that the checkpoint on disk is of, by its metadata and by its contents.
+  std::string saved_step() const {
+    SafetensorsFile file(directory_ / "model.safetensors");
+    const std::string step = file.metadata().at("step");
+    EXPECT_EQ(load_parameters(file, engine_.plan())[0], std::stof(step));
+    return step;
+  }
+  bool saved() const { return std::filesystem::exists(directory_ / "model.safetensors"); }
+
+  static constexpr int kTrainCount = 39;  // 10 steps of 4, the last one ragged
+  TemporaryDirectory directory_;
+  RunDirectory run_{directory_.path(), {}};
+  FakeEngine engine_{make_plan(parse_model("fc 10"), 4)};
+  TrainSettings settings_;
+  std::atomic<bool> stop_{false};
+  std::ostringstream log_;
+  std::shared_ptr<spdlog::logger> old_logger_;
+};
+
+TEST_F(TrainerTest, TakesEveryStepOfEveryEpochInOrder) {
+  settings_.lr = 0.5;
+  settings_.momentum = 0.25;
+  settings_.weight_decay = 0.125;
+  settings_.seed = 7;
+  settings_.shuffle = false;
+  const TrainResult result = run();
+  EXPECT_EQ(result.steps, 20);
+  EXPECT_FALSE(result.interrupted);
+  EXPECT_EQ(result.test->correct, 4);
+  int epoch = 1, next = 0;
+  for (const FakeEngine::Slice& slice : engine_.slices) {
+    if (next == 10) {
+      next = 0;
+      ++epoch;
+    }
+    EXPECT_EQ(slice.epoch, epoch);
+    EXPECT_EQ(slice.first, next);
+    EXPECT_GT(slice.last, slice.first);
+    next = slice.last;
+  }
+  EXPECT_EQ(epoch, 2);
+  EXPECT_EQ(next, 10);
+  EXPECT_EQ(engine_.sgd.lr, 0.5f);
+  EXPECT_EQ(engine_.sgd.momentum, 0.25f);
+  EXPECT_EQ(engine_.sgd.weight_decay, 0.125f);
+  EXPECT_EQ(engine_.order.seed, 7u);
+  EXPECT_FALSE(engine_.order.shuffle);
+}
+
+TEST_F(TrainerTest, EachEpochHasAnEventALineAndACheckpoint) {
+  engine_.on_step = [](int64_t step) { return Metrics{0.25 * static_cast<double>(step), 3, 4}; };
+  run();
+  EXPECT_EQ(engine_.evaluations, 2);
+  const std::vector<json> all = events();
+  ASSERT_EQ(all.size(), 2u);
+  EXPECT_EQ(all[1]["event"], "epoch");
+  EXPECT_EQ(all[1]["epoch"], 2);
+  EXPECT_EQ(all[1]["train_loss"], 0.25 * 155 / 40);
+  EXPECT_EQ(all[1]["train_accuracy"], 0.75);
+  EXPECT_EQ(all[1]["test_loss"], 0.6);
+  EXPECT_EQ(all[1]["test_accuracy"], 0.8);
+  EXPECT_GT(all[1]["seconds"], 0);
+  EXPECT_GT(all[1]["images_per_second"], 0);
+  EXPECT_FALSE(all[1].contains("interrupted"));
+  EXPECT_EQ(saved_step(), "20");
+  EXPECT_THAT(log_.str(),
+              MatchesRegex(
+                  "fc 10 \\| Epoch \\[1/2\\]: Train Loss: 0\\.3438, Train Acc: 75\\.00% \\| "
+                  "Test Loss: 0\\.6000, Test Acc: 80\\.00% \\| 0\\.[0-9][0-9] s, [0-9,]+ images/s\n"
+                  "fc 10 \\| Epoch \\[2/2\\]: .*\n"));
+}
+
+TEST_F(TrainerTest, CheckpointSaysWhatItIs) {
+  run();
+  SafetensorsFile file(directory_ / "model.safetensors");
+  Metadata metadata = file.metadata();
+  EXPECT_FALSE(metadata.extract("digitron").empty());
+  EXPECT_EQ(metadata, (Metadata{{"format", "pt"},
+                                {"model", "fc 10"},
+                                {"name", "fc 10"},
+                                {"epoch", "2"},
+                                {"step", "20"}}));
+}
+
+TEST_F(TrainerTest, LogsEveryStepWhenAsked) {
+  settings_.log_steps = true;
+  engine_.on_step = [](int64_t step) { return Metrics{static_cast<double>(step), 0, 4}; };
+  run();
+  const std::vector<json> all = events();
+  ASSERT_EQ(all.size(), 22u);
+  EXPECT_EQ(all[0], json({{"event", "step"}, {"epoch", 1}, {"step", 1}, {"loss", 0.25}}));
+  EXPECT_EQ(all[10]["event"], "epoch");
+  EXPECT_EQ(all[11], json({{"event", "step"}, {"epoch", 2}, {"step", 11}, {"loss", 2.75}}));
+}
+
+TEST_F(TrainerTest, MaxStepsEndsWithinAnEpochAsAtItsEnd) {
+  settings_.max_steps = 13;
+  EXPECT_EQ(run().steps, 13);
+  EXPECT_EQ(engine_.slices.back().last, 3);
+  const std::vector<json> all = events();
+  ASSERT_EQ(all.size(), 2u);
+  EXPECT_EQ(all[1]["epoch"], 2);
+  EXPECT_TRUE(all[1].contains("test_loss"));
+  EXPECT_EQ(saved_step(), "13");
+}
+
+TEST_F(TrainerTest, MaxStepsAtAnEpochsEndStartsNoOther) {
+  settings_.max_steps = 10;
+  EXPECT_EQ(run().steps, 10);
+  EXPECT_EQ(events().size(), 1u);
+  EXPECT_EQ(engine_.evaluations, 1);
+}
+
+TEST_F(TrainerTest, SlicesAreShort) {
+  using namespace std::chrono_literals;
+  settings_.epochs = 1;
+  engine_.on_step = [](int64_t) {
+    std::this_thread::sleep_for(30ms);
+    return Metrics{1, 1, 4};
+  };
+  run();
+  for (const FakeEngine::Slice& slice : engine_.slices) EXPECT_LE(slice.last - slice.first, 4);
+}
+
+TEST_F(TrainerTest, SecondsAreOfTheTrainingPassAlone) {
+  using namespace std::chrono_literals;
+  engine_.on_evaluate = [] {
+    std::this_thread::sleep_for(300ms);
+    return Metrics{1, 1, 4};
+  };
+  settings_.epochs = 1;
+  run();
+  EXPECT_LT(events()[0]["seconds"], 0.25);
+}
+
+TEST_F(TrainerTest, InterruptedWithinAnEpoch) {
+  engine_.on_step = [this](int64_t step) {
+    std::this_thread::sleep_for(std::chrono::milliseconds(20));  // so that a slice is not the epoch
+    if (step == 12) stop_ = true;
+    return Metrics{2, 1, 4};
+  };
+  const TrainResult result = run();
+  EXPECT_TRUE(result.interrupted);
+  EXPECT_GE(result.steps, 12);
+  EXPECT_LT(result.steps, 20);
+  const std::vector<json> all = events();
+  ASSERT_EQ(all.size(), 2u);
+  EXPECT_EQ(all[1]["epoch"], 2);
+  EXPECT_EQ(all[1]["interrupted"], true);
+  EXPECT_EQ(all[1]["train_loss"], 0.5);
+  EXPECT_FALSE(all[1].contains("test_loss"));
+  EXPECT_EQ(engine_.evaluations, 1);
+  EXPECT_EQ(saved_step(), std::to_string(result.steps));
+  EXPECT_THAT(log_.str(), HasSubstr("Interrupted in epoch 2 of 2, after "));
+}
+
+TEST_F(TrainerTest, InterruptedBeforeTheFirstStep) {
+  stop_ = true;
+  EXPECT_TRUE(run().interrupted);
+  EXPECT_TRUE(events().empty());
+  EXPECT_FALSE(saved());
+}
+
+TEST_F(TrainerTest, InterruptedAfterTheLastStepIsAWholeRun) {
+  engine_.on_step = [this](int64_t step) {
+    if (step == 20) stop_ = true;
+    return Metrics{2, 1, 4};
+  };
+  EXPECT_FALSE(run().interrupted);
+  EXPECT_EQ(events().size(), 2u);
+}
+
+TEST_F(TrainerTest, NotANumberStopsAtItsStepAndKeepsTheLastCheckpoint) {
+  settings_.log_steps = true;
+  for (const double bad : {std::nan(""), std::numeric_limits<double>::infinity()}) {
+    engine_.steps = 0;
+    engine_.on_step = [bad](int64_t step) { return Metrics{step >= 13 ? bad : 1.0, 1, 4}; };
+    const std::string message = error_of<InputError>([&] { run(); });
+    EXPECT_THAT(message, HasSubstr("the loss is not finite any more at step 13 (epoch 2)"));
+    EXPECT_THAT(message, HasSubstr("give a --lr below 0.01"));
+    EXPECT_THAT(message,
+                HasSubstr((directory_ / "model.safetensors").string() + " is as of epoch 1"));
+    EXPECT_EQ(saved_step(), "10");
+    EXPECT_EQ(events().back()["step"], 12);
+  }
+}
+
+TEST_F(TrainerTest, NotANumberBeforeTheFirstCheckpoint) {
+  engine_.on_step = [](int64_t) { return Metrics{kNan, 0, 4}; };
+  EXPECT_THAT(error_of<InputError>([&] { run(); }), HasSubstr("step 1 (epoch 1)"));
+  EXPECT_FALSE(saved());
+  EXPECT_TRUE(events().empty());
+}
+
+// The last step's update may go wrong after its loss was measured.
+TEST_F(TrainerTest, ParametersThatAreNotNumbersAreNotSaved) {
+  engine_.on_evaluate = [this] {
+    engine_.set_parameters(std::vector<float>(engine_.plan().parameter_floats, kNan));
+    return Metrics{1, 1, 4};
+  };
+  EXPECT_THAT(error_of<InputError>([&] { run(); }), HasSubstr("step 10 (epoch 1)"));
+  EXPECT_FALSE(saved());
+  engine_.on_evaluate = [] { return Metrics{kNan, 0, 4}; };
+  EXPECT_THAT(error_of<InputError>([&] { run(); }), HasSubstr("not finite"));
+  EXPECT_TRUE(events().empty());
+}
+
+TEST_F(TrainerTest, FullDiskKeepsTheLastCheckpoint) {
+  settings_.epochs = 1;
+  run();
+  const std::string before = read_file(directory_ / "model.safetensors");
+  const testing::FileSizeLimit limit(1000);
+  const std::string message = error_of<MachineError>([&] { run(); });
+  EXPECT_THAT(message, HasSubstr((directory_ / "model.safetensors").string()));
+  EXPECT_TRUE(read_file(directory_ / "model.safetensors") == before);
+  EXPECT_EQ(testing::names_in(directory_.path()).size(), 3u);
+}
+
+TEST(TrainSettingsTest, DefaultsAreTheReferenceJob) {
+  const TrainSettings settings;
+  EXPECT_NO_THROW(check_settings(settings));
+  EXPECT_EQ(settings.batch, 64);
+  EXPECT_EQ(settings.epochs, 10);
+  EXPECT_EQ(settings.lr, 0.01);
+  EXPECT_EQ(settings.momentum, 0.9);
+}
+
+TEST(TrainSettingsTest, NonsenseIsNamed) {
+  const auto message_of = [](auto change) {
+    TrainSettings settings;
+    change(settings);
+    return error_of<InputError>([&] { check_settings(settings); });
+  };
+  for (const double lr : {-0.1, std::nan(""), HUGE_VAL, 1e39}) {
+    EXPECT_THAT(message_of([&](TrainSettings& s) { s.lr = lr; }),
+                MatchesRegex("--lr is .*; give a number of 0 or more, such as 0\\.01"));
+  }
+  for (const double momentum : {-0.1, 1.0, 0.999999999, std::nan(""), HUGE_VAL}) {
+    EXPECT_THAT(message_of([&](TrainSettings& s) { s.momentum = momentum; }),
+                MatchesRegex("--momentum is .*; give a number from 0 to below 1.*"));
+  }
+  for (const double decay : {-1e-9, std::nan(""), 1e39}) {
+    EXPECT_THAT(message_of([&](TrainSettings& s) { s.weight_decay = decay; }),
+                HasSubstr("; give a number of 0 or more, such as 0.0005"));
+  }
+  EXPECT_EQ(message_of([](TrainSettings& s) { s.epochs = 0; }), "--epochs is 0; give 1 or more");
+  EXPECT_EQ(message_of([](TrainSettings& s) { s.batch = 0; }),
+            "--batch is 0; give 1 or more images");
+  EXPECT_THAT(message_of([](TrainSettings& s) { s.max_steps = 0; }),
+              HasSubstr("--max-steps is 0; give 1"));
+  EXPECT_NO_THROW(check_batch(60000, 60000));
+  EXPECT_EQ(error_of<InputError>([] { check_batch(60001, 60000); }),
+            "--batch is 60001, but the training set has 60000 images; give at most that many");
+}
+
+}  // namespace
+}  // namespace digitron

@@ -1,0 +1,37 @@
+// The program's commands: each adds its options to the command line and says what to run.
+#pragma once
+
+#include <CLI/CLI.hpp>
+#include <cstdint>
+#include <functional>
+#include <string>
+#include <vector>
+
+namespace digitron {
+
+struct Command {
+  CLI::App* options;
+  std::function<int()> run;  // returns the exit code
+};
+
+Command add_train(CLI::App& app, std::vector<std::string> command_line);
+Command add_eval(CLI::App& app);
+Command add_predict(CLI::App& app);
+Command add_inspect(CLI::App& app);
+Command add_devices(CLI::App& app);
+
+// The synthetic digits are one data set: a run's --seed does not change what it learns from.
+inline constexpr uint64_t kDataSeed = 1;
+
+// Options that several commands share.
+CLI::Option* add_model(CLI::App& app, std::string& model);
+CLI::Option* add_checkpoint(CLI::App& app, std::string& checkpoint);
+CLI::Option* add_data(CLI::App& app, std::string& data);
+CLI::Option* add_device(CLI::App& app, std::string& device);
+CLI::Option* add_threads(CLI::App& app, int& threads);
+
+// What --model means beside --checkpoint.
+inline constexpr const char* kCheckpointModelHelp =
+    "As for train. Default: the model that the file's metadata names";
+
+}  // namespace digitron

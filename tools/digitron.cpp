@@ -1,0 +1,77 @@
+// The command-line program: reads the command line, runs one command, and turns what went wrong
+// into one line and an exit code: 2 for the user's input, 1 for the machine.
+#include <spdlog/spdlog.h>
+
+#include <csignal>
+#include <cstdio>
+#include <exception>
+#include <new>
+
+#include "host/environment.h"
+#include "host/error.h"
+#include "tools/commands.h"
+
+namespace digitron {
+
+namespace {
+
+constexpr int kInputExitCode = 2;
+constexpr int kMachineExitCode = 1;
+
+// A file name or a header may hold line breaks; a message is one line all the same.
+int fail(std::string message, int exit_code) {
+  for (char& c : message) {
+    if (static_cast<unsigned char>(c) < ' ') c = ' ';
+  }
+  std::fprintf(stderr, "digitron: %s\n", message.c_str());
+  return exit_code;
+}
+
+void flush_output() {
+  if (std::fflush(stdout) != 0 || std::ferror(stdout) != 0) {
+    throw MachineError("cannot write to standard output; check where it goes");
+  }
+}
+
+int run(int argc, char** argv) {
+  CLI::App app("Digitron trains small image classifiers on MNIST.", "digitron");
+  app.set_version_flag("--version", "digitron " + version() + " (" + compiler() + ")");
+  app.get_formatter()->column_width(31);
+  app.option_defaults()->multi_option_policy(CLI::MultiOptionPolicy::TakeLast);
+  const std::vector<Command> commands{add_train(app, {argv, argv + argc}), add_eval(app),
+                                      add_predict(app), add_inspect(app), add_devices(app)};
+  app.footer("Each command has a --help of its own, for example: digitron train --help");
+  try {
+    app.parse(argc, argv);
+  } catch (const CLI::ParseError& error) {
+    if (error.get_exit_code() == 0) return app.exit(error);  // --help, --version
+    const auto subs = app.get_subcommands();
+    throw InputError(std::string(error.what()) + "; see digitron " +
+                     (subs.empty() ? "" : subs.front()->get_name() + " ") + "--help");
+  }
+  for (const Command& command : commands) {
+    if (command.options->parsed()) return command.run();
+  }
+  throw InputError("no command given; see digitron --help");
+}
+
+}  // namespace
+
+}  // namespace digitron
+
+int main(int argc, char** argv) {
+  using namespace digitron;
+  std::signal(SIGXFSZ, SIG_IGN);  // a file over the limit is an error that write reports
+  spdlog::set_pattern("%v");
+  try {
+    const int exit_code = run(argc, argv);
+    flush_output();
+    return exit_code;
+  } catch (const InputError& error) {
+    return fail(error.what(), kInputExitCode);
+  } catch (const std::bad_alloc&) {
+    return fail("out of memory; take a smaller model, batch or data set", kMachineExitCode);
+  } catch (const std::exception& error) {
+    return fail(error.what(), kMachineExitCode);
+  }
+}

@@ -1,0 +1,60 @@
+// digitron eval
+#include <spdlog/fmt/fmt.h>
+
+#include <cstdio>
+#include <memory>
+
+#include "host/checkpoint.h"
+#include "host/data.h"
+#include "host/devices.h"
+#include "host/inspect.h"
+#include "host/table.h"
+#include "tools/commands.h"
+
+namespace digitron {
+
+namespace {
+
+constexpr int kBatch = 64;
+
+struct EvalOptions {
+  std::string checkpoint;
+  std::string model;
+  std::string data;
+  std::string device = "auto";
+  int threads = 0;
+};
+
+int evaluate(const EvalOptions& options) {
+  const Checkpoint checkpoint = load_checkpoint(options.checkpoint, options.model, kBatch);
+  const Data data = load_data(options.data, kDataSeed);
+  const std::unique_ptr<Engine> engine =
+      make_engine(options.device, checkpoint.plan, options.threads);
+  engine->load(data.train, data.test);
+  engine->set_parameters(checkpoint.parameters);
+
+  const Metrics test = engine->evaluate(Split::kTest);
+  const std::vector<int> classes = predicted_classes(engine->predict(data.test->images));
+  const std::string text = fmt::format(
+      "{} from {}\n{}, {} test images\nTest Loss: {:.4f}, Test Acc: {:.2f}%, {} wrong\n\n{}",
+      checkpoint.plan.model.name, options.checkpoint, data.description, grouped(test.count),
+      test.loss(), 100 * test.accuracy(), grouped(test.count - test.correct),
+      confusion_table(data.test->labels, classes));
+  std::fputs(text.c_str(), stdout);
+  return 0;
+}
+
+}  // namespace
+
+Command add_eval(CLI::App& app) {
+  CLI::App* sub = app.add_subcommand("eval", "Loss, accuracy and confusion matrix on the test set");
+  auto options = std::make_shared<EvalOptions>();
+  add_checkpoint(*sub, options->checkpoint);
+  add_data(*sub, options->data);
+  add_model(*sub, options->model)->description(kCheckpointModelHelp);
+  add_device(*sub, options->device);
+  add_threads(*sub, options->threads);
+  return {sub, [options] { return evaluate(*options); }};
+}
+
+}  // namespace digitron

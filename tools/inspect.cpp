@@ -1,0 +1,50 @@
+// digitron inspect, digitron devices
+#include "host/inspect.h"
+
+#include <cstdio>
+#include <memory>
+
+#include "host/devices.h"
+#include "host/table.h"
+#include "tools/commands.h"
+
+namespace digitron {
+
+namespace {
+
+struct InspectOptions {
+  std::string model = "lenet5";
+  int batch = 64;
+};
+
+int inspect(const InspectOptions& options) {
+  const Plan plan = make_plan(find_model(options.model), options.batch);
+  std::fputs(plan_table(plan).c_str(), stdout);
+  return 0;
+}
+
+int devices() {
+  std::vector<Row> rows;
+  for (const DeviceReport& device : all_devices()) {
+    rows.push_back(
+        {device.name, device.available ? "available" : "not available", device.description});
+  }
+  std::fputs(format_table(rows, "lll").c_str(), stdout);
+  return 0;
+}
+
+}  // namespace
+
+Command add_inspect(CLI::App& app) {
+  CLI::App* sub = app.add_subcommand("inspect", "A model's layers, parameters, FLOPs and memory");
+  auto options = std::make_shared<InspectOptions>();
+  add_model(*sub, options->model)->capture_default_str();
+  sub->add_option("--batch", options->batch, "Images a step")->capture_default_str();
+  return {sub, [options] { return inspect(*options); }};
+}
+
+Command add_devices(CLI::App& app) {
+  return {app.add_subcommand("devices", "What can run here, and why the rest cannot"), devices};
+}
+
+}  // namespace digitron

@@ -1,0 +1,54 @@
+// digitron predict
+#include <spdlog/fmt/fmt.h>
+
+#include <cstdio>
+#include <memory>
+
+#include "host/checkpoint.h"
+#include "host/devices.h"
+#include "host/inspect.h"
+#include "host/png_image.h"
+#include "host/table.h"
+#include "tools/commands.h"
+
+namespace digitron {
+
+namespace {
+
+struct PredictOptions {
+  std::string checkpoint;
+  std::string model;
+  std::vector<std::string> images;
+};
+
+int predict(const PredictOptions& options) {
+  const Checkpoint checkpoint = load_checkpoint(options.checkpoint, options.model, 1);
+  std::vector<uint8_t> pixels;
+  for (const std::string& path : options.images) {
+    const std::vector<uint8_t> digit = prepare_digit(read_png_grey(path));
+    pixels.insert(pixels.end(), digit.begin(), digit.end());
+  }
+  const std::unique_ptr<Engine> engine = make_engine("cpu", checkpoint.plan, 1);
+  engine->set_parameters(checkpoint.parameters);
+  const std::vector<float> logits = engine->predict(pixels);
+  std::fputs(prediction_table(options.images, logits).c_str(), stdout);
+  return 0;
+}
+
+}  // namespace
+
+Command add_predict(CLI::App& app) {
+  CLI::App* sub =
+      app.add_subcommand("predict", "Class and probabilities of PNG images of one digit");
+  auto options = std::make_shared<PredictOptions>();
+  add_checkpoint(*sub, options->checkpoint);
+  add_model(*sub, options->model)->description(kCheckpointModelHelp);
+  sub->add_option("IMAGE", options->images,
+                  "PNG images of any size, grey or colour, dark on light or light on dark")
+      ->required()
+      ->multi_option_policy(CLI::MultiOptionPolicy::TakeAll)
+      ->type_name("FILE");
+  return {sub, [options] { return predict(*options); }};
+}
+
+}  // namespace digitron
