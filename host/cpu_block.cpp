@@ -72,10 +72,8 @@ void BlockPass::forward(const BlockSamples& samples, BatchMemory* batch, int b) 
         kernels_.linear_forward(y.data, x.data, parameters_ + stage.weight,
                                 parameters_ + stage.bias, stage.in.count(), stage.out.count(),
                                 stage.relu);
-        if (batch && s == 0) {
-          kernels_.gather_rows(batch->xt(stage, b), stage.row_floats(), samples.images,
-                               samples.count, stage.in.count());
-        } else if (batch) {
+        // The first stage's inputs are the images: nothing to keep.
+        if (batch && s > 0) {
           kernels_.transpose(batch->xt(stage, b), stage.row_floats(), x.data, stage.in.count());
         }
         break;
@@ -114,9 +112,14 @@ void BlockPass::backward_conv(const Stage& stage, const Slot& in, const Slot& ou
   float* dw = memory_.floats.get() + stage.dw_lanes;
   float* db = dw + std::ptrdiff_t{stage.weight_count} * kLanes;
   const int sums = stage.weight_count + stage.out.channels;
-  std::fill_n(dw, std::ptrdiff_t{sums} * kLanes, 0.0f);
-  if (stage.relu) kernels_.relu_backward(dy, dy, out.inside(values(out)));
-  kernels_.sum_positions(db, dy);
+  const Tensor y = out.inside(values(out));
+  if (stage.relu && stage.pool.size > 0) {
+    kernels_.sum_positive_positions(db, dy,
+                                    y);  // elsewhere the winners already say what ReLU cut off
+  } else {
+    if (stage.relu) kernels_.relu_backward(dy, dy, y);
+    kernels_.sum_positions(db, dy);
+  }
   const Tensor x = in.bordered(values(in));
   const Tensor dx = to_input ? clear_gradient(in) : Tensor{};
   const int height = stage.conv_out().height;
@@ -128,7 +131,7 @@ void BlockPass::backward_conv(const Stage& stage, const Slot& in, const Slot& ou
       const Tensor pooled = rows(dy, first / stage.pool.size, part.height / stage.pool.size);
       kernels_.maxpool_backward(part, pooled, winners(stage, first / stage.pool.size), stage.pool);
     }
-    kernels_.conv_backward_weights(dw, part, x, stage.conv, first);
+    kernels_.conv_backward_weights(dw, part, x, stage.conv, first, first > 0);
     if (to_input) {
       kernels_.conv_backward_input(dx, part, parameters_ + stage.weight, stage.conv, first);
     }

@@ -12,10 +12,12 @@ namespace digitron {
 struct ThreadMemory {
   explicit ThreadMemory(const CpuLayout& layout)
       : floats(make_aligned<float>(layout.thread_floats)),
-        winners(make_aligned<uint16_t>(layout.thread_winners)) {}
+        winners(make_aligned<uint16_t>(layout.thread_winners)),
+        strip(make_aligned<float>(layout.strip_floats)) {}
 
   AlignedArray<float> floats;
   AlignedArray<uint16_t> winners;
+  AlignedArray<float> strip;  // see CpuLayout
 };
 
 // What a batch owns of one block, because the weight gradients of linear layers are taken over the

@@ -82,15 +82,13 @@ constexpr int weights_channels(int taps) {
   return taps == 1 ? 8 : (kTileVectors - 4) / taps;
 }
 
-// dw_lanes (Channels of stride dw_channel, Taps) += sums over dy's rows and columns. x: the element
-// that the first output meets with the first tap.
+// dw_lanes (Channels of stride dw_channel, Taps) = or += sums over dy's rows and columns. x: the
+// element that the first output meets with the first tap.
 template <int Channels, int Taps>
 void conv_weights_tile(float* dw, std::ptrdiff_t dw_channel, Tensor dy_tensor, const float* dy,
-                       Tensor x_tensor, const float* x, int stride) {
+                       Tensor x_tensor, const float* x, int stride, bool add) {
   const int step = (Taps > 1 ? 1 : stride) * kLanes;
-  Vec sum[Channels][Taps];
-  for (int o = 0; o < Channels; ++o)
-    for (int j = 0; j < Taps; ++j) sum[o][j] = load(dw + o * dw_channel + j * kLanes);
+  Vec sum[Channels][Taps] = {};
   for (int p = 0; p < dy_tensor.height; ++p) {
     const float* dy_row = dy + p * dy_tensor.row_stride;
     const float* x_row = x + p * stride * x_tensor.row_stride;
@@ -104,10 +102,13 @@ void conv_weights_tile(float* dw, std::ptrdiff_t dw_channel, Tensor dy_tensor, c
     }
   }
   for (int o = 0; o < Channels; ++o)
-    for (int j = 0; j < Taps; ++j) store(dw + o * dw_channel + j * kLanes, sum[o][j]);
+    for (int j = 0; j < Taps; ++j) {
+      float* at = dw + o * dw_channel + j * kLanes;
+      store(at, add ? load(at) + sum[o][j] : sum[o][j]);
+    }
 }
 
-inline void conv_weights(float* dw_lanes, Tensor dy, Tensor x, Window window, int first) {
+inline void conv_weights(float* dw_lanes, Tensor dy, Tensor x, Window window, int first, bool add) {
   const int k = window.size;
   const std::ptrdiff_t dw_channel = std::ptrdiff_t{x.channels} * k * k * kLanes;
   for_each_piece(window, [&](int j, auto Taps) {
@@ -118,7 +119,8 @@ inline void conv_weights(float* dw_lanes, Tensor dy, Tensor x, Window window, in
           for (int i = 0; i < k; ++i)
             conv_weights_tile<Channels.value, Taps.value>(
                 dw_lanes + o * dw_channel + ((c * k + i) * k + j) * kLanes, dw_channel, dy,
-                dy.row(o, 0), x, x.row(c, first * window.stride + i) + j * kLanes, window.stride);
+                dy.row(o, 0), x, x.row(c, first * window.stride + i) + j * kLanes, window.stride,
+                add);
       });
     });
   });

@@ -28,14 +28,26 @@ inline void relu_backward(Tensor dx, Tensor dy, Tensor y) {
         store(dx.row(c, p) + i, load(y.row(c, p) + i) > 0.0f ? load(dy.row(c, p) + i) : Vec{});
 }
 
-inline void sum_positions(float* db_lanes, Tensor dy) {
-  for (int c = 0; c < dy.channels; ++c)
+// Calls value(channel, row, float offset in the row) and sums what it gives over all positions.
+template <class F>
+inline void sum_over_positions(float* db_lanes, Tensor shape, F value) {
+  for (int c = 0; c < shape.channels; ++c)
     for (int lane = 0; lane < kLanes; lane += kWidth) {
-      Vec sum = load(db_lanes + c * kLanes + lane);
-      for (int p = 0; p < dy.height; ++p)
-        for (int q = 0; q < dy.width; ++q) sum += load(dy.row(c, p) + q * kLanes + lane);
+      Vec sum = {};
+      for (int p = 0; p < shape.height; ++p)
+        for (int q = 0; q < shape.width; ++q) sum += value(c, p, q * kLanes + lane);
       store(db_lanes + c * kLanes + lane, sum);
     }
+}
+
+inline void sum_positions(float* db_lanes, Tensor dy) {
+  sum_over_positions(db_lanes, dy, [=](int c, int p, int i) { return load(dy.row(c, p) + i); });
+}
+
+inline void sum_positive_positions(float* db_lanes, Tensor dy, Tensor y) {
+  sum_over_positions(db_lanes, dy, [=](int c, int p, int i) {
+    return load(y.row(c, p) + i) > 0.0f ? load(dy.row(c, p) + i) : Vec{};
+  });
 }
 
 // Halves each vector until one float is left, the same way for every width: lane i with lane i + 8,
@@ -98,10 +110,12 @@ inline void gather(Tensor x, const uint8_t* const* images, int count) {
 }
 
 inline void gather_rows(float* xt, int row_floats, const uint8_t* const* images, int count,
-                        int pixels) {
+                        int first_pixel) {
+  const int pixels =
+      row_floats < kImagePixels - first_pixel ? row_floats : kImagePixels - first_pixel;
   for (int n = 0; n < kLanes; ++n, xt += row_floats) {
-    for (int i = 0; i < pixels; i += kWidth) {
-      store(xt + i, n < count ? normalise(images[n] + i) : Vec{});
+    for (int i = 0; i < row_floats; i += kWidth) {
+      store(xt + i, n < count && i < pixels ? normalise(images[n] + first_pixel + i) : Vec{});
     }
   }
 }
@@ -208,24 +222,6 @@ inline void transpose(float* xt, int row_floats, const float* x, int count) {
       transpose_tile(rows);
       for (int n = 0; n < kWidth; ++n) store(xt + (lane + n) * row_floats + i, rows[n]);
     }
-}
-
-// ---- optimiser
-
-inline void sgd(float* w, float* v, const float* g, std::ptrdiff_t count, float lr, float momentum,
-                float weight_decay) {
-  std::ptrdiff_t i = 0;
-  for (; i + kWidth <= count; i += kWidth) {
-    const Vec weight = load_unaligned(w + i);
-    const Vec speed =
-        momentum * load_unaligned(v + i) + (load_unaligned(g + i) + weight_decay * weight);
-    store_unaligned(v + i, speed);
-    store_unaligned(w + i, weight - lr * speed);
-  }
-  for (; i < count; ++i) {
-    v[i] = momentum * v[i] + (g[i] + weight_decay * w[i]);
-    w[i] -= lr * v[i];
-  }
 }
 
 }  // namespace digitron::DIGITRON_ISA

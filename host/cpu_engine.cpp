@@ -13,11 +13,23 @@ int blocks_of(int count) {
   return (count + kLanes - 1) / kLanes;
 }
 
+// The part of `count` things that falls to one thread of several.
+Range share(int count, int thread, int threads) {
+  return {static_cast<int>(int64_t{count} * thread / threads),
+          static_cast<int>(int64_t{count} * (thread + 1) / threads)};
+}
+
+// The same of a linear stage's columns, in whole vectors.
+Range column_share(const Stage& stage, int thread, int threads) {
+  const Range vectors = share(stage.row_floats() / kLanes, thread, threads);
+  return {vectors.first * kLanes, std::min(vectors.last * kLanes, stage.in.count())};
+}
+
 int usable_cores() {
   return std::max(1, static_cast<int>(std::thread::hardware_concurrency()));
 }
 
-// `count` samples that lie one after another, from sample b * kLanes on.
+// Block b of `count` samples that lie one after another.
 BlockSamples consecutive(const uint8_t* images, const uint8_t* labels, int b, int count) {
   BlockSamples samples;
   samples.count = std::min(kLanes, count - b * kLanes);
@@ -39,29 +51,16 @@ CpuEngine::CpuEngine(const Plan& plan, int threads, const CpuKernels& kernels)
       momentum_(make_aligned<float>(plan.parameter_floats)),
       gradients_(make_aligned<float>(plan.parameter_floats)),
       batch_(layout_, blocks_of(plan.batch)),
+      samples_(blocks_of(plan.batch)),
       losses_(blocks_of(plan.batch)),
       team_(threads) {
   for (int thread = 0; thread < threads; ++thread) memory_.emplace_back(layout_);
-  make_slices();
 }
 
 std::string CpuEngine::description() const {
   const int threads = team_.size();
   return std::string("CPU, ") + kernels_.name + ", " + std::to_string(threads) +
          (threads == 1 ? " thread" : " threads");
-}
-
-// Slices small enough that several threads share the largest layer evenly.
-void CpuEngine::make_slices() {
-  constexpr int kSliceRows = 12;
-  for (const Stage& stage : layout_.stages) {
-    if (stage.kind == Stage::Kind::kConv) slices_.push_back({&stage, 0, stage.out.channels});
-    if (stage.kind != Stage::Kind::kLinear) continue;
-    const int outputs = stage.out.count();
-    for (int first = 0; first < outputs; first += kSliceRows) {
-      slices_.push_back({&stage, first, std::min(first + kSliceRows, outputs)});
-    }
-  }
 }
 
 void CpuEngine::load(std::shared_ptr<const Dataset> train, std::shared_ptr<const Dataset> test) {
@@ -85,54 +84,85 @@ std::vector<float> CpuEngine::momentum() const {
   return {momentum_.get(), momentum_.get() + plan_.parameter_floats};
 }
 
-// Phase one of a step: blocks of `count` samples; samples_of(b) gives those of block b.
-template <class Samples>
-void CpuEngine::process_blocks(int thread, int count, const Samples& samples_of) {
+// Phase one of a step: the blocks of a batch of `count` samples. Which thread takes which is fixed,
+// so that a block's memory stays in one core's cache.
+void CpuEngine::forward_backward(int thread, int count) {
   BlockPass pass(layout_, kernels_, parameters_.get(), memory_[thread]);
-  const int blocks = blocks_of(count);
-  for (int b = next_block_++; b < blocks; b = next_block_++) {
-    pass.train(losses_[b], samples_of(b), batch_, b, count);
+  for (int b = thread; b < blocks_of(count); b += team_.size()) {
+    pass.train(losses_[b], samples_[b], batch_, b, count);
   }
 }
 
-// Phase two: gradients of the parameters and, when asked, their update.
-void CpuEngine::process_slices(int blocks, bool to_update) {
-  const int count = static_cast<int>(slices_.size());
-  for (int s = next_slice_++; s < count; s = next_slice_++) {
-    const Slice& slice = slices_[s];
-    make_gradients(slice, blocks);
-    if (!to_update) continue;
-    const std::ptrdiff_t row = slice.stage->weight_count / slice.stage->out.channels;
-    update(slice.stage->weight + slice.first * row, (slice.last - slice.first) * row);
-    update(slice.stage->bias + slice.first, slice.last - slice.first);
-  }
-}
-
-void CpuEngine::make_gradients(const Slice& slice, int blocks) {
-  const Stage& stage = *slice.stage;
-  float* dw = gradients_.get() + stage.weight;
-  float* db = gradients_.get() + stage.bias;
-  if (stage.kind == Stage::Kind::kLinear) {
-    kernels_.linear_backward_weights(dw, db, batch_.dy(stage, 0), batch_.xt(stage, 0),
-                                     stage.in.count(), stage.row_floats(), stage.out.count(),
-                                     slice.first, slice.last, blocks);
-    return;
-  }
-  const auto sum_blocks = [&](float* sum, const float* part, int count) {
-    std::copy_n(part, count, sum);
-    for (int b = 1; b < blocks; ++b) {
-      part += layout_.block_partials;
-      for (int i = 0; i < count; ++i) sum[i] += part[i];
+// Phase two: a thread's share of every stage's gradients, and of their update.
+void CpuEngine::make_gradients(int thread, int blocks, bool update) {
+  for (const Stage& stage : layout_.stages) {
+    if (stage.weight_count == 0) continue;
+    const Range outputs = share(stage.out.channels, thread, team_.size());
+    if (stage.kind == Stage::Kind::kLinear) {
+      linear_gradients(stage, thread, blocks, update);
+      kernels_.linear_backward_bias(gradients_.get() + stage.bias, batch_.dy(stage, 0),
+                                    stage.out.count(), outputs.first, outputs.last, blocks);
+    } else {
+      const Range weights = share(stage.weight_count, thread, team_.size());
+      const float* partial = batch_.partials.get() + stage.partial;
+      sum_partials(stage.weight, partial, weights, blocks);
+      sum_partials(stage.bias, partial + stage.weight_count, outputs, blocks);
+      if (update) sgd(stage.weight, weights);
     }
-  };
-  const float* partial = batch_.partials.get() + stage.partial;
-  sum_blocks(dw, partial, stage.weight_count);
-  sum_blocks(db, partial + stage.weight_count, stage.out.channels);
+    if (update) sgd(stage.bias, outputs);
+  }
 }
 
-void CpuEngine::update(size_t offset, std::ptrdiff_t count) {
-  kernels_.sgd(parameters_.get() + offset, momentum_.get() + offset, gradients_.get() + offset,
-               count, sgd_.lr, sgd_.momentum, sgd_.weight_decay);
+// Threads share the columns: each reads its own columns of the inputs, and all of dy, which is
+// small.
+void CpuEngine::linear_gradients(const Stage& stage, int thread, int blocks, bool update) {
+  const Range columns = column_share(stage, thread, team_.size());
+  if (columns.first == columns.last) return;
+  const bool from_images = &stage == &layout_.stages.front();
+  const int row_floats =
+      from_images ? whole_vectors(columns.last - columns.first) : stage.row_floats();
+  const SgdStep step = sgd_step(stage.weight);
+  for (int first = 0; first < blocks; first += kStripBlocks) {
+    const int count = std::min(kStripBlocks, blocks - first);
+    const float* xt = from_images ? gather_strip(thread, first, count, columns.first, row_floats)
+                                  : batch_.xt(stage, first) + columns.first;
+    const bool last = first + count == blocks;
+    kernels_.linear_backward_weights(gradients_.get() + stage.weight, batch_.dy(stage, first), xt,
+                                     stage.in.count(), row_floats, stage.out.count(), columns.first,
+                                     columns.last, count, first > 0,
+                                     update && last ? &step : nullptr);
+  }
+}
+
+// Some columns of `count` blocks of images, one sample a row, from block `first` on.
+const float* CpuEngine::gather_strip(int thread, int first, int count, int first_pixel,
+                                     int row_floats) {
+  float* strip = memory_[thread].strip.get();
+  for (int b = 0; b < count; ++b) {
+    const BlockSamples& samples = samples_[first + b];
+    kernels_.gather_rows(strip + std::ptrdiff_t{b} * kLanes * row_floats, row_floats,
+                         samples.images, samples.count, first_pixel);
+  }
+  return strip;
+}
+
+// Gradients of convolutions: the blocks' parts summed in order.
+void CpuEngine::sum_partials(size_t offset, const float* parts, Range range, int blocks) {
+  float* sum = gradients_.get() + offset;
+  for (int i = range.first; i < range.last; ++i) {
+    sum[i] = parts[i];
+    for (int b = 1; b < blocks; ++b) sum[i] += parts[b * layout_.block_partials + i];
+  }
+}
+
+SgdStep CpuEngine::sgd_step(size_t offset) const {
+  return {parameters_.get() + offset, momentum_.get() + offset, sgd_.lr, sgd_.momentum,
+          sgd_.weight_decay};
+}
+
+void CpuEngine::sgd(size_t offset, Range range) {
+  offset += range.first;
+  kernels_.sgd(sgd_step(offset), gradients_.get() + offset, range.last - range.first);
 }
 
 Metrics CpuEngine::sum_losses(int count) const {
@@ -150,29 +180,23 @@ std::vector<Metrics> CpuEngine::train(int epoch, int first, int last) {
   const Permutation permutation(order_.seed, static_cast<uint32_t>(epoch),
                                 static_cast<uint32_t>(data.count()), order_.shuffle);
   std::vector<Metrics> steps(std::max(0, last - first));
-  next_block_ = 0;
   team_.run([&](int thread) {
     for (int step = first; step < last; ++step) {
       const int begin = step * plan_.batch;
       const int count = std::min(plan_.batch, data.count() - begin);
-      // Each counter is reset in the phase that does not use it.
-      if (thread == 0) next_slice_ = 0;
-      process_blocks(thread, count, [&](int b) {
-        BlockSamples samples;
+      for (int b = thread; b < blocks_of(count); b += team_.size()) {
+        BlockSamples& samples = samples_[b];
         samples.count = std::min(kLanes, count - b * kLanes);
         for (int n = 0; n < samples.count; ++n) {
           const size_t index = permutation(static_cast<uint32_t>(begin + b * kLanes + n));
           samples.images[n] = data.images.data() + index * kImagePixels;
           samples.labels[n] = data.labels[index];
         }
-        return samples;
-      });
-      team_.barrier();
-      if (thread == 0) {
-        next_block_ = 0;
-        steps[step - first] = sum_losses(count);
       }
-      process_slices(blocks_of(count), true);
+      forward_backward(thread, count);
+      team_.barrier();
+      if (thread == 0) steps[step - first] = sum_losses(count);
+      make_gradients(thread, blocks_of(count), true);
       team_.barrier();
     }
   });
@@ -182,13 +206,13 @@ std::vector<Metrics> CpuEngine::train(int epoch, int first, int last) {
 std::vector<float> CpuEngine::gradients(std::span<const uint8_t> images,
                                         std::span<const uint8_t> labels) {
   const int count = static_cast<int>(labels.size());
-  next_block_ = 0;
-  next_slice_ = 0;
+  for (int b = 0; b < blocks_of(count); ++b) {
+    samples_[b] = consecutive(images.data(), labels.data(), b, count);
+  }
   team_.run([&](int thread) {
-    process_blocks(thread, count,
-                   [&](int b) { return consecutive(images.data(), labels.data(), b, count); });
+    forward_backward(thread, count);
     team_.barrier();
-    process_slices(blocks_of(count), false);
+    make_gradients(thread, blocks_of(count), false);
   });
   return {gradients_.get(), gradients_.get() + plan_.parameter_floats};
 }
@@ -197,10 +221,9 @@ std::vector<float> CpuEngine::gradients(std::span<const uint8_t> images,
 template <class Take>
 void CpuEngine::forward_blocks(int count, const uint8_t* images, const uint8_t* labels,
                                const Take& take) {
-  next_block_ = 0;
   team_.run([&](int thread) {
     BlockPass pass(layout_, kernels_, parameters_.get(), memory_[thread]);
-    for (int b = next_block_++; b < blocks_of(count); b = next_block_++) {
+    for (int b = thread; b < blocks_of(count); b += team_.size()) {
       const BlockSamples samples = consecutive(images, labels, b, count);
       pass.forward(samples);
       take(pass, b, samples);

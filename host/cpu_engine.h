@@ -4,13 +4,17 @@
 // result does not depend on the number of threads.
 #pragma once
 
-#include <atomic>
-
 #include "host/cpu_block.h"
 #include "host/engine.h"
 #include "host/thread_team.h"
 
 namespace digitron {
+
+// Of rows, columns or parameters: [first, last).
+struct Range {
+  int first;
+  int last;
+};
 
 class CpuEngine final : public Engine {
  public:
@@ -32,20 +36,13 @@ class CpuEngine final : public Engine {
                                std::span<const uint8_t> labels) override;
 
  private:
-  // A slice of one stage's parameters: rows [first, last) of a linear stage, or a whole
-  // convolution.
-  struct Slice {
-    const Stage* stage;
-    int first;
-    int last;
-  };
-
-  void make_slices();
-  template <class Samples>
-  void process_blocks(int thread, int count, const Samples& samples_of);
-  void process_slices(int blocks, bool update);
-  void make_gradients(const Slice& slice, int blocks);
-  void update(size_t offset, std::ptrdiff_t count);
+  void forward_backward(int thread, int count);
+  void make_gradients(int thread, int blocks, bool update);
+  void linear_gradients(const Stage& stage, int thread, int blocks, bool update);
+  const float* gather_strip(int thread, int first, int count, int first_pixel, int row_floats);
+  void sum_partials(size_t offset, const float* parts, Range range, int blocks);
+  SgdStep sgd_step(size_t offset) const;
+  void sgd(size_t offset, Range range);
   template <class Take>
   void forward_blocks(int count, const uint8_t* images, const uint8_t* labels, const Take& take);
   Metrics sum_losses(int count) const;
@@ -58,12 +55,10 @@ class CpuEngine final : public Engine {
   std::shared_ptr<const Dataset> train_, test_;
 
   AlignedArray<float> parameters_, momentum_, gradients_;
-  std::vector<Slice> slices_;
   std::vector<ThreadMemory> memory_;  // one a thread
   BatchMemory batch_;
-  std::vector<BlockLosses> losses_;  // one a block of the batch
-  alignas(64) std::atomic<int> next_block_{0};
-  alignas(64) std::atomic<int> next_slice_{0};
+  std::vector<BlockSamples> samples_;  // of each block of the batch
+  std::vector<BlockLosses> losses_;
   ThreadTeam team_;
 };
 

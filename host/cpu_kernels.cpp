@@ -8,6 +8,7 @@
 #include "host/cpu_elementwise.h"
 #include "host/cpu_linear.h"
 #include "host/cpu_loss.h"
+#include "host/cpu_sgd.h"
 
 namespace digitron::DIGITRON_ISA {
 
@@ -27,9 +28,10 @@ void conv_forward(Tensor y, Tensor x, const float* w, const float* b, Window win
   }
 }
 
-void conv_backward_weights(float* dw_lanes, Tensor dy, Tensor x, Window window, int first) {
+void conv_backward_weights(float* dw_lanes, Tensor dy, Tensor x, Window window, int first,
+                           bool add) {
   for (int lane = 0; lane < kLanes; lane += kWidth) {
-    conv_weights(dw_lanes + lane, from_lane(dy, lane), from_lane(x, lane), window, first);
+    conv_weights(dw_lanes + lane, from_lane(dy, lane), from_lane(x, lane), window, first, add);
   }
 }
 
@@ -51,6 +53,7 @@ const CpuKernels kernels = {
     .conv_backward_weights = conv_backward_weights,
     .conv_backward_input = conv_backward_input,
     .sum_positions = sum_positions,
+    .sum_positive_positions = sum_positive_positions,
     .sum_lanes = sum_lanes,
     .maxpool_forward = maxpool_forward,
     .maxpool_backward = maxpool_backward,
@@ -60,6 +63,7 @@ const CpuKernels kernels = {
     .linear_forward = linear_forward,
     .linear_backward_input = linear_backward_input,
     .linear_backward_weights = linear_backward_weights,
+    .linear_backward_bias = linear_backward_bias,
     .transpose = transpose,
     .softmax_cross_entropy = softmax_cross_entropy,
     .sgd = sgd,

@@ -40,28 +40,41 @@ struct Winners {
   std::ptrdiff_t channel_stride;
 };
 
+// v = momentum * v + (g + weight_decay * w); w -= lr * v, for parameters w with momentum v.
+struct SgdStep {
+  float* w;
+  float* v;
+  float lr;
+  float momentum;
+  float weight_decay;
+};
+
 struct CpuKernels {
   const char* name;  // "AVX-512"
 
   // x (1, 28, 28) inside its border = normalised pixels of `count` images; lanes from `count` on
   // are 0.
   void (*gather)(Tensor x, const uint8_t* const* images, int count);
-  // xt (kLanes, row_floats) = the same, one sample a row; pixel i of image n is xt[n * row_floats +
-  // i].
+  // The same, one sample a row, for linear layers: xt (kLanes, row_floats) = pixels
+  // [first_pixel, first_pixel + row_floats), as far as images go, and 0 behind; row_floats divides
+  // by kLanes.
   void (*gather_rows)(float* xt, int row_floats, const uint8_t* const* images, int count,
-                      int pixels);
+                      int first_pixel);
 
   // Rows [first, first + y.height) of the convolution of x with w (O, C, K, K), plus b, into y's
   // rows from 0 on; x points at the input's corner, border included. ReLU follows when asked.
   void (*conv_forward)(Tensor y, Tensor x, const float* w, const float* b, Window window, int first,
                        bool relu);
-  // dw_lanes (O, C, K, K, kLanes) += the products of dy's rows and x, from row `first` of the
-  // output.
-  void (*conv_backward_weights)(float* dw_lanes, Tensor dy, Tensor x, Window window, int first);
+  // dw_lanes (O, C, K, K, kLanes) = the products of dy's rows and x, from row `first` of the
+  // output; added to what is there when asked.
+  void (*conv_backward_weights)(float* dw_lanes, Tensor dy, Tensor x, Window window, int first,
+                                bool add);
   // dx += the products of dy's rows and w. dx points at the corner, border included.
   void (*conv_backward_input)(Tensor dx, Tensor dy, const float* w, Window window, int first);
-  // db_lanes (C, kLanes) += sums of dy over rows and columns.
+  // db_lanes (C, kLanes) = sums of dy over rows and columns.
   void (*sum_positions)(float* db_lanes, Tensor dy);
+  // The same where y is positive.
+  void (*sum_positive_positions)(float* db_lanes, Tensor dy, Tensor y);
   // sums (count) = each vector's sum over its lanes, always in the same order.
   void (*sum_lanes)(float* sums, const float* lanes, int count);
 
@@ -83,11 +96,16 @@ struct CpuKernels {
   // dx (I, kLanes) = w (O, I) transposed dy (O, kLanes).
   void (*linear_backward_input)(float* dx, const float* dy, const float* w, int inputs,
                                 int outputs);
-  // Rows [first, last) of dw (O, I) and db (O) over a whole batch: dy (blocks, O, kLanes), and the
-  // inputs one sample a row, xt (blocks * kLanes, row_floats).
-  void (*linear_backward_weights)(float* dw, float* db, const float* dy, const float* xt,
-                                  int inputs, int row_floats, int outputs, int first, int last,
-                                  int blocks);
+  // Columns [first, last) of dw (O, I) over a whole batch: dy (blocks, O, kLanes), and the inputs
+  // one sample a row, xt (blocks * kLanes, row_floats), from column `first` on; first divides by
+  // kLanes. Added to what is there when asked. With a step, the parameters are updated then and
+  // there.
+  void (*linear_backward_weights)(float* dw, const float* dy, const float* xt, int inputs,
+                                  int row_floats, int outputs, int first, int last, int blocks,
+                                  bool add, const SgdStep* step);
+  // db (O) in [first, last) = the sums of dy (blocks, O, kLanes).
+  void (*linear_backward_bias)(float* db, const float* dy, int outputs, int first, int last,
+                               int blocks);
   // xt (kLanes, row_floats) = x (count, kLanes) transposed; columns up to the next kLanes are
   // written.
   void (*transpose)(float* xt, int row_floats, const float* x, int count);
@@ -98,9 +116,8 @@ struct CpuKernels {
   void (*softmax_cross_entropy)(float* dlogits, float* losses, uint8_t* correct,
                                 const float* logits, const uint8_t* labels, int classes, int count,
                                 float scale);
-  // v = momentum * v + (g + weight_decay * w); w -= lr * v.
-  void (*sgd)(float* w, float* v, const float* g, std::ptrdiff_t count, float lr, float momentum,
-              float weight_decay);
+  // One step for `count` parameters with gradients g.
+  void (*sgd)(const SgdStep& step, const float* g, std::ptrdiff_t count);
 };
 
 inline constexpr uint16_t kNoWinner = 65535;

@@ -3,6 +3,7 @@
 // summed over blocks.
 #pragma once
 
+#include "host/cpu_sgd.h"
 #include "host/cpu_vector.h"
 
 namespace digitron::DIGITRON_ISA {
@@ -58,13 +59,42 @@ inline void linear_backward_input(float* dx, const float* dy, const float* w, in
 // A tile of dw of Outputs rows and Vectors vectors of columns, over all samples.
 inline constexpr int kWeightVectors = 4;
 inline constexpr int kWeightOutputs = kTileVectors / kWeightVectors;
-inline constexpr int kChunkBlocks =
-    16;  // 256 samples at a time, so that a chunk's columns stay in L1
 
-// Adds to (or, for the first chunk, begins) `columns` columns of dw.
+// What becomes of a finished sum at one place of dw: stored, added, or used to update the
+// parameter.
+struct WeightSink {
+  float* dw;
+  const SgdStep* step;
+  bool add;
+
+  void vector(std::ptrdiff_t i, Vec sum) const {
+    if (add) sum += load_unaligned(dw + i);
+    if (step) {
+      sgd_vector(*step, i, sum);
+    } else {
+      store_unaligned(dw + i, sum);
+    }
+  }
+  void scalar(std::ptrdiff_t i, float sum) const {
+    if (add) sum += dw[i];
+    if (step) {
+      sgd_scalar(*step, i, sum);
+    } else {
+      dw[i] = sum;
+    }
+  }
+  // Other cores have just read this weight: ask for its line long before it is written.
+  void expect(std::ptrdiff_t i) const {
+    if (step) __builtin_prefetch(step->w + i, 1);
+  }
+};
+
+// The tile of dw at offset `at`; dw has `columns` columns from there on.
 template <int Outputs, int Vectors>
-void linear_weights_tile(float* dw, const float* dy, const float* xt, int inputs, int row_floats,
-                         int outputs, int columns, int blocks, bool add) {
+void linear_weights_tile(WeightSink sink, std::ptrdiff_t at, const float* dy, const float* xt,
+                         int inputs, int row_floats, int outputs, int columns, int blocks) {
+  for (int o = 0; o < Outputs; ++o)
+    for (int v = 0; v < Vectors; ++v) sink.expect(at + std::ptrdiff_t{o} * inputs + v * kWidth);
   Vec sum[Outputs][Vectors] = {};
   for (int block = 0; block < blocks; ++block, dy += outputs * kLanes) {
     for (int n = 0; n < kLanes; ++n, xt += row_floats) {
@@ -76,20 +106,37 @@ void linear_weights_tile(float* dw, const float* dy, const float* xt, int inputs
       }
     }
   }
-  for (int o = 0; o < Outputs; ++o, dw += inputs) {
+  for (int o = 0; o < Outputs; ++o, at += inputs) {
     for (int v = 0; v < Vectors; ++v) {
-      float* at = dw + v * kWidth;
       const int left = columns - v * kWidth;
       if (left >= kWidth) {
-        store_unaligned(at, add ? load_unaligned(at) + sum[o][v] : sum[o][v]);
+        sink.vector(at + v * kWidth, sum[o][v]);
       } else {
-        for (int i = 0; i < left; ++i) at[i] = (add ? at[i] : 0.0f) + sum[o][v][i];
+        for (int i = 0; i < left; ++i) sink.scalar(at + v * kWidth + i, sum[o][v][i]);
       }
     }
   }
 }
 
-inline void linear_bias(float* db, const float* dy, int outputs, int first, int last, int blocks) {
+inline void linear_backward_weights(float* dw, const float* dy, const float* xt, int inputs,
+                                    int row_floats, int outputs, int first, int last, int blocks,
+                                    bool add, const SgdStep* step) {
+  const WeightSink sink{dw, step, add};
+  for_each_tile((last - first + kWidth - 1) / kWidth, kWeightVectors, [&](int v, int size) {
+    with_constant<kWeightVectors>(size, [&](auto Vectors) {
+      for_each_tile(outputs, kWeightOutputs, [&](int o, int rows) {
+        with_constant<kWeightOutputs>(rows, [&](auto Outputs) {
+          linear_weights_tile<Outputs.value, Vectors.value>(
+              sink, std::ptrdiff_t{o} * inputs + first + v * kWidth, dy + o * kLanes,
+              xt + v * kWidth, inputs, row_floats, outputs, last - first - v * kWidth, blocks);
+        });
+      });
+    });
+  });
+}
+
+inline void linear_backward_bias(float* db, const float* dy, int outputs, int first, int last,
+                                 int blocks) {
   for (int o = first; o < last; ++o) {
     float sum = 0;
     for (int block = 0; block < blocks; ++block) {
@@ -99,29 +146,6 @@ inline void linear_bias(float* db, const float* dy, int outputs, int first, int 
       for (int i = 0; i < kWidth; ++i) sum += part[i];
     }
     db[o] = sum;
-  }
-}
-
-inline void linear_backward_weights(float* dw, float* db, const float* dy, const float* xt,
-                                    int inputs, int row_floats, int outputs, int first, int last,
-                                    int blocks) {
-  linear_bias(db, dy, outputs, first, last, blocks);
-  const int vectors = (inputs + kWidth - 1) / kWidth;
-  for (int block = 0; block < blocks; block += kChunkBlocks) {
-    const int chunk = blocks - block < kChunkBlocks ? blocks - block : kChunkBlocks;
-    for_each_tile(vectors, kWeightVectors, [&](int v, int size) {
-      with_constant<kWeightVectors>(size, [&](auto Vectors) {
-        for_each_tile(last - first, kWeightOutputs, [&](int o, int rows) {
-          with_constant<kWeightOutputs>(rows, [&](auto Outputs) {
-            linear_weights_tile<Outputs.value, Vectors.value>(
-                dw + std::ptrdiff_t{first + o} * inputs + v * kWidth,
-                dy + (std::ptrdiff_t{block} * outputs + first + o) * kLanes,
-                xt + std::ptrdiff_t{block} * kLanes * row_floats + v * kWidth, inputs, row_floats,
-                outputs, inputs - v * kWidth, chunk, block > 0);
-          });
-        });
-      });
-    });
   }
 }
 

@@ -97,7 +97,12 @@ void place_stage(CpuLayout& layout, Stage& stage) {
       stage.backward_rows = rows_within(stage, kBackwardScratchFloats);
     }
   } else if (stage.kind == Stage::Kind::kLinear) {
-    stage.xt = take(layout.block_floats, size_t(kLanes) * stage.row_floats());
+    const size_t xt_floats = size_t(kLanes) * stage.row_floats();
+    if (layout.stages.size() == 1) {
+      layout.strip_floats = kStripBlocks * xt_floats;
+    } else {
+      stage.xt = take(layout.block_floats, xt_floats);
+    }
     stage.dy = take(layout.block_floats, out_lanes);
   }
 }

@@ -10,6 +10,11 @@
 
 namespace digitron {
 
+// The least multiple of kLanes that holds `count` floats.
+inline int whole_vectors(int count) {
+  return (count + kLanes - 1) / kLanes * kLanes;
+}
+
 struct Stage {
   enum class Kind { kConv, kPool, kLinear, kRelu };
 
@@ -35,8 +40,7 @@ struct Stage {
   size_t xt = 0;        // of a linear stage, in floats a block: see CpuLayout
   size_t dy = 0;
 
-  int pixels_in() const { return in.count(); }
-  int row_floats() const { return (in.count() + kLanes - 1) / kLanes * kLanes; }
+  int row_floats() const { return whole_vectors(in.count()); }
   // The convolution's output that pooling reads; rows and columns it would drop are never computed.
   Shape conv_out() const {
     if (pool.size == 0) return out;
@@ -60,6 +64,8 @@ struct Slot {
   Tensor bordered(float* base) const;
 };
 
+inline constexpr int kStripBlocks = 16;
+
 struct CpuLayout {
   std::vector<Stage> stages;
   std::vector<Slot> slots;  // slots[s] is the input of stage s, the last one the logits
@@ -69,6 +75,9 @@ struct CpuLayout {
   size_t thread_floats = 0;
   size_t thread_winners = 0;
   size_t scratch = 0;
+  // When the first stage is linear its inputs are the images: every thread makes the columns that
+  // it needs itself, for kStripBlocks blocks at a time, rather than fetch them from another core.
+  size_t strip_floats = 0;
 
   // Memory of a whole batch, a block's share of it.
   size_t block_partials = 0;  // partial gradients of convolutions

@@ -14,7 +14,7 @@
 
 #include "host/engine.h"
 #include "host/safetensors.h"
-#include "host/trainer.h"
+#include "host/train_settings.h"
 
 namespace digitron {
 

@@ -6,11 +6,9 @@
 #include <algorithm>
 #include <chrono>
 #include <cmath>
-#include <limits>
 
 #include "host/environment.h"
 #include "host/error.h"
-#include "host/run_directory.h"
 #include "host/table.h"
 
 namespace digitron {
@@ -28,15 +26,6 @@ double seconds_since(Clock::time_point start) {
   return std::chrono::duration<double>(Clock::now() - start).count();
 }
 
-void require(bool condition, const std::string& message) {
-  if (!condition) throw InputError(message);
-}
-
-// The engines compute in float, where a double may overflow.
-bool is_finite_float(double value) {
-  return std::isfinite(static_cast<float>(value));
-}
-
 bool all_finite(std::span<const float> values) {
   return std::all_of(values.begin(), values.end(), [](float v) { return std::isfinite(v); });
 }
@@ -47,28 +36,6 @@ std::string train_text(const Metrics& train) {
 }
 
 }  // namespace
-
-void check_settings(const TrainSettings& s) {
-  require(s.epochs >= 1, fmt::format("--epochs is {}; give 1 or more", s.epochs));
-  require(s.batch >= 1, fmt::format("--batch is {}; give 1 or more images", s.batch));
-  require(is_finite_float(s.lr) && s.lr >= 0,
-          fmt::format("--lr is {}; give a number of 0 or more, such as 0.01", s.lr));
-  require(
-      s.momentum >= 0 && static_cast<float>(s.momentum) < 1,
-      fmt::format("--momentum is {}; give a number from 0 to below 1, such as 0.9", s.momentum));
-  require(is_finite_float(s.weight_decay) && s.weight_decay >= 0,
-          fmt::format("--weight-decay is {}; give a number of 0 or more, such as 0.0005",
-                      s.weight_decay));
-  require(
-      !s.max_steps || *s.max_steps >= 1,
-      fmt::format("--max-steps is {}; give 1 or more, or leave it away", s.max_steps.value_or(1)));
-}
-
-void check_batch(int batch, int train_count) {
-  require(batch <= train_count,
-          fmt::format("--batch is {}, but the training set has {} images; give at most that many",
-                      batch, train_count));
-}
 
 Trainer::Trainer(Engine& engine, RunDirectory& directory, const TrainSettings& settings,
                  int train_count, const std::atomic<bool>& stop)
@@ -112,9 +79,10 @@ Trainer::Pass Trainer::train_pass(EpochResult& result) {
     log_slice(result.epoch, slice);
     for (const Metrics& metrics : slice) result.train += metrics;
 
-    step = end;
-    if (slice_seconds < kShortSliceSeconds) slice_steps_ *= 2;
+    const bool full = end - step == slice_steps_;
+    if (full && slice_seconds < kShortSliceSeconds) slice_steps_ *= 2;
     if (slice_seconds > kLongSliceSeconds) slice_steps_ = std::max(1, slice_steps_ / 2);
+    step = end;
     if (progress_.due()) show_progress(result, step);
   }
   return Pass::kWhole;

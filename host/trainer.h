@@ -8,29 +8,10 @@
 
 #include "host/engine.h"
 #include "host/progress.h"
+#include "host/run_directory.h"
+#include "host/train_settings.h"
 
 namespace digitron {
-
-class RunDirectory;
-struct EpochResult;
-
-// The defaults are the reference job.
-struct TrainSettings {
-  int epochs = 10;
-  int batch = 64;
-  double lr = 0.01;
-  double momentum = 0.9;
-  double weight_decay = 0;
-  uint64_t seed = 1;
-  bool shuffle = true;
-  std::optional<int64_t> max_steps;  // of the whole run
-  bool log_steps = false;            // an event for every step
-};
-
-// Throws InputError for a setting that makes no sense, naming its option. The batch is compared
-// with the data set by check_batch, once that is loaded.
-void check_settings(const TrainSettings& settings);
-void check_batch(int batch, int train_count);
 
 struct TrainResult {
   int64_t steps = 0;            // of the whole run

@@ -162,6 +162,12 @@ TEST_F(ProgramTest, OutputThatCannotBeWritten) {
   expect_error(result, 1, "cannot write to standard output; ");
 }
 
+TEST_F(ProgramTest, ClosedOutputDoesNotEndUpInAFile) {
+  const ProgramResult result = run_shell("exec \"$0\" \"$@\" >&-", train_arguments());
+  EXPECT_EQ(result.exit_code, 0) << result.err;
+  EXPECT_EQ(lines_of(out() + "/metrics.jsonl").size(), 1u);
+}
+
 // Everything a terminal gets: progress that is taken back before a line of the log.
 TEST_F(ProgramTest, ProgressOnATerminal) {
   const int terminal = posix_openpt(O_RDWR | O_NOCTTY);

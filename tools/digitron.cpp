@@ -1,5 +1,6 @@
 // The command-line program: reads the command line, runs one command, and turns what went wrong
 // into one line and an exit code: 2 for the user's input, 1 for the machine.
+#include <fcntl.h>
 #include <spdlog/spdlog.h>
 
 #include <csignal>
@@ -25,6 +26,14 @@ int fail(std::string message, int exit_code) {
   }
   std::fprintf(stderr, "digitron: %s\n", message.c_str());
   return exit_code;
+}
+
+// A closed standard stream would lend its number to the next file that is opened, and the log would
+// be written into that.
+void open_standard_streams() {
+  for (int fd = 0; fd <= 2; ++fd) {
+    if (fcntl(fd, F_GETFD) == -1) (void)open("/dev/null", O_RDWR);
+  }
 }
 
 void flush_output() {
@@ -61,6 +70,7 @@ int run(int argc, char** argv) {
 
 int main(int argc, char** argv) {
   using namespace digitron;
+  open_standard_streams();
   std::signal(SIGXFSZ, SIG_IGN);  // a file over the limit is an error that write reports
   spdlog::set_pattern("%v");
   try {

@@ -1,0 +1,66 @@
+#include "host/inspect.h"
+
+#include <gmock/gmock.h>
+
+#include <cmath>
+#include <numeric>
+
+#include "host/table.h"
+
+namespace digitron {
+namespace {
+
+using ::testing::EndsWith;
+using ::testing::HasSubstr;
+
+TEST(TableTest, GroupsThousands) {
+  EXPECT_EQ(grouped(0), "0");
+  EXPECT_EQ(grouped(999), "999");
+  EXPECT_EQ(grouped(1000), "1,000");
+  EXPECT_EQ(grouped(61706), "61,706");
+  EXPECT_EQ(grouped(1234567890), "1,234,567,890");
+  EXPECT_EQ(grouped(-123), "-123");
+  EXPECT_EQ(grouped(-1234), "-1,234");
+}
+
+TEST(TableTest, AlignsColumnsAndTrimsLines) {
+  EXPECT_EQ(format_table({{"a", "long", ""}, {"bcd", "x", "y"}}, "lrl"),
+            "a    long\nbcd     x  y\n");
+}
+
+TEST(InspectTest, TotalsAndArithmetic) {
+  const std::string table = plan_table(make_plan(lenet5(), 64));
+  EXPECT_THAT(table, HasSubstr("LeNet-5: 61,706 parameters, 246,824 bytes in fp32"));
+  EXPECT_THAT(table, HasSubstr("(6 * 5 * 5) * 16 + 16 = 2416"));
+  EXPECT_THAT(table, HasSubstr("1x28x28   6x28x28   5x5 pad 2"));
+  EXPECT_THAT(plan_table(make_plan(parse_model("conv 2x3 stride 2, fc 10"), 1)),
+              HasSubstr("3x3 stride 2"));
+}
+
+TEST(InspectTest, SoftmaxOfLargeLogits) {
+  const std::vector<float> logits{1000, 999, -1000};
+  const std::vector<double> p = softmax(logits);
+  EXPECT_TRUE(std::abs(p[0] - 1 / (1 + std::exp(-1))) <= 1e-12);
+  EXPECT_TRUE(std::abs(std::accumulate(p.begin(), p.end(), 0.0) - 1) <= 1e-12);
+  EXPECT_EQ(p[2], 0);
+}
+
+TEST(InspectTest, PredictedClassIsTheFirstLargest) {
+  std::vector<float> logits(20, -1);
+  logits[3] = logits[5] = 2;
+  logits[19] = 1;
+  EXPECT_EQ(predicted_classes(logits), (std::vector<int>{3, 9}));
+}
+
+TEST(InspectTest, ConfusionHasTruthInRows) {
+  const std::vector<uint8_t> labels{1, 1, 1, 1, 2};
+  const std::vector<int> predictions{1, 1, 1, 7, 2};
+  const std::string table = confusion_table(labels, predictions);
+  EXPECT_THAT(table, HasSubstr("\n    1      0      3      0      0      0      0      0      1    "
+                               "  0      0   75.00%\n"));
+  EXPECT_THAT(table, EndsWith("    9      0      0      0      0      0      0      0      0      "
+                              "0      0        -\n"));
+}
+
+}  // namespace
+}  // namespace digitron
