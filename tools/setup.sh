@@ -1,3 +1,4 @@
+# shellcheck shell=bash disable=SC2034  # the lists are for those who source it
 # Sourced by the scripts beside it: installs what is missing, configures and builds. They have
 # changed to the repository root.
 
