@@ -48,7 +48,7 @@ json parse_object(const std::filesystem::path& path, const std::string& header) 
     if (depth == 1 && event == json::parse_event_t::key && !names.insert(key).second) twice = key;
     return true;
   };
-  const json object = json::parse(header, note_duplicates, /*allow_exceptions=*/false);
+  json object = json::parse(header, note_duplicates, /*allow_exceptions=*/false);
   if (!object.is_object()) {
     fail(path, "its header is not a JSON object; give a file in the safetensors format");
   }

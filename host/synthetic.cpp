@@ -103,7 +103,8 @@ class Distances {
     const auto [top, bottom] = pixels_between(std::min(a.y, b.y), std::max(a.y, b.y));
     for (int y = top; y < bottom; ++y)
       for (int x = left; x < right; ++x) {
-        const float px = x + 0.5f - a.x, py = y + 0.5f - a.y;
+        const float px = static_cast<float>(x) + 0.5f - a.x;
+        const float py = static_cast<float>(y) + 0.5f - a.y;
         const float t = std::clamp((px * dx + py * dy) * scale, 0.0f, 1.0f);
         const float ex = px - t * dx, ey = py - t * dy;
         float& nearest = squared_[static_cast<size_t>(y) * kImageSide + x];
