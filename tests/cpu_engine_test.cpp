@@ -1,4 +1,4 @@
-#include "host/cpu_engine.h"
+#include "host/cpu/engine.h"
 
 #include <gmock/gmock.h>
 

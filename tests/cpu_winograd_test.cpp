@@ -2,7 +2,7 @@
 // against the plain sums of a convolution by one row of 5 taps.
 #include <gtest/gtest.h>
 
-#include "host/winograd_weights.h"
+#include "host/cpu/winograd_weights.h"
 #include "tests/cpu_testing.h"
 
 namespace digitron {
