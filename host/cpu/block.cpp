@@ -26,19 +26,6 @@ Tensor BlockPass::scratch(const Stage& stage, int row_count) const {
   return {floats_ + layout_.scratch, conv.channels, row_count, conv.width, row, row * row_count};
 }
 
-// Plane p of those at an offset of the thread's floats: tiles are its rows, and rows its columns.
-Tensor BlockPass::plane(const Stage& stage, size_t offset, int channel_count, int row_count,
-                        int p) const {
-  const std::ptrdiff_t row = std::ptrdiff_t{row_count} * kLanes;
-  const std::ptrdiff_t channel = row * stage.tiles();
-  return {floats_ + offset + channel * channel_count * p,
-          channel_count,
-          stage.tiles(),
-          row_count,
-          row,
-          channel};
-}
-
 // A pooled convolution makes a few rows in the scratch tensor and pools them while they are in
 // cache.
 void BlockPass::forward_conv(const Stage& stage, const Slot& in, const Slot& out) {
@@ -60,28 +47,6 @@ void BlockPass::forward_conv(const Stage& stage, const Slot& in, const Slot& out
   }
 }
 
-void BlockPass::forward_winograd(const Stage& stage, const Slot& in, const Slot& out) {
-  const Tensor x = in.bordered(values(in));
-  const Tensor y = out.inside(values(out));
-  const Shape conv = stage.conv_out();
-  kernels_.winograd_input(floats_ + stage.v, x, stage.tiles());
-  for (int p = 0; p < kWinogradPlanes; ++p) {
-    kernels_.conv_forward(plane(stage, layout_.planes, conv.channels, conv.height, p),
-                          plane(stage, stage.v, x.channels, x.height, p),
-                          transformed_ + stage.u + std::ptrdiff_t{p} * stage.filter_rows(), nullptr,
-                          {1, stage.conv.rows, 1}, 0, false);
-  }
-  const float* m = floats_ + layout_.planes;
-  const float* b = parameters_ + stage.bias;
-  if (stage.pool.rows == 0) {
-    kernels_.winograd_output(y, m, b, stage.relu);
-    return;
-  }
-  const Tensor made = scratch(stage, conv.height);
-  kernels_.winograd_output(made, m, b, false);
-  kernels_.maxpool_forward(y, winners(stage, 0), made, stage.pool, stage.relu);
-}
-
 void BlockPass::forward_stage(const Stage& stage, const Slot& in, const Slot& out) {
   const Tensor x = in.inside(values(in));
   const Tensor y = out.inside(values(out));
@@ -89,8 +54,6 @@ void BlockPass::forward_stage(const Stage& stage, const Slot& in, const Slot& ou
     kernels_.maxpool_forward(y, winners(stage, 0), x, stage.pool, stage.relu);
   } else if (stage.kind == Stage::Kind::kRelu) {
     kernels_.relu_forward(y, x);
-  } else if (stage.winograd) {
-    forward_winograd(stage, in, out);
   } else {
     forward_conv(stage, in, out);
   }
@@ -156,9 +119,8 @@ Tensor BlockPass::clear_gradient(const Slot& slot) const {
 
 void BlockPass::backward_conv(const Stage& stage, const Slot& in, const Slot& out, Tensor dy,
                               bool to_input, float* partial) {
-  const int sums = stage.gradient_sums();
   float* dw = floats_ + stage.dw_lanes;
-  float* db = dw + std::ptrdiff_t{sums} * kLanes;
+  float* db = dw + std::ptrdiff_t{stage.weight_count} * kLanes;
   const Tensor y = out.inside(values(out));
   if (stage.relu && stage.pool.rows > 0) {
     kernels_.sum_positive_positions(db, dy, y);  // elsewhere the winners say what ReLU cut off
@@ -166,16 +128,6 @@ void BlockPass::backward_conv(const Stage& stage, const Slot& in, const Slot& ou
     if (stage.relu) kernels_.relu_backward(dy, dy, y);
     kernels_.sum_positions(db, dy);
   }
-  if (stage.winograd) {
-    backward_winograd(stage, in, dy, dw, to_input);
-  } else {
-    backward_plain(stage, in, dy, dw, to_input);
-  }
-  kernels_.sum_lanes(partial, dw, sums + stage.out.channels);
-}
-
-void BlockPass::backward_plain(const Stage& stage, const Slot& in, Tensor dy, float* dw,
-                               bool to_input) {
   const Tensor x = in.bordered(values(in));
   const Tensor dx = to_input ? clear_gradient(in) : Tensor{};
   const int height = stage.conv_out().height;
@@ -193,34 +145,7 @@ void BlockPass::backward_plain(const Stage& stage, const Slot& in, Tensor dy, fl
       kernels_.conv_backward_input(dx, part, parameters_ + stage.weight, stage.conv, first);
     }
   }
-}
-
-void BlockPass::backward_winograd(const Stage& stage, const Slot& in, Tensor dy, float* dw,
-                                  bool to_input) {
-  const Window taps{1, stage.conv.rows, 1};
-  const Tensor x = in.bordered(values(in));
-  const Shape conv = stage.conv_out();
-  Tensor unpooled = dy;
-  if (stage.pool.rows > 0) {
-    unpooled = scratch(stage, conv.height);
-    kernels_.maxpool_backward(unpooled, dy, winners(stage, 0), stage.pool);
-  }
-  kernels_.winograd_output_gradient(floats_ + layout_.planes, unpooled);
-  float* dv = floats_ + layout_.gradient_planes;
-  if (to_input) {
-    std::fill_n(dv, kWinogradPlanes * stage.plane_floats({x.channels, x.height, 0}), 0.0f);
-  }
-  for (int p = 0; p < kWinogradPlanes; ++p) {
-    const Tensor dm = plane(stage, layout_.planes, conv.channels, conv.height, p);
-    const std::ptrdiff_t filters = std::ptrdiff_t{p} * stage.filter_rows();
-    kernels_.conv_backward_weights(dw + filters * kLanes, dm,
-                                   plane(stage, stage.v, x.channels, x.height, p), taps, 0, false);
-    if (to_input) {
-      kernels_.conv_backward_input(plane(stage, layout_.gradient_planes, x.channels, x.height, p),
-                                   dm, transformed_ + stage.u + filters, taps, 0);
-    }
-  }
-  if (to_input) kernels_.winograd_input_gradient(clear_gradient(in), dv, stage.tiles());
+  kernels_.sum_lanes(partial, dw, stage.weight_count + stage.out.channels);
 }
 
 // The gradient of slot s + 1 -> that of slot s, and what the weight gradients need.

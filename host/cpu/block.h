@@ -57,14 +57,10 @@ struct BlockLosses {
 
 class BlockPass {
  public:
-  // parameters: flat in the plan's layout; transformed: every Winograd stage's u.
+  // parameters: flat in the plan's layout.
   BlockPass(const CpuLayout& layout, const CpuKernels& kernels, const float* parameters,
-            const float* transformed, ThreadMemory& memory)
-      : layout_(layout),
-        kernels_(kernels),
-        parameters_(parameters),
-        transformed_(transformed),
-        memory_(memory) {}
+            ThreadMemory& memory)
+      : layout_(layout), kernels_(kernels), parameters_(parameters), memory_(memory) {}
 
   // Up to group_blocks blocks of samples -> their logits.
   void forward(std::span<const BlockSamples> samples) { forward(samples, nullptr, 0); }
@@ -95,13 +91,9 @@ class BlockPass {
   void forward_linear(size_t s, int blocks, BatchMemory* batch, int first_block);
   void backward_linear(size_t s, int blocks, BatchMemory& batch, int first_block);
   void forward_conv(const Stage& stage, const Slot& in, const Slot& out);
-  void forward_winograd(const Stage& stage, const Slot& in, const Slot& out);
   void backward(const Stage& stage, size_t s, BatchMemory& batch, int b);
   void backward_conv(const Stage& stage, const Slot& in, const Slot& out, Tensor dy, bool to_input,
                      float* partial);
-  void backward_plain(const Stage& stage, const Slot& in, Tensor dy, float* dw, bool to_input);
-  void backward_winograd(const Stage& stage, const Slot& in, Tensor dy, float* dw, bool to_input);
-  Tensor plane(const Stage& stage, size_t offset, int channels, int rows, int p) const;
   Tensor gradient(size_t slot, BatchMemory& batch, int b) const;
   Tensor clear_gradient(const Slot& slot) const;
 
@@ -116,7 +108,6 @@ class BlockPass {
   const CpuLayout& layout_;
   const CpuKernels& kernels_;
   const float* parameters_;
-  const float* transformed_;
   ThreadMemory& memory_;
   float* floats_ = nullptr;
   uint16_t* winners_ = nullptr;

@@ -38,7 +38,6 @@ CpuEngine::CpuEngine(const Plan& plan, int threads, const CpuKernels& kernels)
       parameters_(make_aligned<float>(plan.parameter_floats)),
       momentum_(make_aligned<float>(plan.parameter_floats)),
       gradients_(make_aligned<float>(plan.parameter_floats)),
-      transformed_(make_aligned<float>(layout_.transformed_floats)),
       batch_(layout_, blocks_of(plan.batch)),
       samples_(blocks_of(plan.batch)),
       losses_(blocks_of(plan.batch)),
@@ -59,9 +58,6 @@ void CpuEngine::load(std::shared_ptr<const Dataset> train, std::shared_ptr<const
 
 void CpuEngine::set_parameters(std::span<const float> parameters) {
   std::copy(parameters.begin(), parameters.end(), parameters_.get());
-  for (const Stage& stage : layout_.stages) {
-    if (stage.winograd) transform_weights(stage, {0, stage.filter_rows()});
-  }
 }
 
 std::vector<float> CpuEngine::parameters() const {
@@ -88,7 +84,7 @@ void CpuEngine::for_each_group(int thread, int blocks, const F& f) const {
 // Phase one of a step: the blocks of a batch of `count` samples. Which thread takes which is fixed,
 // so that a block's memory stays in one core's cache.
 void CpuEngine::forward_backward(int thread, int count) {
-  BlockPass pass(layout_, kernels_, parameters_.get(), transformed_.get(), memory_[thread]);
+  BlockPass pass(layout_, kernels_, parameters_.get(), memory_[thread]);
   for_each_group(thread, blocks_of(count), [&](int b, int blocks) {
     pass.train(std::span(losses_).subspan(b, blocks), std::span(samples_).subspan(b, blocks),
                batch_, b, count);
@@ -154,7 +150,7 @@ template <class Take>
 void CpuEngine::forward_blocks(int count, const uint8_t* images, const uint8_t* labels,
                                const Take& take) {
   team_.run([&](int thread) {
-    BlockPass pass(layout_, kernels_, parameters_.get(), transformed_.get(), memory_[thread]);
+    BlockPass pass(layout_, kernels_, parameters_.get(), memory_[thread]);
     for_each_group(thread, blocks_of(count), [&](int first, int blocks) {
       BlockSamples samples[kGroupBlocks];
       for (int k = 0; k < blocks; ++k) {

@@ -48,9 +48,6 @@ class CpuEngine final : public Engine {
   void make_gradients(int thread, int blocks, bool update);
   void linear_gradients(const Stage& stage, int thread, int blocks, bool update);
   const float* gather_strip(int thread, int first, int count, int first_pixel, int row_floats);
-  void conv_gradients(const Stage& stage, Range outputs, int thread, int blocks, bool update);
-  void winograd_gradients(const Stage& stage, Range rows, int blocks);
-  void transform_weights(const Stage& stage, Range rows);
   void sum_partials(size_t offset, const float* parts, Range range, int blocks);
   SgdStep sgd_step(size_t offset) const;
   void sgd(size_t offset, Range range);
@@ -66,7 +63,6 @@ class CpuEngine final : public Engine {
   std::shared_ptr<const Dataset> train_, test_;
 
   AlignedArray<float> parameters_, momentum_, gradients_;
-  AlignedArray<float> transformed_;   // the Winograd stages' u, kept in step with the parameters
   std::vector<ThreadMemory> memory_;  // one a thread
   BatchMemory batch_;
   std::vector<BlockSamples> samples_;  // of each block of the batch

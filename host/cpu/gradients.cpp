@@ -3,7 +3,6 @@
 #include <algorithm>
 
 #include "host/cpu/engine.h"
-#include "host/cpu/winograd_weights.h"
 
 namespace digitron {
 
@@ -27,7 +26,11 @@ void CpuEngine::make_gradients(int thread, int blocks, bool update) {
       kernels_.linear_backward_bias(gradients_.get() + stage.bias, batch_.dy(stage, 0),
                                     stage.out.count(), outputs.first, outputs.last, blocks);
     } else {
-      conv_gradients(stage, outputs, thread, blocks, update);
+      const Range weights = share(stage.weight_count, thread, team_.size());
+      const float* partial = batch_.partials.get() + stage.partial;
+      sum_partials(stage.weight, partial, weights, blocks);
+      sum_partials(stage.bias, partial + stage.weight_count, outputs, blocks);
+      if (update) sgd(stage.weight, weights);
     }
     if (update) sgd(stage.bias, outputs);
   }
@@ -64,44 +67,6 @@ const float* CpuEngine::gather_strip(int thread, int first, int count, int first
                          samples.images, samples.count, first_pixel);
   }
   return strip;
-}
-
-void CpuEngine::conv_gradients(const Stage& stage, Range outputs, int thread, int blocks,
-                               bool update) {
-  const float* partial = batch_.partials.get() + stage.partial;
-  sum_partials(stage.bias, partial + stage.gradient_sums(), outputs, blocks);
-  if (!stage.winograd) {
-    const Range weights = share(stage.weight_count, thread, team_.size());
-    sum_partials(stage.weight, partial, weights, blocks);
-    if (update) sgd(stage.weight, weights);
-    return;
-  }
-  const Range rows = share(stage.filter_rows(), thread, team_.size());
-  winograd_gradients(stage, rows, blocks);
-  if (!update) return;
-  sgd(stage.weight, {rows.first * kWinogradTaps, rows.last * kWinogradTaps});
-  transform_weights(stage, rows);
-}
-
-void CpuEngine::winograd_gradients(const Stage& stage, Range rows, int blocks) {
-  const float* partial = batch_.partials.get() + stage.partial;
-  for (int row = rows.first; row < rows.last; ++row) {
-    float du[kWinogradPlanes];
-    for (int p = 0; p < kWinogradPlanes; ++p) {
-      const float* parts = partial + std::ptrdiff_t{p} * stage.filter_rows() + row;
-      du[p] = parts[0];
-      for (int b = 1; b < blocks; ++b) du[p] += parts[b * layout_.block_partials];
-    }
-    winograd_weights_gradient(gradients_.get() + stage.weight + std::ptrdiff_t{row} * kWinogradTaps,
-                              du);
-  }
-}
-
-void CpuEngine::transform_weights(const Stage& stage, Range rows) {
-  for (int row = rows.first; row < rows.last; ++row) {
-    winograd_weights(transformed_.get() + stage.u + row, stage.filter_rows(),
-                     parameters_.get() + stage.weight + std::ptrdiff_t{row} * kWinogradTaps);
-  }
 }
 
 // Gradients of convolutions: the blocks' parts summed in order.

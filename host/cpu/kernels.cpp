@@ -9,7 +9,6 @@
 #include "host/cpu/linear.h"
 #include "host/cpu/loss.h"
 #include "host/cpu/sgd.h"
-#include "host/cpu/winograd.h"
 
 namespace digitron::DIGITRON_ISA {
 
@@ -53,10 +52,6 @@ const CpuKernels kernels = {
     .conv_forward = conv_forward,
     .conv_backward_weights = conv_backward_weights,
     .conv_backward_input = conv_backward_input,
-    .winograd_input = winograd_input,
-    .winograd_output = winograd_output,
-    .winograd_output_gradient = winograd_output_gradient,
-    .winograd_input_gradient = winograd_input_gradient,
     .sum_positions = sum_positions,
     .sum_positive_positions = sum_positive_positions,
     .sum_lanes = sum_lanes,

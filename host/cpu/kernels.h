@@ -78,14 +78,6 @@ struct CpuKernels {
   // dx += the products of dy's rows and w. dx points at the corner, border included.
   void (*conv_backward_input)(Tensor dx, Tensor dy, const float* w, Window window, int first);
 
-  // The transforms of a convolution by filters of 5 columns into kWinogradPlanes convolutions along
-  // the rows only: see winograd.h. The planes of a tensor (C, rows, columns) lie one after
-  // another, each (C, tiles, rows, kLanes), a tile being kWinogradTile columns of the output.
-  void (*winograd_input)(float* v, Tensor x, int tiles);
-  void (*winograd_output)(Tensor y, const float* m, const float* b, bool relu);
-  void (*winograd_output_gradient)(float* dm, Tensor dy);
-  void (*winograd_input_gradient)(Tensor dx, const float* dv, int tiles);  // adds to dx
-
   // db_lanes (C, kLanes) = sums of dy over rows and columns.
   void (*sum_positions)(float* db_lanes, Tensor dy);
   // The same where y is positive.
@@ -136,10 +128,6 @@ struct CpuKernels {
   // One step for `count` parameters with gradients g.
   void (*sgd)(const SgdStep& step, const float* g, std::ptrdiff_t count);
 };
-
-inline constexpr int kWinogradPlanes = 6;
-inline constexpr int kWinogradTile = 2;
-inline constexpr int kWinogradTaps = 5;
 
 inline constexpr uint16_t kNoWinner = 65535;
 

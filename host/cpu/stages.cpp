@@ -54,9 +54,6 @@ Stage conv_stage(const Plan& plan, size_t& layer) {
     stage.out = plan.layers[layer++].out;
     stage.relu = relu_first;
   }
-  // The transforms pay where enough channels share them, and tiles must fit the width.
-  stage.winograd = conv.kernel == kWinogradTaps && conv.stride == 1 && stage.in.channels >= 4 &&
-                   stage.conv_out().width % kWinogradTile == 0;
   return stage;
 }
 
@@ -86,16 +83,6 @@ Stage next_stage(const Plan& plan, size_t& layer) {
   return stage;
 }
 
-// The input as its planes are made of it: rows of the border are rows, and columns lie in tiles.
-Shape bordered_rows(const Stage& stage) {
-  return {stage.in.channels, stage.in.height + 2 * stage.padding, 0};
-}
-
-void place_winograd(CpuLayout& layout, Stage& stage) {
-  stage.u = take(layout.transformed_floats, size_t(kWinogradPlanes) * stage.filter_rows());
-  stage.v = take(layout.pass_floats, kWinogradPlanes * stage.plane_floats(bordered_rows(stage)));
-}
-
 void place_stage(CpuLayout& layout, Stage& stage) {
   const auto out_lanes = static_cast<size_t>(stage.out.count()) * kLanes;
   if (stage.pool.rows > 0) {
@@ -103,14 +90,13 @@ void place_stage(CpuLayout& layout, Stage& stage) {
   }
   if (stage.kind == Stage::Kind::kConv) {
     layout.group_blocks = 1;
-    const size_t sums = size_t(stage.gradient_sums()) + stage.out.channels;
+    const size_t sums = size_t(stage.weight_count) + stage.out.channels;
     stage.dw_lanes = take(layout.pass_floats, sums * kLanes);
     stage.partial = take(layout.block_partials, sums);
     if (stage.pool.rows > 0) {
       stage.forward_rows = rows_within(stage, kForwardScratchFloats);
       stage.backward_rows = rows_within(stage, kBackwardScratchFloats);
     }
-    if (stage.winograd) place_winograd(layout, stage);
   } else if (stage.kind == Stage::Kind::kLinear) {
     const size_t xt_floats = size_t(kLanes) * stage.row_floats();
     if (layout.stages.size() == 1) {
@@ -123,24 +109,16 @@ void place_stage(CpuLayout& layout, Stage& stage) {
 }
 
 void place_slots(CpuLayout& layout) {
-  size_t scratch = 0, planes = 0, gradient_planes = 0;
+  size_t scratch = 0;
   for (const Stage& stage : layout.stages) {
     layout.slots.push_back({stage.in, stage.padding});
-    const Shape conv = stage.conv_out();
-    const int rows =
-        stage.winograd ? conv.height : std::max(stage.forward_rows, stage.backward_rows);
-    scratch = std::max(scratch, row_floats(conv) * rows);
-    if (!stage.winograd) continue;
-    planes = std::max(planes, kWinogradPlanes * stage.plane_floats(conv));
-    gradient_planes =
-        std::max(gradient_planes, kWinogradPlanes * stage.plane_floats(bordered_rows(stage)));
+    scratch = std::max(
+        scratch, row_floats(stage.conv_out()) * std::max(stage.forward_rows, stage.backward_rows));
   }
   layout.slots.push_back({layout.stages.back().out});
   for (Slot& slot : layout.slots) slot.offset = take(layout.pass_floats, slot.floats());
   for (Slot& slot : layout.slots) slot.gradient = take(layout.pass_floats, slot.floats());
   layout.scratch = take(layout.pass_floats, scratch);
-  layout.planes = take(layout.pass_floats, planes);
-  layout.gradient_planes = take(layout.pass_floats, gradient_planes);
 }
 
 }  // namespace

@@ -34,11 +34,6 @@ struct Stage {
   int forward_rows = 0;
   int backward_rows = 0;
 
-  // Minimal filtering along the rows instead of plain sums; see winograd.h.
-  bool winograd = false;
-  size_t u = 0;  // transformed weights, (planes, O, C, kernel rows), in the engine's buffer
-  size_t v = 0;  // transformed input, in a thread's floats
-
   size_t winner = 0;    // into a thread's winners
   size_t dw_lanes = 0;  // into a thread's floats: weights, then biases, one vector each
   size_t partial = 0;   // into a block's partial gradients: weights, then biases
@@ -46,13 +41,6 @@ struct Stage {
   size_t dy = 0;
 
   int row_floats() const { return whole_vectors(in.count()); }
-  int tiles() const { return conv_out().width / kWinogradTile; }
-  int filter_rows() const { return out.channels * in.channels * conv.rows; }
-  // Of its weights as the backward pass leaves them, taps or planes of them.
-  int gradient_sums() const { return winograd ? kWinogradPlanes * filter_rows() : weight_count; }
-  size_t plane_floats(const Shape& shape) const {
-    return size_t(shape.channels) * tiles() * shape.height * kLanes;
-  }
   // The convolution's output that pooling reads; rows and columns it would drop are never computed.
   Shape conv_out() const {
     if (pool.rows == 0) return out;
@@ -91,13 +79,9 @@ struct CpuLayout {
   size_t pass_floats = 0;
   size_t pass_winners = 0;
   size_t scratch = 0;
-  size_t planes = 0;           // of a convolution's output or its gradient
-  size_t gradient_planes = 0;  // of its input's gradient
   // When the first stage is linear its inputs are the images: every thread makes the columns that
   // it needs itself, for kStripBlocks blocks at a time, rather than fetch them from another core.
   size_t strip_floats = 0;
-
-  size_t transformed_floats = 0;  // of all stages' u
 
   // Memory of a whole batch, a block's share of it.
   size_t block_partials = 0;  // partial gradients of convolutions
