@@ -130,7 +130,7 @@ TEST_P(CpuElementwise, MaxPoolForward) {
     const bool relu = trial % 2;
     LaneTensor x = coarse_tensor(in, random), y(out);
     WinnerTable winners(out);
-    kernels_.maxpool_forward(y.view(), winners.view(), x.view(),
+    kernels_.maxpool_forward(y.view(), winners.view(), x.view(), nullptr,
                              {pool.kernel, pool.kernel, pool.stride}, relu);
     Values expected(size_t(kLanes) * out.count());
     std::vector<size_t> winner(expected.size());

@@ -40,9 +40,9 @@ void BlockPass::forward_conv(const Stage& stage, const Slot& in, const Slot& out
   const int height = stage.conv_out().height;
   for (int first = 0; first < height; first += stage.forward_rows) {
     const Tensor made = scratch(stage, std::min(stage.forward_rows, height - first));
-    kernels_.conv_forward(made, x, w, b, stage.conv, first, false);
+    kernels_.conv_forward(made, x, w, nullptr, stage.conv, first, false);
     const Tensor pooled = rows(y, first / stage.pool.rows, made.height / stage.pool.rows);
-    kernels_.maxpool_forward(pooled, winners(stage, first / stage.pool.rows), made, stage.pool,
+    kernels_.maxpool_forward(pooled, winners(stage, first / stage.pool.rows), made, b, stage.pool,
                              stage.relu);
   }
 }
@@ -51,7 +51,7 @@ void BlockPass::forward_stage(const Stage& stage, const Slot& in, const Slot& ou
   const Tensor x = in.inside(values(in));
   const Tensor y = out.inside(values(out));
   if (stage.kind == Stage::Kind::kPool) {
-    kernels_.maxpool_forward(y, winners(stage, 0), x, stage.pool, stage.relu);
+    kernels_.maxpool_forward(y, winners(stage, 0), x, nullptr, stage.pool, stage.relu);
   } else if (stage.kind == Stage::Kind::kRelu) {
     kernels_.relu_forward(y, x);
   } else {

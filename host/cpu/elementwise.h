@@ -131,9 +131,9 @@ inline void for_each_in_window(float* corner, std::ptrdiff_t row_stride, int siz
     for (int j = 0; j < k; ++j) f(i * k + j, corner + i * row_stride + j * kLanes);
 }
 
-// Calls f(element of y, its winners, window's corner in x) for every vector of y. Views come by
-// value, here and in what follows: a vector store may alias anything the compiler can see an
-// address of.
+// Calls f(channel, element of y, its winners, window's corner in x) for every vector of y. Views
+// come by value, here and in what follows: a vector store may alias anything the compiler can see
+// an address of.
 template <class F>
 inline void for_each_window(Tensor y, Winners winners, Tensor x, Window window, F f) {
   for (int c = 0; c < y.channels; ++c) {
@@ -141,15 +141,16 @@ inline void for_each_window(Tensor y, Winners winners, Tensor x, Window window, 
     for (int p = 0; p < y.height; ++p)
       for (int q = 0; q < y.width; ++q)
         for (int lane = 0; lane < kLanes; lane += kWidth, winner += kWidth)
-          f(y.row(c, p) + q * kLanes + lane, winner,
+          f(c, y.row(c, p) + q * kLanes + lane, winner,
             x.row(c, p * window.stride) + q * window.stride * kLanes + lane);
   }
 }
 
 // Size 0 means that the window's size is read at run time.
 template <int Size>
-void maxpool_forward_sized(Tensor y, Winners winners, Tensor x, Window window, bool rectify) {
-  for_each_window(y, winners, x, window, [=](float* to, uint16_t* winner, float* corner) {
+void maxpool_forward_sized(Tensor y, Winners winners, Tensor x, const float* b, Window window,
+                           bool rectify) {
+  for_each_window(y, winners, x, window, [=](int c, float* to, uint16_t* winner, float* corner) {
     Vec best = load(corner);
     IntVec index = {};
     for_each_in_window<Size>(corner, x.row_stride, window.rows, [&](int t, float* at) {
@@ -158,6 +159,7 @@ void maxpool_forward_sized(Tensor y, Winners winners, Tensor x, Window window, b
       best = larger ? value : best;
       index = larger ? IntVec{} + t : index;
     });
+    if (b) best += broadcast(b[c]);
     if (rectify) {
       index = best > 0.0f ? index : IntVec{} + kNoWinner;
       best = relu(best);
@@ -167,21 +169,23 @@ void maxpool_forward_sized(Tensor y, Winners winners, Tensor x, Window window, b
   });
 }
 
-inline void maxpool_forward(Tensor y, Winners winners, Tensor x, Window window, bool rectify) {
+inline void maxpool_forward(Tensor y, Winners winners, Tensor x, const float* b, Window window,
+                            bool rectify) {
   const auto sized = window.rows == 2 ? maxpool_forward_sized<2> : maxpool_forward_sized<0>;
-  sized(y, winners, x, window, rectify);
+  sized(y, winners, x, b, window, rectify);
 }
 
 template <int Size, bool Add>
 void maxpool_backward_sized(Tensor dx, Tensor dy, Winners winners, Window window) {
-  for_each_window(dy, winners, dx, window, [=](const float* from, uint16_t* winner, float* corner) {
-    const Vec d = load(from);
-    const IntVec index = load_shorts(winner);
-    for_each_in_window<Size>(corner, dx.row_stride, window.rows, [&](int t, float* to) {
-      const Vec routed = index == t ? d : Vec{};
-      store(to, Add ? load(to) + routed : routed);
-    });
-  });
+  for_each_window(
+      dy, winners, dx, window, [=](int, const float* from, uint16_t* winner, float* corner) {
+        const Vec d = load(from);
+        const IntVec index = load_shorts(winner);
+        for_each_in_window<Size>(corner, dx.row_stride, window.rows, [&](int t, float* to) {
+          const Vec routed = index == t ? d : Vec{};
+          store(to, Add ? load(to) + routed : routed);
+        });
+      });
 }
 
 inline void maxpool_backward(Tensor dx, Tensor dy, Winners winners, Window window) {

@@ -85,9 +85,11 @@ struct CpuKernels {
   // sums (count) = each vector's sum over its lanes, always in the same order.
   void (*sum_lanes)(float* sums, const float* lanes, int count);
 
-  // y = the largest of each window of x, and winner (as y, dense) = its index in the window, the
-  // first of equal ones; ReLU follows when asked, and then kNoWinner marks what it cut off.
-  void (*maxpool_forward)(Tensor y, Winners winners, Tensor x, Window window, bool relu);
+  // y = the largest of each window of x, plus b (C) unless it is null, and winners = its index in
+  // the window, the first of equal ones; ReLU follows when asked, and then kNoWinner marks what it
+  // cut off. The bias comes after the maximum, so that its rounding makes no ties.
+  void (*maxpool_forward)(Tensor y, Winners winners, Tensor x, const float* b, Window window,
+                          bool relu);
   // dx = dy at the winners and 0 elsewhere, for windows that do not overlap and cover dx.
   void (*maxpool_backward)(Tensor dx, Tensor dy, Winners winners, Window window);
   // dx += dy at the winners; any windows.
