@@ -26,6 +26,15 @@ constexpr std::array kModels{
     NamedModel{"custom-mlp", "Custom MLP", "fc 90, relu, fc 70, relu, fc 50, relu, fc 10"},
 };
 
+// The user's text inside a message, which is one line: each control character becomes a space, so
+// that columns stay.
+std::string quoted(std::string_view text) {
+  std::string result(text);
+  std::replace_if(
+      result.begin(), result.end(), [](unsigned char c) { return std::iscntrl(c); }, ' ');
+  return "'" + result + "'";
+}
+
 // Reads one layer after another out of the text and knows the column it is at.
 class Parser {
  public:
@@ -125,7 +134,7 @@ class Parser {
 
   [[noreturn]] void fail(size_t position, const std::string& message) const {
     throw InputError("model text, column " + std::to_string(position + 1) + ": " + message +
-                     "; the text is '" + std::string(text_) + "'");
+                     "; the text is " + quoted(text_));
   }
 
   std::string_view text_;
@@ -178,7 +187,7 @@ Model find_model(std::string_view name_or_text) {
   if (name_or_text.find_first_of(", ") != std::string_view::npos) return parse_model(name_or_text);
   std::string names;
   for (const std::string& name : model_names()) names += (names.empty() ? "" : ", ") + name;
-  throw InputError("unknown model '" + std::string(name_or_text) + "': use one of " + names +
+  throw InputError("unknown model " + quoted(name_or_text) + ": use one of " + names +
                    ", or a text such as 'conv 8x5, relu, maxpool 2, fc 10'");
 }
 

@@ -12,6 +12,7 @@ namespace {
 constexpr size_t kAlignmentFloats = 256 / sizeof(float);
 constexpr size_t kMostFloats = size_t{1} << 30;  // of parameters or activations: 4 GiB each
 constexpr int64_t kMostSampleFloats = 1 << 24;
+constexpr int kMostPoolKernel = 255;  // a winner's place in its window must fit 16 bits
 
 size_t aligned(size_t floats) {
   return (floats + kAlignmentFloats - 1) / kAlignmentFloats * kAlignmentFloats;
@@ -20,6 +21,14 @@ size_t aligned(size_t floats) {
 void require_image(const Shape& in, const Layer& layer) {
   if (in.flat)
     throw InputError("'" + to_text(layer) + "' needs an image; put it before the first fc");
+}
+
+// What a sample takes, in or out of a layer. Also keeps the products of dims within 64 bits.
+void require_size(int64_t channels, int64_t height, int64_t width, const Layer& layer) {
+  if (channels * height * width > kMostSampleFloats) {
+    throw InputError("'" + to_text(layer) + "' takes more than " +
+                     std::to_string(kMostSampleFloats) + " values a sample; make it smaller");
+  }
 }
 
 int window_output(int in, int kernel, int stride, int padding, const Layer& layer) {
@@ -101,11 +110,16 @@ Shape output_shape(const Layer& layer, const Shape& in) {
     const Shape& in;
     Shape operator()(const Conv2d& c) const {
       require_image(in, layer);
+      require_size(in.channels, in.height + 2 * c.padding, in.width + 2 * c.padding, layer);
       return {c.out_channels, window_output(in.height, c.kernel, c.stride, c.padding, layer),
               window_output(in.width, c.kernel, c.stride, c.padding, layer)};
     }
     Shape operator()(const MaxPool2d& p) const {
       require_image(in, layer);
+      if (p.kernel > kMostPoolKernel) {
+        throw InputError("'" + to_text(layer) + "' is too wide: a window may be at most " +
+                         std::to_string(kMostPoolKernel));
+      }
       return {in.channels, window_output(in.height, p.kernel, p.stride, 0, layer),
               window_output(in.width, p.kernel, p.stride, 0, layer)};
     }
@@ -113,10 +127,7 @@ Shape output_shape(const Layer& layer, const Shape& in) {
     Shape operator()(const ReLU&) const { return in; }
   };
   const Shape out = std::visit(Visitor{layer, in}, layer);
-  if (int64_t{out.channels} * out.height * out.width > kMostSampleFloats) {
-    throw InputError("'" + to_text(layer) + "' gives more than " +
-                     std::to_string(kMostSampleFloats) + " values a sample; make it smaller");
-  }
+  require_size(out.channels, out.height, out.width, layer);
   return out;
 }
 

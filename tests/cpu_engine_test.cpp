@@ -1,0 +1,287 @@
+#include "host/cpu/engine.h"
+
+#include <gmock/gmock.h>
+
+#include "host/reference_engine.h"
+#include "tests/cpu_testing.h"
+
+namespace digitron {
+namespace {
+
+using testing::is_near;
+using testing::random_dataset;
+
+const char* const kOddModel =
+    "conv 3x5 stride 2 pad 1, relu, maxpool 3 stride 2, conv 5x3, maxpool 2, relu, fc 19, fc 10";
+
+class CpuEngineTest : public testing::CpuKernelsTest {
+ protected:
+  // To train on 200 samples, which in batches of 48 leave a last one of 8.
+  void prepare(Engine& engine) const {
+    engine.load(train_, test_);
+    engine.set_parameters(initial_parameters(engine.plan(), 7));
+    engine.set_optimizer({.lr = 0.02f, .momentum = 0.9f, .weight_decay = 5e-4f});
+    engine.set_order({.seed = 3, .shuffle = true});
+  }
+
+  static constexpr int kSteps = 5;  // of an epoch
+  std::shared_ptr<const Dataset> train_ = random_dataset(200, 1);
+  std::shared_ptr<const Dataset> test_ = random_dataset(77, 2);
+};
+
+// Everything a run leaves behind, for comparisons of bits.
+struct Result {
+  std::vector<float> parameters, momentum;
+  std::vector<double> losses;
+  std::vector<int64_t> correct;
+  bool operator==(const Result&) const = default;
+};
+
+void append(Result& result, const std::vector<Metrics>& steps) {
+  for (const Metrics& metrics : steps) {
+    result.losses.push_back(metrics.loss_sum);
+    result.correct.push_back(metrics.correct);
+  }
+}
+
+Result result_of(const Engine& engine, const std::vector<Metrics>& steps) {
+  Result result{engine.parameters(), engine.momentum(), {}, {}};
+  append(result, steps);
+  return result;
+}
+
+TEST_P(CpuEngineTest, AnyNumberOfThreadsGivesTheSameBits) {
+  for (const Model& model : {lenet5(), custom_mlp(), parse_model(kOddModel)}) {
+    const auto run = [&](int threads) {
+      CpuEngine engine(make_plan(model, 48), threads, kernels_);
+      prepare(engine);
+      Result first = result_of(engine, engine.train(1, 0, kSteps));
+      append(first, engine.train(2, 0, kSteps));
+      const Metrics evaluated = engine.evaluate(Split::kTest);
+      append(first, {evaluated});
+      first.parameters = engine.parameters();
+      return first;
+    };
+    const Result one = run(1);
+    EXPECT_TRUE(run(1) == one) << "a second run of " << model.id;
+    for (const int threads : {2, 3, 5}) {
+      EXPECT_TRUE(run(threads) == one) << threads << " threads, " << model.id;
+    }
+  }
+}
+
+TEST_P(CpuEngineTest, SlicesOfAnEpochEqualTheWhole) {
+  CpuEngine whole(make_plan(lenet5(), 48), 2, kernels_),
+      sliced(make_plan(lenet5(), 48), 2, kernels_);
+  prepare(whole);
+  prepare(sliced);
+  const Result expected = result_of(whole, whole.train(1, 0, kSteps));
+  std::vector<Metrics> steps = sliced.train(1, 0, 2);
+  EXPECT_TRUE(sliced.train(1, 2, 2).empty());
+  // What comes between does not matter: neither evaluation nor a fresh engine that goes on.
+  sliced.evaluate(Split::kTest);
+  sliced.gradients(std::span(train_->images).first(48 * kImagePixels),
+                   std::span(train_->labels).first(48));
+  CpuEngine resumed(make_plan(lenet5(), 48), 1, kernels_);
+  prepare(resumed);
+  resumed.set_parameters(sliced.parameters());
+  resumed.set_momentum(sliced.momentum());
+  for (const Metrics& metrics : resumed.train(1, 2, kSteps)) steps.push_back(metrics);
+  EXPECT_TRUE(result_of(resumed, steps) == expected);
+}
+
+// Over an epoch of 23 steps, the last one of 2 samples.
+TEST_P(CpuEngineTest, LossesFollowTheReference) {
+  for (const Model& model : {lenet5(), custom_mlp()}) {
+    const Plan plan = make_plan(model, 9);
+    CpuEngine engine(plan, 1, kernels_);
+    ReferenceEngine<double> reference(plan);
+    prepare(engine);
+    prepare(reference);
+    const std::vector<Metrics> steps = engine.train(1, 0, 23);
+    const std::vector<Metrics> expected = reference.train(1, 0, 23);
+    ASSERT_EQ(steps.size(), expected.size());
+    for (size_t i = 0; i < steps.size(); ++i) {
+      EXPECT_EQ(steps[i].count, i < 22 ? 9 : 2);
+      EXPECT_TRUE(std::abs(steps[i].loss() - expected[i].loss()) <= 2e-5 * expected[i].loss())
+          << model.id << ", step " << i << ": " << steps[i].loss() - expected[i].loss();
+      EXPECT_EQ(steps[i].correct, expected[i].correct) << model.id << ", step " << i;
+    }
+    EXPECT_TRUE(is_near(engine.parameters(), reference.parameters(), 1e-5)) << model.id;
+    EXPECT_TRUE(is_near(engine.momentum(), reference.momentum(), 1e-4)) << model.id;
+  }
+}
+
+// Linear layers take a batch in strips of kStripBlocks blocks, and update at the last one.
+TEST_P(CpuEngineTest, LargeBatchesFollowTheReference) {
+  for (const char* text : {"fc 33, relu, fc 10", "conv 2x5 stride 3, fc 21, fc 10"}) {
+    const Plan plan = make_plan(parse_model(text), 300);
+    CpuEngine engine(plan, 2, kernels_);
+    ReferenceEngine<double> reference(plan);
+    for (Engine* each : std::initializer_list<Engine*>{&engine, &reference}) {
+      prepare(*each);
+      each->load(random_dataset(590, 4), test_);
+      each->train(1, 0, 2);
+    }
+    EXPECT_TRUE(is_near(engine.parameters(), reference.parameters(), 1e-5)) << text;
+    EXPECT_TRUE(is_near(engine.momentum(), reference.momentum(), 1e-4)) << text;
+  }
+}
+
+TEST_P(CpuEngineTest, WithoutShuffleTakesTheFilesOrder) {
+  CpuEngine engine(make_plan(custom_mlp(), 48), 1, kernels_);
+  prepare(engine);
+  engine.set_order({.seed = 3, .shuffle = false});
+  engine.set_optimizer({.lr = 0, .momentum = 0, .weight_decay = 0});
+  ReferenceEngine<double> reference(engine.plan());
+  reference.set_parameters(engine.parameters());
+  const std::vector<Metrics> steps = engine.train(4, 0, kSteps);
+  const Metrics last =
+      reference.compute_gradients(std::span(train_->images).subspan(192 * kImagePixels),
+                                  std::span(train_->labels).subspan(192));
+  EXPECT_EQ(steps.back().count, 8);
+  EXPECT_EQ(steps.back().correct, last.correct);
+  EXPECT_TRUE(std::abs(steps.back().loss() - last.loss()) <= 1e-6 * last.loss());
+}
+
+TEST_P(CpuEngineTest, OverfitsOneBatch) {
+  for (const Model& model : {lenet5(), custom_mlp()}) {
+    CpuEngine engine(make_plan(model, 32), 1, kernels_);
+    engine.load(random_dataset(32, 8), test_);
+    engine.set_parameters(initial_parameters(engine.plan(), 1));
+    engine.set_optimizer({.lr = 0.02f, .momentum = 0.9f, .weight_decay = 0});
+    double loss = INFINITY;
+    for (int epoch = 1; epoch <= 300 && !(loss < 0.01); ++epoch) {
+      loss = engine.train(epoch, 0, 1).front().loss();
+    }
+    EXPECT_TRUE(loss < 0.01) << model.id << ": " << loss;
+    EXPECT_EQ(engine.evaluate(Split::kTrain).correct, 32) << model.id;
+  }
+}
+
+TEST_P(CpuEngineTest, EvaluateCountsEverySample) {
+  const Plan plan = make_plan(lenet5(), 48);
+  CpuEngine engine(plan, 2, kernels_);
+  ReferenceEngine<double> reference(plan);
+  for (const int count : {1, 15, 16, 17, 47, 77}) {
+    const auto data = random_dataset(count, uint32_t(count));
+    for (Engine* each : std::initializer_list<Engine*>{&engine, &reference}) {
+      prepare(*each);
+      each->load(train_, data);
+    }
+    const Metrics expected = reference.evaluate(Split::kTest);
+    const Metrics metrics = engine.evaluate(Split::kTest);
+    EXPECT_EQ(metrics.count, count);
+    EXPECT_EQ(metrics.correct, expected.correct) << count;
+    EXPECT_TRUE(std::abs(metrics.loss_sum - expected.loss_sum) <= 1e-6 * expected.loss_sum);
+  }
+  EXPECT_EQ(engine.evaluate(Split::kTrain).count, 200);
+  EXPECT_EQ(engine.parameters(), initial_parameters(plan, 7));
+}
+
+TEST_P(CpuEngineTest, PredictIsTheForwardPass) {
+  for (const Model& model : {lenet5(), custom_mlp(), parse_model(kOddModel)}) {
+    const Plan plan = make_plan(model, 4);  // predict takes more than a batch
+    CpuEngine engine(plan, 2, kernels_);
+    ReferenceEngine<double> reference(plan);
+    prepare(engine);
+    prepare(reference);
+    for (const size_t count : {0, 1, 16, 77}) {
+      const auto images = std::span(test_->images).first(count * kImagePixels);
+      const std::vector<float> logits = engine.predict(images);
+      EXPECT_EQ(logits.size(), count * kClasses);
+      EXPECT_TRUE(is_near(logits, reference.predict(images), 1e-6)) << model.id;
+    }
+    EXPECT_EQ(engine.parameters(), initial_parameters(plan, 7));
+  }
+}
+
+// A span may begin anywhere.
+TEST_P(CpuEngineTest, ImagesAtOddAddresses) {
+  for (const Model& model : {lenet5(), custom_mlp()}) {
+    CpuEngine engine(make_plan(model, 48), 1, kernels_);
+    prepare(engine);
+    std::vector<uint8_t> moved(1);
+    moved.insert(moved.end(), train_->images.begin(), train_->images.end());
+    const auto even = std::span(train_->images).first(48 * kImagePixels);
+    const auto odd = std::span(moved).subspan(1, 48 * kImagePixels);
+    const auto labels = std::span(train_->labels).first(48);
+    EXPECT_EQ(engine.gradients(odd, labels), engine.gradients(even, labels));
+    EXPECT_EQ(engine.predict(odd), engine.predict(even));
+  }
+}
+
+TEST_P(CpuEngineTest, ParametersAndMomentumComeBackAsSet) {
+  CpuEngine engine(make_plan(lenet5(), 48), 2, kernels_);
+  EXPECT_EQ(engine.momentum(), std::vector<float>(engine.plan().parameter_floats));
+  const std::vector<float> a = initial_parameters(engine.plan(), 1);
+  const std::vector<float> b = initial_parameters(engine.plan(), 2);
+  engine.set_parameters(a);
+  engine.set_momentum(b);
+  EXPECT_EQ(engine.parameters(), a);
+  EXPECT_EQ(engine.momentum(), b);
+}
+
+TEST_P(CpuEngineTest, GapsStayZero) {
+  for (const Model& model : {lenet5(), custom_mlp(), parse_model(kOddModel)}) {
+    CpuEngine engine(make_plan(model, 48), 3, kernels_);
+    prepare(engine);
+    engine.train(1, 0, kSteps);
+    const auto labels = std::span(train_->labels).first(48);
+    for (std::vector<float> flat :
+         {engine.parameters(), engine.momentum(),
+          engine.gradients(std::span(train_->images).first(48 * kImagePixels), labels)}) {
+      for (const Parameter& p : engine.plan().parameters) {
+        std::fill_n(flat.begin() + std::ptrdiff_t(p.offset), p.count, 0.0f);
+      }
+      EXPECT_EQ(flat, std::vector<float>(flat.size())) << model.id;
+    }
+  }
+}
+
+// A diverged run must show in the loss, wherever it began.
+TEST_P(CpuEngineTest, NanInAnyTensorReachesTheLoss) {
+  for (const Model& model : {lenet5(), custom_mlp()}) {
+    CpuEngine engine(make_plan(model, 48), 1, kernels_);
+    prepare(engine);
+    for (const Parameter& p : engine.plan().parameters) {
+      std::vector<float> parameters = initial_parameters(engine.plan(), 1);
+      parameters[p.offset + p.count / 2] = NAN;
+      engine.set_parameters(parameters);
+      EXPECT_TRUE(std::isnan(engine.train(1, 0, 1).front().loss())) << p.name;
+      engine.set_parameters(parameters);
+      EXPECT_TRUE(std::isnan(engine.evaluate(Split::kTest).loss())) << p.name;
+    }
+  }
+}
+
+TEST_P(CpuEngineTest, DescriptionSaysWhatRuns) {
+  const Plan plan = make_plan(custom_mlp(), 8);
+  EXPECT_EQ(CpuEngine(plan, 1, kernels_).description(),
+            std::string("CPU, ") + kernels_.name + ", 1 thread");
+  EXPECT_EQ(CpuEngine(plan, 3, kernels_).description(),
+            std::string("CPU, ") + kernels_.name + ", 3 threads");
+}
+
+INSTANTIATE_TEST_SUITE_P(InstructionSets, CpuEngineTest,
+                         ::testing::ValuesIn(runnable_cpu_kernels()), testing::instruction_set);
+
+TEST(MakeCpuEngine, TakesTheFastestKernels) {
+  const auto engine = make_cpu_engine(make_plan(custom_mlp(), 8), 2);
+  EXPECT_EQ(engine->description(),
+            std::string("CPU, ") + runnable_cpu_kernels().front()->name + ", 2 threads");
+  EXPECT_NE(make_cpu_engine(make_plan(custom_mlp(), 8), 0), nullptr);
+}
+
+TEST(CpuDevices, SayWhichKernelsRun) {
+  const std::vector<DeviceReport> devices = cpu_devices();
+  ASSERT_EQ(devices.size(), 1u);
+  EXPECT_TRUE(devices[0].available);
+  EXPECT_EQ(devices[0].name, "cpu");
+  for (const CpuKernels* kernels : runnable_cpu_kernels()) {
+    EXPECT_THAT(devices[0].description, ::testing::HasSubstr(kernels->name));
+  }
+}
+
+}  // namespace
+}  // namespace digitron

@@ -1,0 +1,125 @@
+// CpuEngine's gradients against ReferenceEngine<double>, for the known models, for models that try
+// every way the engine can fuse layers, and for models drawn at random.
+#include <gtest/gtest.h>
+
+#include <numeric>
+
+#include "host/cpu/engine.h"
+#include "host/reference_engine.h"
+#include "tests/cpu_testing.h"
+#include "tests/random_model.h"
+
+namespace digitron {
+namespace {
+
+using testing::is_near;
+using testing::Random;
+
+constexpr int kBatch = 50;
+constexpr double kTolerance = 1e-5;
+// Of the whole gradient: a bias's may be a sum that cancels, and is no more exact than its terms.
+constexpr double kSlack = 1e-7;
+
+double norm(const std::vector<double>& values) {
+  return std::sqrt(std::inner_product(values.begin(), values.end(), values.begin(), 0.0));
+}
+
+// How many of the tensors compared had a gradient at all.
+struct Compared {
+  int tensors = 0;
+  int zero = 0;
+};
+
+Compared expect_gradients(const Model& model, const std::vector<int>& counts, uint32_t seed) {
+  Compared compared;
+  const Plan plan = make_plan(model, kBatch);
+  Random random(seed);
+  const std::vector<float> parameters = initial_parameters(plan, seed);
+  ReferenceEngine<double> reference(plan);
+  reference.set_parameters(parameters);
+  for (const int count : counts) {
+    const Dataset data = testing::smooth_samples(plan, parameters, count, random);
+    reference.compute_gradients(data.images, data.labels);
+    const double slack = kSlack * norm(reference.exact_gradients());
+    for (const CpuKernels* kernels : runnable_cpu_kernels()) {
+      CpuEngine engine(plan, 1 + count % 3, *kernels);
+      engine.set_parameters(parameters);
+      const std::vector<float> gradients = engine.gradients(data.images, data.labels);
+      for (const Parameter& p : plan.parameters) {
+        const auto expected = std::span(reference.exact_gradients()).subspan(p.offset, p.count);
+        EXPECT_TRUE(
+            is_near(std::span(gradients).subspan(p.offset, p.count), expected, kTolerance, slack))
+            << p.name << " of '" << to_text(model) << "', " << count << " samples, "
+            << engine.description();
+        ++compared.tensors;
+        compared.zero +=
+            std::all_of(expected.begin(), expected.end(), [](double g) { return g == 0; });
+      }
+    }
+  }
+  return compared;
+}
+
+TEST(CpuGradients, LeNet5) {
+  EXPECT_EQ(expect_gradients(lenet5(), {1, 15, 16, 17, 50}, 1).zero, 0);
+}
+
+TEST(CpuGradients, CustomMlp) {
+  EXPECT_EQ(expect_gradients(custom_mlp(), {1, 15, 16, 17, 50}, 2).zero, 0);
+}
+
+// More than kStripBlocks blocks: what the linear layers' gradients take at a time.
+TEST(CpuGradients, LargeBatch) {
+  const Plan plan = make_plan(parse_model("fc 33, relu, fc 10"), 600);
+  Random random(3);
+  const std::vector<float> parameters = initial_parameters(plan, 3);
+  const Dataset data = testing::smooth_samples(plan, parameters, 597, random);
+  ReferenceEngine<double> reference(plan);
+  reference.set_parameters(parameters);
+  reference.compute_gradients(data.images, data.labels);
+  for (const CpuKernels* kernels : runnable_cpu_kernels()) {
+    CpuEngine engine(plan, 2, *kernels);
+    engine.set_parameters(parameters);
+    EXPECT_TRUE(is_near(engine.gradients(data.images, data.labels), reference.exact_gradients(),
+                        kTolerance))
+        << kernels->name;
+  }
+}
+
+class CpuGradientsOf : public ::testing::TestWithParam<const char*> {};
+
+TEST_P(CpuGradientsOf, Text) {
+  expect_gradients(parse_model(GetParam()), {1, 16, 19}, 4);
+}
+
+INSTANTIATE_TEST_SUITE_P(
+    Models, CpuGradientsOf,
+    ::testing::Values("fc 10", "relu, fc 10", "relu, relu, fc 7, relu, relu, fc 10, relu",
+                      "conv 10x28", "maxpool 7, conv 10x4", "maxpool 3 stride 2, fc 10",
+                      "conv 3x5, maxpool 2, relu, fc 10",        // pooling, then ReLU
+                      "conv 3x5, relu, maxpool 2, relu, fc 10",  // ReLU on both sides
+                      "conv 3x5, relu, relu, maxpool 5, fc 10",  // columns that pooling drops
+                      "conv 2x5 pad 2, maxpool 3 stride 1, relu, conv 3x3 pad 1, fc 10",
+                      "conv 2x5, relu, conv 4x5 pad 4, relu, conv 3x5 pad 2, relu, fc 10",
+                      "relu, conv 4x3 stride 3, relu, maxpool 2 stride 3, fc 10",
+                      "conv 2x1 stride 3 pad 2, conv 3x2 pad 3 stride 2, fc 10",
+                      "maxpool 2, maxpool 2, relu, conv 17x7, fc 10",
+                      "conv 1x7 stride 2, relu, conv 1x6, relu, fc 1, fc 10"));
+
+TEST(CpuGradients, ModelsDrawnAtRandom) {
+  constexpr int kModels = 40;
+  const std::vector<int> counts{1, 15, 16, 17, 50};
+  Random random(5);
+  Compared all;
+  for (int i = 0; i < kModels; ++i) {
+    const Model model = testing::random_model(random);
+    const Compared compared =
+        expect_gradients(model, {counts[size_t(i) % counts.size()]}, uint32_t(100 + i));
+    all.tensors += compared.tensors;
+    all.zero += compared.zero;
+  }
+  EXPECT_LT(all.zero * 10, all.tensors) << "too many dead networks to mean anything";
+}
+
+}  // namespace
+}  // namespace digitron

@@ -1,0 +1,151 @@
+// Random numbers, samples and comparisons for the tests of operations and engines.
+#pragma once
+
+#include <gtest/gtest.h>
+
+#include <cmath>
+#include <cstdint>
+#include <memory>
+#include <random>
+#include <span>
+#include <stdexcept>
+#include <vector>
+
+#include "host/dataset.h"
+#include "host/plan.h"
+#include "host/reference_ops.h"
+
+namespace digitron::testing {
+
+// The same numbers on every machine, which std's distributions do not promise.
+class Random {
+ public:
+  explicit Random(uint32_t seed) : engine_(seed) {}
+
+  // From first to last, both included.
+  int between(int first, int last) {
+    return first + static_cast<int>(engine_() % static_cast<uint32_t>(last - first + 1));
+  }
+  bool chance(int percent) { return between(1, 100) <= percent; }
+  double real(double low, double high) { return low + (high - low) * (engine_() * 0x1p-32); }
+
+  template <class T = double>
+  std::vector<T> reals(size_t count, double low = -1, double high = 1) {
+    std::vector<T> values(count);
+    for (T& value : values) value = static_cast<T>(real(low, high));
+    return values;
+  }
+
+ private:
+  std::mt19937 engine_;
+};
+
+// Mostly dark, so that the largest pixel of a window is rarely a tie.
+inline std::vector<uint8_t> random_image(Random& random) {
+  std::vector<uint8_t> image(kImagePixels);
+  for (uint8_t& pixel : image) {
+    pixel = static_cast<uint8_t>(255 * std::pow(random.real(0, 1), 6));
+  }
+  return image;
+}
+
+inline void append_sample(Dataset& data, const std::vector<uint8_t>& image, Random& random) {
+  data.images.insert(data.images.end(), image.begin(), image.end());
+  data.labels.push_back(static_cast<uint8_t>(random.between(0, kClasses - 1)));
+}
+
+inline std::shared_ptr<const Dataset> random_dataset(int count, uint32_t seed) {
+  Random random(seed);
+  auto data = std::make_shared<Dataset>();
+  while (data->count() < count) append_sample(*data, random_image(random), random);
+  return data;
+}
+
+// The least lead of a window's winner over a smaller element.
+inline double pooling_lead(const std::vector<double>& x, const std::vector<double>& y,
+                           const MaxPool2d& pool, const Shape& in, const Shape& out) {
+  double lead = INFINITY;
+  size_t index = 0;
+  for (int c = 0; c < out.channels; ++c)
+    for (int p = 0; p < out.height; ++p)
+      for (int q = 0; q < out.width; ++q, ++index)
+        for (int i = 0; i < pool.kernel; ++i)
+          for (int j = 0; j < pool.kernel; ++j) {
+            const int row = c * in.height + p * pool.stride + i;
+            const double value = x[static_cast<size_t>(row * in.width + q * pool.stride + j)];
+            if (value < y[index]) lead = std::min(lead, y[index] - value);
+          }
+  return lead;
+}
+
+// How near one image comes to a point where the network has no derivative, as a fraction of a
+// layer's root mean square: a ReLU's input near zero, a pooling's winner that barely leads. Exact
+// zeros and ties do not count: they come out the same in any precision.
+inline double distance_to_kink(const Plan& plan, std::span<const float> parameters,
+                               const std::vector<uint8_t>& image) {
+  const std::vector<double> flat(parameters.begin(), parameters.end());
+  double least = INFINITY;
+  std::vector<double> x, y;
+  for (const uint8_t pixel : image) x.push_back((pixel / 255.0 - kPixelMean) / kPixelDeviation);
+  for (const PlannedLayer& layer : plan.layers) {
+    y.resize(static_cast<size_t>(layer.out.count()));
+    const double* w = layer.weight < 0 ? nullptr : &flat[plan.parameters[layer.weight].offset];
+    const double* b = layer.weight < 0 ? nullptr : &flat[plan.parameters[layer.weight + 1].offset];
+    double kink = INFINITY;
+    if (const auto* conv = std::get_if<Conv2d>(&layer.layer)) {
+      reference::conv_forward(y.data(), x.data(), w, b, *conv, layer.in, layer.out, 1);
+    } else if (std::holds_alternative<Linear>(layer.layer)) {
+      reference::linear_forward(y.data(), x.data(), w, b, layer.in.count(), layer.out.count(), 1);
+    } else if (const auto* pool = std::get_if<MaxPool2d>(&layer.layer)) {
+      std::vector<size_t> winner(y.size());
+      reference::maxpool_forward(y.data(), winner.data(), x.data(), *pool, layer.in, layer.out, 1);
+      kink = pooling_lead(x, y, *pool, layer.in, layer.out);
+    } else {
+      reference::relu_forward(y.data(), x.data(), x.size());
+      for (const double value : x) kink = value == 0 ? kink : std::min(kink, std::abs(value));
+    }
+    double squares = 0;
+    for (const double value : x) squares += value * value;
+    if (squares > 0) least = std::min(least, kink / std::sqrt(squares / double(x.size())));
+    x.swap(y);
+  }
+  return least;
+}
+
+// Samples at which rounding cannot turn a ReLU or a pooling over, so that gradients in single and
+// double precision are gradients of the same function.
+inline Dataset smooth_samples(const Plan& plan, std::span<const float> parameters, int count,
+                              Random& random) {
+  constexpr double kFarFromKinks = 2e-5;
+  Dataset data;
+  for (int tries = 0; data.count() < count; ++tries) {
+    if (tries > 100 * count + 100) throw std::runtime_error("no smooth samples of the network");
+    const std::vector<uint8_t> image = random_image(random);
+    if (distance_to_kink(plan, parameters, image) < kFarFromKinks) continue;
+    append_sample(data, image, random);
+  }
+  return data;
+}
+
+// |a - b| <= tolerance * |b| + slack in the Euclidean norm; where b is zero, a must be too. NaN
+// fails.
+template <class A, class B>
+::testing::AssertionResult is_near(const A& a, const B& b, double tolerance, double slack = 0) {
+  if (std::size(a) != std::size(b)) {
+    return ::testing::AssertionFailure() << std::size(a) << " values, not " << std::size(b);
+  }
+  double difference = 0;
+  double norm = 0;
+  for (size_t i = 0; i < std::size(a); ++i) {
+    difference += (double(a[i]) - double(b[i])) * (double(a[i]) - double(b[i]));
+    norm += double(b[i]) * double(b[i]);
+  }
+  difference = std::sqrt(difference);
+  norm = std::sqrt(norm);
+  if (difference <= (norm > 0 ? tolerance * norm + slack : 0)) {
+    return ::testing::AssertionSuccess();
+  }
+  return ::testing::AssertionFailure() << "off by " << difference << ", at a norm of " << norm;
+}
+
+}  // namespace digitron::testing

@@ -1,0 +1,209 @@
+#include "host/model.h"
+
+#include <gmock/gmock.h>
+
+#include "host/error.h"
+#include "host/plan.h"
+#include "tests/data_testing.h"
+#include "tests/engine_testing.h"
+
+namespace digitron {
+namespace {
+
+using ::testing::AllOf;
+using testing::error_of;
+using ::testing::HasSubstr;
+using testing::Random;
+using ::testing::StartsWith;
+
+TEST(ParseModel, EveryLayerAndOption) {
+  const std::vector<Layer> expected{
+      Conv2d{6, 5, 1, 2}, ReLU{},          MaxPool2d{2, 2},    Conv2d{8, 3, 2, 0},
+      Conv2d{4, 1, 1, 0}, MaxPool2d{3, 1}, Conv2d{2, 3, 2, 1}, Linear{120},
+      Linear{10}};
+  EXPECT_EQ(parse_model("conv 6x5 pad 2, relu, maxpool 2, conv 8x3 stride 2, conv 4x1, "
+                        "maxpool 3 stride 1, conv 2x3 pad 1 stride 2, fc 120, fc 10")
+                .layers,
+            expected);
+}
+
+TEST(ParseModel, SpacesAreFree) {
+  const std::vector<Layer> layers = parse_model("conv 6x5 pad 2, relu, fc 10").layers;
+  EXPECT_EQ(parse_model("conv 6x5 pad 2,relu,fc 10").layers, layers);
+  EXPECT_EQ(parse_model("  conv  6x5\tpad  2 ,\n relu , fc 10 ").layers, layers);
+  EXPECT_EQ(parse_model("conv6x5pad2,relu,fc10").layers, layers);
+}
+
+TEST(ParseModel, TextIsCanonical) {
+  const Model model = parse_model(" conv 6x5 stride 1 pad 0,maxpool 2 stride 2,  fc 10");
+  EXPECT_EQ(to_text(model), "conv 6x5, maxpool 2, fc 10");
+  EXPECT_EQ(model.id, to_text(model));
+  EXPECT_EQ(model.name, to_text(model));
+  const Model other = parse_model("conv 6x5 pad 1 stride 2, relu, maxpool 3 stride 2, fc 10");
+  EXPECT_EQ(to_text(other), "conv 6x5 stride 2 pad 1, relu, maxpool 3 stride 2, fc 10");
+  EXPECT_EQ(parse_model(to_text(other)).layers, other.layers);
+}
+
+TEST(FindModel, NamesAndSpellings) {
+  EXPECT_THAT(model_names(), ::testing::ElementsAre("lenet5", "custom-mlp"));
+  for (const char* name : {"lenet5", "LeNet-5", "lenet_5", "LENET5"}) {
+    EXPECT_EQ(find_model(name).id, "lenet5") << name;
+    EXPECT_EQ(find_model(name).name, "LeNet-5") << name;
+    EXPECT_EQ(find_model(name).layers, lenet5().layers) << name;
+  }
+  for (const char* name : {"custom-mlp", "custom_mlp", "CustomMLP", "mlp"}) {
+    EXPECT_EQ(find_model(name).name, "Custom MLP") << name;
+    EXPECT_EQ(find_model(name).layers, custom_mlp().layers) << name;
+  }
+  EXPECT_EQ(find_model("fc 30, relu, fc 10").id, "fc 30, relu, fc 10");
+  EXPECT_EQ(find_model("fc 10").layers, std::vector<Layer>{Linear{10}});
+}
+
+TEST(FindModel, UnknownNameListsTheKnownOnes) {
+  for (const char* name : {"lenet6", "", "resnet\n50", "\xff\x01"}) {
+    EXPECT_THAT(error_of<InputError>([&] { find_model(name); }),
+                AllOf(StartsWith("unknown model"), HasSubstr("lenet5"), HasSubstr("custom-mlp"),
+                      HasSubstr("fc 10")));
+  }
+}
+
+struct Malformed {
+  const char* text;
+  int column;
+  const char* message;
+};
+
+void PrintTo(const Malformed& malformed, std::ostream* out) {
+  *out << ::testing::PrintToString(std::string(malformed.text));
+}
+
+class MalformedModel : public ::testing::TestWithParam<Malformed> {};
+
+TEST_P(MalformedModel, PointsAtTheColumn) {
+  const auto& [text, column, message] = GetParam();
+  const std::string error = error_of<InputError>([&] { parse_model(text); });
+  EXPECT_THAT(error, StartsWith("model text, column " + std::to_string(column) + ": "));
+  EXPECT_THAT(error, HasSubstr(message));
+}
+
+constexpr const char* kLayer = "expected conv, maxpool, fc or relu";
+constexpr const char* kRange = "must be from 1 to 65536";
+
+INSTANTIATE_TEST_SUITE_P(
+    Texts, MalformedModel,
+    ::testing::Values(
+        Malformed{"", 1, kLayer}, Malformed{"   ", 4, kLayer}, Malformed{"con 6x5", 1, kLayer},
+        Malformed{"relu, dropout 5", 7, kLayer}, Malformed{"Relu", 1, kLayer},
+        Malformed{"fc 10,", 7, kLayer}, Malformed{"fc 10,,", 7, kLayer},
+        Malformed{"5x5", 1, kLayer}, Malformed{"relu\xff", 5, "expected ','"},
+        Malformed{"relu relu", 6, "expected ','"}, Malformed{"fc 10 20", 7, "expected ','"},
+        Malformed{"fc 10; relu", 6, "expected ','"}, Malformed{"fc 10.5", 6, "expected ','"},
+        Malformed{"fc", 3, "number of outputs"}, Malformed{"fc , relu", 4, "number of outputs"},
+        Malformed{"fc ten", 4, "number of outputs"}, Malformed{"fc +10", 4, "number of outputs"},
+        Malformed{"fc 0", 4, kRange}, Malformed{"fc -3", 4, kRange},
+        Malformed{"fc 65537", 4, kRange}, Malformed{"fc 99999999999999999999", 4, kRange},
+        Malformed{"conv", 5, "channels x kernel"}, Malformed{"conv 6", 7, "channels x kernel"},
+        Malformed{"conv x5", 6, "channels x kernel"}, Malformed{"conv 6x", 8, "kernel size"},
+        Malformed{"conv 6xx5", 8, "kernel size"}, Malformed{"conv 0x5", 6, kRange},
+        Malformed{"conv 6x0", 8, kRange}, Malformed{"conv 6x5 pad", 13, "a padding"},
+        Malformed{"conv 6x5 pad -1", 14, "must be from 0 to 65536"},
+        Malformed{"conv 6x5 stride 0", 17, kRange},
+        Malformed{"conv 6x5 padding 2", 10, "stride and pad"},
+        Malformed{"relu, conv 6x5 stride 2 dilation 2", 25, "stride and pad"},
+        Malformed{"maxpool", 8, "window size"}, Malformed{"maxpool 0", 9, kRange},
+        Malformed{"maxpool 2 stride", 17, "a stride"},
+        Malformed{"maxpool 2 pad 1", 11, "the option stride"}));
+
+// Shapes that do not work out: the column of the layer that is at fault.
+INSTANTIATE_TEST_SUITE_P(
+    Shapes, MalformedModel,
+    ::testing::Values(
+        Malformed{"conv 6x29", 1, "'conv 6x29' does not fit an input of side 28"},
+        Malformed{"conv 6x5, relu,  conv 6x25", 18, "does not fit an input of side 24"},
+        Malformed{"conv 6x5, maxpool 25", 11, "'maxpool 25' does not fit an input of side 24"},
+        Malformed{"fc 120, conv 6x1", 9, "needs an image"},
+        Malformed{"relu, fc 120, relu, maxpool 1", 21, "needs an image"},
+        Malformed{"conv 65536x1, fc 10", 1, "values a sample"},
+        Malformed{"relu, conv 1x1 pad 65536", 7, "values a sample"},
+        // Little comes out of these, but what goes in with its padding would not fit in memory.
+        Malformed{"relu, conv 1x1 stride 65536 pad 65536", 7, "values a sample"},
+        Malformed{"conv 8x65536 pad 65536 stride 65536, fc 10", 1, "values a sample"},
+        // A winner's place in its window is stored in 16 bits.
+        Malformed{"conv 1x1 pad 200, maxpool 400", 19, "at most 255"}));
+
+// What a parser must do with any text at all: a model that its canonical text gives again, or one
+// line that says what is wrong. The plan that follows may refuse the model, but likewise.
+void expect_model_or_input_error(const std::string& text) {
+  try {
+    const Model model = parse_model(text);
+    ASSERT_EQ(parse_model(to_text(model)).layers, model.layers);
+    make_plan(model, 3);
+  } catch (const InputError& error) {
+    ASSERT_EQ(std::string_view(error.what()).find('\n'), std::string_view::npos) << error.what();
+  }
+}
+
+TEST(ParseModelFuzz, StringsOfTokens) {
+  const std::vector<std::string> tokens{"conv",
+                                        "maxpool",
+                                        "fc",
+                                        "relu",
+                                        "stride",
+                                        "pad",
+                                        "x",
+                                        ",",
+                                        ", ",
+                                        " ",
+                                        "\t",
+                                        "\n",
+                                        "0",
+                                        "1",
+                                        "2",
+                                        "3",
+                                        "5",
+                                        "10",
+                                        "28",
+                                        "255",
+                                        "6x5",
+                                        "10x28",
+                                        "65536",
+                                        "65537",
+                                        "-1",
+                                        "1e9",
+                                        "2147483648",
+                                        "conv 6x5",
+                                        "conv 65536x65536",
+                                        "pad 65536",
+                                        "stride 65536",
+                                        "maxpool 2",
+                                        "fc 10"};
+  Random random(21);
+  for (int i = 0; i < 30'000; ++i) {
+    std::string text;
+    for (int length = random.between(0, 20); length > 0; --length) {
+      text += tokens[size_t(random.between(0, int(tokens.size()) - 1))];
+      if (random.chance(60)) text += random.chance(70) ? " " : ", ";
+    }
+    ASSERT_NO_FATAL_FAILURE(expect_model_or_input_error(text)) << text;
+  }
+}
+
+TEST(ParseModelFuzz, RandomBytesAndSpoiledTexts) {
+  Random random(22);
+  for (int i = 0; i < 30'000; ++i) {
+    std::string text = i % 2 ? to_text(lenet5()) : std::string(size_t(random.between(0, 40)), ' ');
+    const int spoiled = i % 2 ? random.between(1, 4) : int(text.size());
+    for (int n = 0; n < spoiled; ++n) {
+      const auto at = i % 2 ? random.between(0, int(text.size()) - 1) : n;
+      text[size_t(at)] = static_cast<char>(random.between(0, 255));
+    }
+    ASSERT_NO_FATAL_FAILURE(expect_model_or_input_error(text));
+    try {
+      find_model(text);
+    } catch (const InputError&) {
+    }
+  }
+}
+
+}  // namespace
+}  // namespace digitron

@@ -1,0 +1,238 @@
+#include "host/plan.h"
+
+#include <gmock/gmock.h>
+
+#include <cmath>
+
+#include "host/error.h"
+#include "tests/data_testing.h"
+
+namespace digitron {
+namespace {
+
+using ::testing::AllOf;
+using testing::error_of;
+using ::testing::HasSubstr;
+using Dims = std::vector<int64_t>;
+
+struct Golden {
+  const char* name;
+  Dims dims;
+  size_t offset;
+  size_t count;
+  int fan_in;
+};
+
+void expect_parameters(const Plan& plan, const std::vector<Golden>& golden) {
+  ASSERT_EQ(plan.parameters.size(), golden.size());
+  for (size_t i = 0; i < golden.size(); ++i) {
+    const Parameter& parameter = plan.parameters[i];
+    EXPECT_EQ(parameter.name, golden[i].name);
+    EXPECT_EQ(parameter.dims, golden[i].dims) << parameter.name;
+    EXPECT_EQ(parameter.offset, golden[i].offset) << parameter.name;
+    EXPECT_EQ(parameter.count, golden[i].count) << parameter.name;
+    EXPECT_EQ(parameter.fan_in, golden[i].fan_in) << parameter.name;
+    EXPECT_EQ(parameter.offset * sizeof(float) % 256, 0u) << parameter.name;
+  }
+}
+
+void expect_arithmetic(const Plan& plan, const std::vector<std::string>& expected) {
+  std::vector<std::string> lines;
+  int64_t total = 0;
+  for (const PlannedLayer& layer : plan.layers) {
+    total += parameter_count(layer);
+    if (layer.weight >= 0) {
+      lines.push_back(layer.name + ": " + parameter_arithmetic(layer));
+    } else {
+      EXPECT_EQ(parameter_arithmetic(layer), "");
+      EXPECT_EQ(parameter_count(layer), 0);
+    }
+  }
+  EXPECT_EQ(lines, expected);
+  EXPECT_EQ(total, static_cast<int64_t>(plan.parameter_count));
+}
+
+TEST(MakePlan, LeNet5Parameters) {
+  const Plan plan = make_plan(lenet5(), 64);
+  expect_parameters(plan, {{"conv1.weight", {6, 1, 5, 5}, 0, 150, 25},
+                           {"conv1.bias", {6}, 192, 6, 25},
+                           {"conv2.weight", {16, 6, 5, 5}, 256, 2400, 150},
+                           {"conv2.bias", {16}, 2688, 16, 150},
+                           {"fc1.weight", {120, 400}, 2752, 48000, 400},
+                           {"fc1.bias", {120}, 50752, 120, 400},
+                           {"fc2.weight", {84, 120}, 50880, 10080, 120},
+                           {"fc2.bias", {84}, 60992, 84, 120},
+                           {"fc3.weight", {10, 84}, 61120, 840, 84},
+                           {"fc3.bias", {10}, 62016, 10, 84}});
+  EXPECT_EQ(plan.parameter_count, 61'706u);
+  EXPECT_EQ(plan.parameter_floats, 62'080u);
+  expect_arithmetic(plan, {"conv1: (1 * 5 * 5) * 6 + 6 = 156",
+                           "conv2: (6 * 5 * 5) * 16 + 16 = 2416", "fc1: 400 * 120 + 120 = 48120",
+                           "fc2: 120 * 84 + 84 = 10164", "fc3: 84 * 10 + 10 = 850"});
+}
+
+TEST(MakePlan, CustomMlpParameters) {
+  const Plan plan = make_plan(custom_mlp(), 64);
+  expect_parameters(plan, {{"fc1.weight", {90, 784}, 0, 70560, 784},
+                           {"fc1.bias", {90}, 70592, 90, 784},
+                           {"fc2.weight", {70, 90}, 70720, 6300, 90},
+                           {"fc2.bias", {70}, 77056, 70, 90},
+                           {"fc3.weight", {50, 70}, 77184, 3500, 70},
+                           {"fc3.bias", {50}, 80704, 50, 70},
+                           {"fc4.weight", {10, 50}, 80768, 500, 50},
+                           {"fc4.bias", {10}, 81280, 10, 50}});
+  EXPECT_EQ(plan.parameter_count, 81'080u);
+  expect_arithmetic(plan, {"fc1: 784 * 90 + 90 = 70650", "fc2: 90 * 70 + 70 = 6370",
+                           "fc3: 70 * 50 + 50 = 3550", "fc4: 50 * 10 + 10 = 510"});
+}
+
+TEST(MakePlan, LeNet5Layers) {
+  const Plan plan = make_plan(lenet5(), 3);
+  const std::vector<std::pair<std::string, Shape>> golden{
+      {"conv1", {6, 28, 28}},      {"relu1", {6, 28, 28}},       {"pool1", {6, 14, 14}},
+      {"conv2", {16, 10, 10}},     {"relu2", {16, 10, 10}},      {"pool2", {16, 5, 5}},
+      {"fc1", {120, 1, 1, true}},  {"relu3", {120, 1, 1, true}}, {"fc2", {84, 1, 1, true}},
+      {"relu4", {84, 1, 1, true}}, {"fc3", {10, 1, 1, true}}};
+  ASSERT_EQ(plan.layers.size(), golden.size());
+  size_t end = 0;
+  for (size_t i = 0; i < golden.size(); ++i) {
+    const PlannedLayer& layer = plan.layers[i];
+    EXPECT_EQ(layer.name, golden[i].first);
+    EXPECT_EQ(layer.out, golden[i].second) << layer.name;
+    EXPECT_EQ(layer.in, i == 0 ? plan.model.input : golden[i - 1].second) << layer.name;
+    EXPECT_GE(layer.activation_offset, end) << layer.name;
+    EXPECT_EQ(layer.activation_offset % 64, 0u) << layer.name;
+    end = layer.activation_offset + 3 * static_cast<size_t>(layer.out.count());
+  }
+  EXPECT_GE(plan.activation_floats, end);
+  EXPECT_LT(plan.activation_floats, end + 64);
+}
+
+// Of the convolutions and linear layers; the rest is under a hundredth.
+TEST(MakePlan, LeNet5Work) {
+  const Plan plan = make_plan(lenet5(), 64);
+  int64_t forward = 0;
+  int64_t backward = 0;
+  int64_t everything_forward = 0;
+  int64_t everything_backward = 0;
+  for (const PlannedLayer& layer : plan.layers) {
+    everything_forward += layer.flops_forward;
+    everything_backward += layer.flops_backward;
+    if (layer.weight < 0) continue;
+    forward += layer.flops_forward;
+    backward += layer.flops_backward;
+  }
+  EXPECT_EQ(forward, 2 * 64 * 416'520);
+  EXPECT_EQ(forward + backward, 2 * 64 * 1'131'960);
+  EXPECT_EQ(plan.flops_forward, everything_forward);
+  EXPECT_EQ(plan.flops_backward, everything_backward);
+  EXPECT_LT(plan.flops_forward + plan.flops_backward, (forward + backward) * 101 / 100);
+  // The first layer's input gradient is left out, also when a ReLU stands before it.
+  EXPECT_EQ(plan.layers[0].flops_backward, plan.layers[0].flops_forward);
+  EXPECT_EQ(plan.layers[3].flops_backward, 2 * plan.layers[3].flops_forward);
+  const Plan relu_first = make_plan(parse_model("relu, fc 10"), 1);
+  EXPECT_EQ(relu_first.layers[0].flops_backward, 0);
+  EXPECT_EQ(relu_first.layers[1].flops_backward, 2 * 7840);
+}
+
+TEST(OutputShape, PyTorchsRules) {
+  const Shape in{3, 10, 7};
+  EXPECT_EQ(output_shape(Conv2d{4, 3, 1, 0}, in), (Shape{4, 8, 5}));
+  EXPECT_EQ(output_shape(Conv2d{4, 3, 2, 1}, in), (Shape{4, 5, 4}));
+  EXPECT_EQ(output_shape(Conv2d{4, 7, 5, 0}, in), (Shape{4, 1, 1}));
+  EXPECT_EQ(output_shape(MaxPool2d{2, 2}, in), (Shape{3, 5, 3}));
+  EXPECT_EQ(output_shape(MaxPool2d{3, 2}, in), (Shape{3, 4, 3}));
+  EXPECT_EQ(output_shape(MaxPool2d{2, 3}, in), (Shape{3, 3, 2}));
+  EXPECT_EQ(output_shape(Linear{5}, in), (Shape{5, 1, 1, true}));
+  EXPECT_EQ(output_shape(ReLU{}, in), in);
+  EXPECT_THROW(output_shape(Conv2d{4, 8, 1, 0}, in), InputError);
+  EXPECT_THROW(output_shape(MaxPool2d{8, 1}, in), InputError);
+  const Shape flat = output_shape(Linear{5}, in);
+  EXPECT_EQ(output_shape(ReLU{}, flat), flat);
+  EXPECT_EQ(output_shape(Linear{3}, flat), (Shape{3, 1, 1, true}));
+  EXPECT_THROW(output_shape(Conv2d{1, 1, 1, 0}, flat), InputError);
+  EXPECT_THROW(output_shape(MaxPool2d{1, 1}, flat), InputError);
+}
+
+std::string plan_error(const std::string& text, int batch) {
+  return error_of<InputError>([&] { make_plan(parse_model(text), batch); });
+}
+
+TEST(MakePlan, RefusesBatches) {
+  for (const int batch : {0, -1, -2'147'483'647}) {
+    EXPECT_THAT(plan_error("fc 10", batch),
+                AllOf(HasSubstr("batch of " + std::to_string(batch)), HasSubstr("give 1 or more")));
+  }
+  EXPECT_THAT(plan_error("fc 10", 2'147'483'647),
+              AllOf(HasSubstr("fc1"), HasSubstr("4 GiB"), HasSubstr("smaller batch")));
+}
+
+TEST(MakePlan, RefusesModelsWithoutOneOutputAClass) {
+  for (const char* text : {"fc 9", "fc 100", "conv 1x5", "relu", "conv 10x5", "maxpool 28"}) {
+    EXPECT_THAT(plan_error(text, 1), AllOf(HasSubstr("not 10"), HasSubstr("fc 10"))) << text;
+  }
+  EXPECT_THROW(make_plan(Model{}, 1), InputError);
+  EXPECT_EQ(make_plan(parse_model("conv 10x28"), 1).parameter_count, 7850u);
+}
+
+TEST(MakePlan, RefusesWhatMemoryCannotHold) {
+  const std::string tail = ", fc 10";
+  EXPECT_THAT(plan_error("fc 65536, fc 65536" + tail, 1),
+              AllOf(HasSubstr("fc2.weight"), HasSubstr("4 GiB"), HasSubstr("smaller")));
+  EXPECT_THAT(plan_error("conv 1000x3" + tail, 10'000),
+              AllOf(HasSubstr("conv1"), HasSubstr("4 GiB"), HasSubstr("smaller batch")));
+  // Products of dims that do not fit 64 bits, or are even 0 in them.
+  EXPECT_THAT(
+      plan_error("maxpool 28, conv 65536x1, conv 65536x1000 pad 1000 stride 1000" + tail, 1),
+      HasSubstr("smaller"));
+  Model model;
+  model.input = {65'536, 1, 1};
+  model.layers = {Conv2d{65'536, 65'536, 65'536, 65'536}, Linear{10}};
+  EXPECT_THROW(make_plan(model, 1), InputError);
+}
+
+TEST(InitialParameters, AreUniformWithinPyTorchsBounds) {
+  for (const Model& model : {lenet5(), custom_mlp()}) {
+    const Plan plan = make_plan(model, 64);
+    const std::vector<float> flat = initial_parameters(plan, 1);
+    ASSERT_EQ(flat.size(), plan.parameter_floats);
+    for (const Parameter& parameter : plan.parameters) {
+      const double bound = 1 / std::sqrt(double(parameter.fan_in));
+      double sum = 0;
+      double squares = 0;
+      for (size_t i = parameter.offset; i < parameter.offset + parameter.count; ++i) {
+        ASSERT_TRUE(std::abs(flat[i]) <= bound * (1 + 1e-6)) << parameter.name;
+        sum += flat[i] / bound;
+        squares += flat[i] / bound * (flat[i] / bound);
+      }
+      // Of U(-1, 1): variance 1/3, and that of its square 4/45.
+      const auto n = static_cast<double>(parameter.count);
+      EXPECT_TRUE(std::abs(sum / n) <= 4 * std::sqrt(1 / (3 * n))) << parameter.name;
+      EXPECT_TRUE(std::abs(squares / n - 1.0 / 3) <= 4 * std::sqrt(4 / (45 * n))) << parameter.name;
+    }
+  }
+}
+
+TEST(InitialParameters, AreAFunctionOfTheSeed) {
+  const Plan plan = make_plan(lenet5(), 64);
+  const std::vector<float> flat = initial_parameters(plan, 1);
+  EXPECT_EQ(initial_parameters(make_plan(lenet5(), 7), 1), flat);
+  for (const uint64_t seed : {uint64_t{0}, uint64_t{2}, uint64_t{1} + (uint64_t{1} << 32)}) {
+    const std::vector<float> other = initial_parameters(plan, seed);
+    size_t equal = 0;
+    for (size_t i = 0; i < flat.size(); ++i) equal += flat[i] == other[i];
+    EXPECT_LT(equal, plan.parameter_floats - plan.parameter_count + 20) << seed;
+  }
+}
+
+TEST(InitialParameters, AreZeroInTheGaps) {
+  const Plan plan = make_plan(lenet5(), 64);
+  std::vector<float> flat = initial_parameters(plan, 1);
+  for (const Parameter& parameter : plan.parameters) {
+    std::fill_n(flat.begin() + static_cast<std::ptrdiff_t>(parameter.offset), parameter.count, 0.f);
+  }
+  EXPECT_EQ(flat, std::vector<float>(plan.parameter_floats));
+}
+
+}  // namespace
+}  // namespace digitron

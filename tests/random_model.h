@@ -1,0 +1,59 @@
+// Models that nobody would design: what an engine must take all the same.
+#pragma once
+
+#include <algorithm>
+
+#include "host/plan.h"
+#include "tests/engine_testing.h"
+
+namespace digitron::testing {
+
+inline Conv2d random_conv(Random& random, const Shape& in) {
+  constexpr int kMostWork = 300'000;  // multiply-adds a sample, for the plain loops' sake
+  for (;;) {
+    Conv2d conv{random.between(1, 12), 1, 1, random.chance(50) ? 0 : random.between(1, 3)};
+    conv.kernel = random.between(1, std::min(7, in.height + 2 * conv.padding));
+    if (random.chance(30)) conv.stride = random.between(2, 3);
+    const Shape out = output_shape(conv, in);
+    if (out.count() * in.channels * conv.kernel * conv.kernel <= kMostWork) return conv;
+  }
+}
+
+// Side by side, overlapping or with gaps.
+inline MaxPool2d random_pool(Random& random, const Shape& in) {
+  const int kernel = random.between(1, std::min(4, in.height));
+  return {kernel, random.chance(60) ? kernel : random.between(1, 4)};
+}
+
+inline Model random_model(Random& random) {
+  Model model;
+  Shape shape = model.input;
+  const auto add = [&](const Layer& layer) {
+    model.layers.push_back(layer);
+    shape = output_shape(layer, shape);
+  };
+  const auto add_relus = [&](int percent) {
+    while (random.chance(percent)) add(ReLU{});
+  };
+  add_relus(10);
+  for (int layers = random.between(0, 4); layers > 0; --layers) {
+    if (random.chance(60)) {
+      add(random_conv(random, shape));
+    } else {
+      add(random_pool(random, shape));
+    }
+    add_relus(40);
+  }
+  if (random.chance(25)) {
+    add(Conv2d{kClasses, shape.height});  // one output a class without a linear layer
+    return model;
+  }
+  for (int layers = random.between(0, 2); layers > 0; --layers) {
+    add(Linear{random.between(1, 60)});
+    add_relus(40);
+  }
+  add(Linear{kClasses});
+  return model;
+}
+
+}  // namespace digitron::testing

@@ -1,0 +1,111 @@
+#include "host/reference_engine.h"
+
+#include <gtest/gtest.h>
+
+#include "tests/engine_testing.h"
+
+namespace digitron {
+namespace {
+
+using testing::is_near;
+using testing::Random;
+using testing::random_dataset;
+
+// The whole network's gradient against central differences of its loss, at some parameters of each
+// tensor.
+void expect_gradient_of_loss(const Model& model) {
+  constexpr int kSamples = 3;
+  constexpr double kStep = 1e-6;
+  const Plan plan = make_plan(model, kSamples);
+  Random random(41);
+  const std::vector<float> parameters = initial_parameters(plan, 5);
+  const Dataset data = testing::smooth_samples(plan, parameters, kSamples, random);
+  ReferenceEngine<double> engine(plan);
+  engine.set_parameters(parameters);
+  engine.compute_gradients(data.images, data.labels);
+  const std::vector<double> gradients = engine.exact_gradients();
+  for (const Parameter& parameter : plan.parameters) {
+    std::vector<double> expected, actual;
+    for (int i = 0; i < 8; ++i) {
+      const size_t index = parameter.offset + size_t(random.between(0, int(parameter.count) - 1));
+      double& value = engine.exact_parameters()[index];
+      const double at = value;
+      value = at + kStep;
+      const double above = engine.compute_gradients(data.images, data.labels).loss();
+      value = at - kStep;
+      const double below = engine.compute_gradients(data.images, data.labels).loss();
+      value = at;
+      expected.push_back((above - below) / (2 * kStep));
+      actual.push_back(gradients[index]);
+    }
+    EXPECT_TRUE(is_near(actual, expected, 1e-5)) << parameter.name;
+  }
+}
+
+TEST(ReferenceEngine, GradientOfLeNet5) {
+  expect_gradient_of_loss(lenet5());
+}
+
+TEST(ReferenceEngine, GradientOfCustomMlp) {
+  expect_gradient_of_loss(custom_mlp());
+}
+
+TEST(ReferenceEngine, GradientOfOverlappingAndStridedWindows) {
+  expect_gradient_of_loss(
+      parse_model("conv 3x4 stride 2 pad 1, relu, maxpool 3 stride 2, conv 4x3 pad 1, "
+                  "maxpool 2 stride 3, relu, fc 10"));
+}
+
+class ReferenceTraining : public ::testing::Test {
+ protected:
+  void SetUp() override {
+    engine_.load(random_dataset(25, 1), random_dataset(7, 2));
+    engine_.set_parameters(initial_parameters(plan_, 1));
+  }
+
+  const Plan plan_ = make_plan(parse_model("conv 2x5 stride 2, relu, maxpool 2, fc 10"), 10);
+  ReferenceEngine<double> engine_{plan_};
+};
+
+TEST_F(ReferenceTraining, EveryImageOfAnEpochIsUsed) {
+  const std::vector<Metrics> steps = engine_.train(1, 0, steps_per_epoch(25, 10));
+  ASSERT_EQ(steps.size(), 3u);
+  EXPECT_EQ(steps[0].count, 10);
+  EXPECT_EQ(steps[1].count, 10);
+  EXPECT_EQ(steps[2].count, 5);
+}
+
+// One step in file order is the gradient of the first images, through SGD.
+TEST_F(ReferenceTraining, AStepFollowsTheGradient) {
+  const auto data = random_dataset(25, 1);
+  const std::vector<float> before = engine_.parameters();
+  const std::vector<float> gradients = engine_.gradients(
+      std::span(data->images).first(10 * kImagePixels), std::span(data->labels).first(10));
+  EXPECT_EQ(engine_.parameters(), before);
+  engine_.set_optimizer({.lr = 0.1f, .momentum = 0.5f, .weight_decay = 0.01f});
+  engine_.set_order({.seed = 1, .shuffle = false});
+  const std::vector<float> start(plan_.parameter_floats, 0.25f);
+  engine_.set_momentum(start);
+  engine_.train(1, 0, 1);
+  std::vector<double> momentum, parameters;
+  for (size_t i = 0; i < before.size(); ++i) {
+    momentum.push_back(0.5 * start[i] + gradients[i] + 0.01 * before[i]);
+    parameters.push_back(before[i] - 0.1 * momentum[i]);
+  }
+  EXPECT_TRUE(is_near(engine_.momentum(), momentum, 1e-6));
+  EXPECT_TRUE(is_near(engine_.parameters(), parameters, 1e-6));
+}
+
+TEST_F(ReferenceTraining, EvaluateCountsEverySample) {
+  const Metrics train = engine_.evaluate(Split::kTrain);
+  const Metrics test = engine_.evaluate(Split::kTest);
+  EXPECT_EQ(train.count, 25);
+  EXPECT_EQ(test.count, 7);
+  const auto data = random_dataset(7, 2);
+  const Metrics direct = engine_.compute_gradients(data->images, data->labels);
+  EXPECT_TRUE(std::abs(test.loss_sum - direct.loss_sum) <= 1e-12 * direct.loss_sum);
+  EXPECT_EQ(test.correct, direct.correct);
+}
+
+}  // namespace
+}  // namespace digitron

@@ -1,0 +1,234 @@
+#include "host/reference_ops.h"
+
+#include <gtest/gtest.h>
+
+#include <functional>
+#include <numeric>
+
+#include "host/plan.h"
+#include "tests/engine_testing.h"
+
+namespace digitron {
+namespace {
+
+using testing::is_near;
+using testing::Random;
+using Values = std::vector<double>;
+
+double dot(const Values& a, const Values& b) {
+  return std::inner_product(a.begin(), a.end(), b.begin(), 0.0);
+}
+
+// d f / d x by central differences, x being what f reads.
+Values differences(Values& x, const std::function<double()>& f) {
+  constexpr double kStep = 1e-6;
+  Values result;
+  for (double& value : x) {
+    const double at = value;
+    value = at + kStep;
+    const double above = f();
+    value = at - kStep;
+    const double below = f();
+    value = at;
+    result.push_back((above - below) / (2 * kStep));
+  }
+  return result;
+}
+
+constexpr double kTolerance = 1e-8;
+
+// Forward by hand: the conventions that a consistent pair of forward and backward could both miss.
+TEST(ReferenceConv, IsACrossCorrelation) {
+  const Values x{1, 2, 3, 4, 5, 6, 7, 8, 9};
+  const Values w{1, 2, 3, 4, 10, 20, 30, 40};  // (2, 1, 2, 2)
+  const Values b{0.5, -1};
+  Values y(8);
+  reference::conv_forward(y.data(), x.data(), w.data(), b.data(), {2, 2}, {1, 3, 3}, {2, 2, 2}, 1);
+  EXPECT_EQ(y, (Values{37.5, 47.5, 67.5, 77.5, 369, 469, 669, 769}));
+  // Stride 2 and a border of zeros: the corners.
+  reference::conv_forward(y.data(), x.data(), w.data(), b.data(), {2, 2, 2, 1}, {1, 3, 3},
+                          {2, 2, 2}, 1);
+  EXPECT_EQ(y, (Values{4.5, 18.5, 36.5, 77.5, 39, 179, 359, 769}));
+}
+
+TEST(ReferenceConv, SumsOverInputChannels) {
+  const Values x{1, 2, 3, 5};  // (2 samples, 2 channels)
+  const Values w{7, 11};       // (1, 2, 1, 1)
+  const Values b{0};
+  Values y(2);
+  reference::conv_forward(y.data(), x.data(), w.data(), b.data(), {1, 1}, {2, 1, 1}, {1, 1, 1}, 2);
+  EXPECT_EQ(y, (Values{29, 76}));
+}
+
+TEST(ReferenceConv, BackwardAgreesWithDifferences) {
+  Random random(31);
+  for (int trial = 0; trial < 40; ++trial) {
+    const int n = random.between(1, 3);
+    const Shape in{random.between(1, 3), random.between(1, 7), random.between(1, 7)};
+    Conv2d conv{random.between(1, 3), 1, random.between(1, 3), random.between(0, 2)};
+    conv.kernel = random.between(1, std::min({in.height, in.width, 5}) + 2 * conv.padding);
+    const Shape out = output_shape(conv, in);
+    Values x = random.reals(size_t(n) * in.count());
+    Values w = random.reals(size_t(conv.out_channels) * in.channels * conv.kernel * conv.kernel);
+    Values b = random.reals(size_t(conv.out_channels));
+    const Values dy = random.reals(size_t(n) * out.count());
+    Values y(dy.size()), dx(x.size(), 99), dw(w.size(), 99), db(b.size(), 99);
+    const auto f = [&] {
+      reference::conv_forward(y.data(), x.data(), w.data(), b.data(), conv, in, out, n);
+      return dot(y, dy);
+    };
+    reference::conv_backward(dx.data(), dw.data(), db.data(), dy.data(), x.data(), w.data(), conv,
+                             in, out, n);
+    const std::string what = to_text(Layer(conv));
+    EXPECT_TRUE(is_near(dx, differences(x, f), kTolerance)) << what;
+    EXPECT_TRUE(is_near(dw, differences(w, f), kTolerance)) << what;
+    EXPECT_TRUE(is_near(db, differences(b, f), kTolerance)) << what;
+  }
+}
+
+TEST(ReferenceLinear, BackwardAgreesWithDifferences) {
+  Random random(32);
+  for (int trial = 0; trial < 20; ++trial) {
+    const int n = random.between(1, 4);
+    const int inputs = random.between(1, 9);
+    const int outputs = random.between(1, 9);
+    Values x = random.reals(size_t(n) * inputs);
+    Values w = random.reals(size_t(outputs) * inputs);
+    Values b = random.reals(size_t(outputs));
+    const Values dy = random.reals(size_t(n) * outputs);
+    Values y(dy.size()), dx(x.size(), 99), dw(w.size(), 99), db(b.size(), 99);
+    const auto f = [&] {
+      reference::linear_forward(y.data(), x.data(), w.data(), b.data(), inputs, outputs, n);
+      return dot(y, dy);
+    };
+    reference::linear_backward(dx.data(), dw.data(), db.data(), dy.data(), x.data(), w.data(),
+                               inputs, outputs, n);
+    EXPECT_TRUE(is_near(dx, differences(x, f), kTolerance));
+    EXPECT_TRUE(is_near(dw, differences(w, f), kTolerance));
+    EXPECT_TRUE(is_near(db, differences(b, f), kTolerance));
+  }
+}
+
+TEST(ReferenceLinear, RowsOfWeightsAreOutputs) {
+  const Values x{1, 2, 3};
+  const Values w{1, 10, 100, 2, 20, 200};  // (2, 3)
+  const Values b{0.5, 0.25};
+  Values y(2);
+  reference::linear_forward(y.data(), x.data(), w.data(), b.data(), 3, 2, 1);
+  EXPECT_EQ(y, (Values{321.5, 642.25}));
+}
+
+TEST(ReferenceMaxPool, BackwardAgreesWithDifferences) {
+  Random random(33);
+  for (int trial = 0; trial < 40; ++trial) {
+    const int n = random.between(1, 3);
+    const Shape in{random.between(1, 3), random.between(1, 8), random.between(1, 8)};
+    const MaxPool2d pool{random.between(1, std::min({in.height, in.width, 4})),
+                         random.between(1, 4)};  // overlapping, side by side and with gaps
+    const Shape out = output_shape(pool, in);
+    Values x = random.reals(size_t(n) * in.count());
+    const Values dy = random.reals(size_t(n) * out.count());
+    Values y(dy.size()), dx(x.size(), 99);
+    std::vector<size_t> winner(y.size());
+    const auto f = [&] {
+      reference::maxpool_forward(y.data(), winner.data(), x.data(), pool, in, out, n);
+      return dot(y, dy);
+    };
+    f();
+    reference::maxpool_backward(dx.data(), dy.data(), winner.data(), in, out, n);
+    EXPECT_TRUE(is_near(dx, differences(x, f), kTolerance)) << to_text(Layer(pool));
+  }
+}
+
+TEST(ReferenceMaxPool, TiesTakeTheFirst) {
+  const Values x{0, 3, 3,  3,   //
+                 3, 1, 2,  3,   //
+                 5, 5, -1, -1,  //
+                 5, 5, -1, -1};
+  Values y(4);
+  std::vector<size_t> winner(4);
+  reference::maxpool_forward(y.data(), winner.data(), x.data(), {2, 2}, {1, 4, 4}, {1, 2, 2}, 1);
+  EXPECT_EQ(y, (Values{3, 3, 5, -1}));
+  EXPECT_EQ(winner, (std::vector<size_t>{1, 2, 8, 10}));
+}
+
+TEST(ReferenceRelu, BackwardAgreesWithDifferences) {
+  Random random(34);
+  Values x = random.reals(50);
+  const Values dy = random.reals(50);
+  Values y(50), dx(50, 99);
+  const auto f = [&] {
+    reference::relu_forward(y.data(), x.data(), x.size());
+    return dot(y, dy);
+  };
+  f();
+  reference::relu_backward(dx.data(), dy.data(), y.data(), x.size());
+  EXPECT_TRUE(is_near(dx, differences(x, f), kTolerance));
+}
+
+TEST(ReferenceRelu, ZeroHasNoGradientAndNanStays) {
+  const Values x{0, -1, NAN};
+  const Values dy{5, 5, 5};
+  Values y(3), dx(3);
+  reference::relu_forward(y.data(), x.data(), 3);
+  reference::relu_backward(dx.data(), dy.data(), y.data(), 3);
+  EXPECT_EQ(y[0], 0);
+  EXPECT_EQ(y[1], 0);
+  EXPECT_TRUE(std::isnan(y[2]));
+  EXPECT_EQ(dx[0], 0);
+  EXPECT_EQ(dx[1], 0);
+}
+
+TEST(ReferenceLoss, GradientAgreesWithDifferences) {
+  Random random(35);
+  for (const int n : {1, 2, 5}) {
+    Values logits = random.reals(size_t(n) * kClasses, -4, 4);
+    std::vector<uint8_t> labels;
+    for (int s = 0; s < n; ++s) labels.push_back(static_cast<uint8_t>(random.between(0, 9)));
+    const auto mean_loss = [&] {
+      double loss = 0;
+      for (int s = 0; s < n; ++s) {
+        double sum = 0;
+        for (int c = 0; c < kClasses; ++c) sum += std::exp(logits[size_t(s * kClasses + c)]);
+        loss += std::log(sum) - logits[size_t(s * kClasses + labels[size_t(s)])];
+      }
+      return loss / n;
+    };
+    Values gradient = logits;
+    int64_t correct = -1;
+    const double loss =
+        reference::softmax_cross_entropy(gradient.data(), &correct, labels.data(), n);
+    EXPECT_TRUE(std::abs(loss / n - mean_loss()) <= 1e-14 * loss);
+    EXPECT_TRUE(is_near(gradient, differences(logits, mean_loss), kTolerance));
+  }
+}
+
+TEST(ReferenceLoss, LargeLogitsAndTies) {
+  Values logits(3 * kClasses, 0.0);
+  logits[2] = 1000;                 // sample 0: certain and right
+  logits[kClasses + 4] = 1000;      // sample 1: certain and wrong
+  const uint8_t labels[]{2, 3, 1};  // sample 2: all equal, the first counts
+  int64_t correct = -1;
+  const double loss = reference::softmax_cross_entropy(logits.data(), &correct, labels, 3);
+  EXPECT_TRUE(std::abs(loss - (1000 + std::log(10.0))) <= 1e-12 * loss);
+  EXPECT_EQ(correct, 1);
+  EXPECT_TRUE(std::abs(logits[kClasses + 4] - 1.0 / 3) <= 1e-15);
+  EXPECT_TRUE(std::abs(logits[kClasses + 3] + 1.0 / 3) <= 1e-15);
+}
+
+// torch.optim.SGD([w], lr=0.1, momentum=0.9, weight_decay=0.01) by hand.
+TEST(ReferenceSgd, TwoStepsAsPyTorch) {
+  double w = 1;
+  double v = 0;
+  double g = 0.5;
+  reference::sgd(&w, &v, &g, 1, 0.1, 0.9, 0.01);
+  EXPECT_DOUBLE_EQ(v, 0.51);
+  EXPECT_DOUBLE_EQ(w, 0.949);
+  g = -0.2;
+  reference::sgd(&w, &v, &g, 1, 0.1, 0.9, 0.01);
+  EXPECT_DOUBLE_EQ(v, 0.26849);  // 0.9 * 0.51 - 0.2 + 0.00949
+  EXPECT_DOUBLE_EQ(w, 0.922151);
+}
+
+}  // namespace
+}  // namespace digitron

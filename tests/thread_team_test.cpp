@@ -1,0 +1,56 @@
+#include "host/cpu/thread_team.h"
+
+#include <gtest/gtest.h>
+
+#include <vector>
+
+namespace digitron {
+namespace {
+
+class ThreadTeamTest : public ::testing::TestWithParam<int> {};
+
+// Plain ints: the barrier alone must order the threads' reads and writes.
+TEST_P(ThreadTeamTest, NoneLeavesTheBarrierBeforeAllHaveCome) {
+  constexpr int kRounds = 200;
+  ThreadTeam team(GetParam());
+  std::vector<int> round_of(size_t(team.size()));
+  std::vector<int> early(size_t(team.size()));
+  team.run([&](int thread) {
+    for (int round = 1; round <= kRounds; ++round) {
+      round_of[size_t(thread)] = round;
+      team.barrier();
+      for (const int other : round_of) early[size_t(thread)] += other != round;
+      team.barrier();
+    }
+  });
+  EXPECT_EQ(early, std::vector<int>(size_t(team.size())));
+  EXPECT_EQ(round_of, std::vector<int>(size_t(team.size()), kRounds));
+}
+
+TEST_P(ThreadTeamTest, RunsEveryThreadOnceAndWaitsForAll) {
+  ThreadTeam team(GetParam());
+  ASSERT_EQ(team.size(), GetParam());
+  std::vector<int> calls(size_t(team.size()));
+  for (int run = 1; run <= 200; ++run) {
+    team.run([&](int thread) { ++calls[size_t(thread)]; });
+    ASSERT_EQ(calls, std::vector<int>(size_t(team.size()), run));
+  }
+}
+
+TEST_P(ThreadTeamTest, TheCallerIsThreadZero) {
+  ThreadTeam team(GetParam());
+  std::vector<std::thread::id> ids(size_t(team.size()));
+  team.run([&](int thread) { ids[size_t(thread)] = std::this_thread::get_id(); });
+  EXPECT_EQ(ids[0], std::this_thread::get_id());
+  for (size_t i = 1; i < ids.size(); ++i) EXPECT_NE(ids[i], ids[0]);
+}
+
+TEST_P(ThreadTeamTest, EndsWithoutHavingRun) {
+  for (int i = 0; i < 50; ++i) ThreadTeam team(GetParam());
+}
+
+// More threads than cores included.
+INSTANTIATE_TEST_SUITE_P(Sizes, ThreadTeamTest, ::testing::Values(1, 2, 3, 8, 17));
+
+}  // namespace
+}  // namespace digitron
