@@ -67,6 +67,20 @@ def read_mnist(directory, split):
     return x, torch.from_numpy(labels.astype(np.int64))
 
 
+def relative(value, reference):
+    return float(np.linalg.norm(np.subtract(value, reference)) / np.linalg.norm(reference))
+
+
+def distance(trace, weights, reference, reference_weights):
+    """How far a training is from another: of the first 100 steps' losses the farthest, the mean
+    loss, and of the final tensors the farthest; all relative."""
+    steps = zip(trace["losses"][:100], reference["losses"][:100])
+    return {"step losses": max(relative(a, b) for a, b in steps),
+            "mean loss": relative(trace["mean_loss"], reference["mean_loss"]),
+            "weights": max(relative(weights[name], tensor)
+                           for name, tensor in reference_weights.items())}
+
+
 def write_safetensors(path, tensors):
     """tensors: name -> float32 tensor. https://github.com/huggingface/safetensors#format"""
     header, end = {}, 0
