@@ -4,6 +4,7 @@
 #include <array>
 #include <cctype>
 #include <charconv>
+#include <iterator>
 
 #include "host/error.h"
 #include "host/plan.h"
@@ -171,6 +172,7 @@ Model custom_mlp() {
 
 std::vector<std::string> model_names() {
   std::vector<std::string> names;
+  names.reserve(std::size(kModels));
   for (const NamedModel& known : kModels) names.emplace_back(known.id);
   return names;
 }

@@ -39,8 +39,8 @@ class Permutation {
     const uint32_t mask = (1u << half_bits_) - 1;
     uint32_t left = value >> half_bits_;
     uint32_t right = value & mask;
-    for (uint32_t round = 0; round < kRounds; ++round) {
-      uint32_t mixed = (right ^ keys_[round]) * 0x9E3779B1u;
+    for (const uint32_t key : keys_) {
+      uint32_t mixed = (right ^ key) * 0x9E3779B1u;
       mixed = (mixed ^ (mixed >> 15)) * 0x85EBCA77u;
       const uint32_t next = left ^ ((mixed ^ (mixed >> 13)) & mask);
       left = right;

@@ -1,4 +1,4 @@
-#include "host/atomic_file.h"
+#include "host/run/atomic_file.h"
 
 #include <gmock/gmock.h>
 #include <sys/resource.h>

@@ -1,10 +1,10 @@
 // Whatever is wrong with what the program is given, it says so in one line, and leaves files alone.
 #include <cstring>
 
+#include "host/data/png_image.h"
 #include "host/model.h"
 #include "host/plan.h"
-#include "host/png_image.h"
-#include "host/safetensors.h"
+#include "host/run/safetensors.h"
 #include "tests/program_fixture.h"
 
 namespace digitron {

@@ -19,47 +19,95 @@ constexpr double kTolerance = 3e-6;
 // One convolution over an input whose border is part of it, of which rows [first, first + rows) of
 // the output are made.
 struct Case {
-  Conv2d conv;
+  Window window;
   Shape in;
   Shape out;
   int first;
   int rows;
 
-  Window window() const { return {conv.kernel, conv.stride}; }
-  size_t weights() const { return size_t(out.channels) * in.channels * conv.kernel * conv.kernel; }
+  Shape taps() const { return {in.channels, window.rows, window.columns}; }
+  size_t weights() const { return size_t(out.channels) * taps().count(); }
+  Shape part() const { return {out.channels, rows, out.width}; }
 };
 
-Case make_case(int channels, int height, int width, const Conv2d& conv, int first, int rows) {
-  const Shape in{channels, height, width};
-  return {conv, in, output_shape(conv, in), first, rows};
-}
-
 std::ostream& operator<<(std::ostream& out, const Case& c) {
-  return out << to_text(Layer(c.conv)) << " of " << c.in.channels << "x" << c.in.height << "x"
-             << c.in.width << ", rows " << c.first << " + " << c.rows;
+  return out << c.window.rows << "x" << c.window.columns << " stride " << c.window.stride << ", "
+             << c.in.channels << "x" << c.in.height << "x" << c.in.width << " -> " << c.out.channels
+             << ", rows " << c.first << " + " << c.rows;
 }
 
-Case random_case(Random& random, int kernel, int stride) {
-  const auto side = [&](int outputs) {
-    return kernel + stride * (outputs - 1) + random.between(0, stride - 1);
+Case make_case(const Shape& in, int out_channels, const Window& window, int first, int rows) {
+  return {window,
+          in,
+          {out_channels, (in.height - window.rows) / window.stride + 1,
+           (in.width - window.columns) / window.stride + 1},
+          first,
+          rows};
+}
+
+// The input may be larger than what the outputs need.
+Case random_case(Random& random, const Window& window) {
+  const auto side = [&](int kernel, int outputs) {
+    return kernel + window.stride * (outputs - 1) + random.between(0, window.stride - 1);
   };
-  const int rows_out = random.between(1, 7);
-  const int first = random.between(0, rows_out - 1);
-  return make_case(random.between(1, 9), side(rows_out), side(random.between(1, 18)),
-                   {random.between(1, 19), kernel, stride, 0}, first,
-                   random.between(1, rows_out - first));
+  const int height = random.between(1, 7);
+  const int first = random.between(0, height - 1);
+  const Shape in{random.between(1, 9), side(window.rows, height),
+                 side(window.columns, random.between(1, 18))};
+  return make_case(in, random.between(1, 19), window, first, random.between(1, height - first));
 }
 
 std::vector<Case> cases() {
   Random random(51);
-  std::vector<Case> result{make_case(1, 32, 32, {6, 5}, 0, 28),  // LeNet-5's own
-                           make_case(6, 14, 14, {16, 5}, 0, 10),
-                           make_case(6, 14, 14, {16, 5}, 4, 2),
-                           make_case(1, 28, 28, {10, 28}, 0, 1)};
-  for (int kernel = 1; kernel <= 7; ++kernel)
-    for (int stride = 1; stride <= 3; ++stride)
-      for (int i = 0; i < 5; ++i) result.push_back(random_case(random, kernel, stride));
+  std::vector<Case> result{make_case({1, 32, 32}, 6, {5, 5, 1}, 0, 28),  // LeNet-5's own
+                           make_case({6, 14, 14}, 16, {5, 5, 1}, 0, 10),
+                           make_case({6, 14, 14}, 16, {5, 5, 1}, 4, 2),
+                           make_case({1, 28, 28}, 10, {28, 28, 1}, 0, 1)};
+  for (int kernel = 1; kernel <= 7; ++kernel) {
+    for (int stride = 1; stride <= 3; ++stride) {
+      const int other = random.between(1, 7);
+      for (int i = 0; i < 3; ++i) result.push_back(random_case(random, {kernel, kernel, stride}));
+      result.push_back(random_case(random, {kernel, other, stride}));
+      result.push_back(random_case(random, {1, kernel, stride}));
+      result.push_back(random_case(random, {kernel, 1, stride}));
+    }
+  }
   return result;
+}
+
+// `values` (planes, from) in the corner of zeros (planes, to), or the corner alone.
+Values resized(const Values& values, const Shape& from, const Shape& to) {
+  const size_t planes = values.size() / size_t(from.height * from.width);
+  Values result(planes * size_t(to.height * to.width));
+  for (size_t plane = 0; plane < planes; ++plane)
+    for (int y = 0; y < std::min(from.height, to.height); ++y)
+      for (int x = 0; x < std::min(from.width, to.width); ++x)
+        result[(plane * size_t(to.height) + size_t(y)) * size_t(to.width) + size_t(x)] =
+            values[(plane * size_t(from.height) + size_t(y)) * size_t(from.width) + size_t(x)];
+  return result;
+}
+
+// The reference has square kernels only: the same convolution with zeros for the taps that a narrow
+// one lacks, over an input that is larger by as much.
+struct SquareCase {
+  explicit SquareCase(const Case& c)
+      : conv{c.out.channels, std::max(c.window.rows, c.window.columns), c.window.stride, 0},
+        in{c.in.channels, c.in.height + conv.kernel - c.window.rows,
+           c.in.width + conv.kernel - c.window.columns},
+        taps{c.in.channels, conv.kernel, conv.kernel} {}
+
+  Conv2d conv;
+  Shape in;
+  Shape taps;
+};
+
+Values expected_output(const Case& c, const Values& x, const Values& w, const Values& b) {
+  const SquareCase square(c);
+  Values y(size_t(kLanes) * c.out.count());
+  reference::conv_forward(y.data(), resized(x, c.in, square.in).data(),
+                          resized(w, c.taps(), square.taps).data(), b.data(), square.conv,
+                          square.in, c.out, kLanes);
+  return y;
 }
 
 class CpuConv : public testing::CpuKernelsTest {};
@@ -67,22 +115,21 @@ class CpuConv : public testing::CpuKernelsTest {};
 TEST_P(CpuConv, Forward) {
   Random random(52);
   for (const Case& c : cases()) {
-    LaneTensor x(c.in, random);
+    LaneTensor x(c.in, random), y(c.part());
     Guarded<float> w(c.weights(), random), b(size_t(c.out.channels), random);
     const bool relu = random.chance(50);
-    Values expected(size_t(kLanes) * c.out.count());
-    reference::conv_forward(expected.data(), x.values().data(), w.values().data(),
-                            b.values().data(), c.conv, c.in, c.out, kLanes);
-    LaneTensor y({c.out.channels, c.rows, c.out.width});
-    kernels_.conv_forward(y.view(), x.view(), w.data(), b.data(), c.window(), c.first, relu);
-    Values made;
+    const bool bias = random.chance(70);
+    if (!bias) std::fill_n(b.data(), b.size(), 0.0f);
+    kernels_.conv_forward(y.view(), x.view(), w.data(), bias ? b.data() : nullptr, c.window,
+                          c.first, relu);
+    Values expected;
     size_t index = 0;
-    for (const double value : expected) {
+    for (const double value : expected_output(c, x.values(), w.values(), b.values())) {
       const int row = static_cast<int>(index++ / size_t(c.out.width) % size_t(c.out.height));
       if (row < c.first || row >= c.first + c.rows) continue;
-      made.push_back(relu ? std::max(0.0, value) : value);
+      expected.push_back(relu ? std::max(0.0, value) : value);
     }
-    EXPECT_TRUE(is_near(y.values(), made, kTolerance)) << c;
+    EXPECT_TRUE(is_near(y.values(), expected, kTolerance)) << c;
     EXPECT_TRUE(y.intact()) << c;
   }
 }
@@ -104,18 +151,21 @@ struct Gradients {
 };
 
 // The reference's, one sample at a time.
-Gradients expected_gradients(const Case& c, const Values& dy_rows, const Values& x,
-                             const Values& w) {
+Gradients expected_gradients(const Case& c, const Values& dy_rows, const Values& x_values,
+                             const Values& w_values) {
+  const SquareCase square(c);
   const Values dy = in_whole_output(dy_rows, c);
-  Gradients result{Values(x.size()), Values(kLanes * w.size())};
-  Values dw(w.size()), db(size_t(c.out.channels));
+  const Values x = resized(x_values, c.in, square.in);
+  const Values w = resized(w_values, c.taps(), square.taps);
+  Values dx(x.size()), dw(w.size()), db(size_t(c.out.channels)), dw_lanes(kLanes * c.weights());
   for (size_t n = 0; n < kLanes; ++n) {
-    reference::conv_backward(&result.dx[n * size_t(c.in.count())], dw.data(), db.data(),
-                             &dy[n * size_t(c.out.count())], &x[n * size_t(c.in.count())], w.data(),
-                             c.conv, c.in, c.out, 1);
-    for (size_t i = 0; i < dw.size(); ++i) result.dw_lanes[i * kLanes + n] = dw[i];
+    const size_t sample = n * size_t(square.in.count());
+    reference::conv_backward(&dx[sample], dw.data(), db.data(), &dy[n * size_t(c.out.count())],
+                             &x[sample], w.data(), square.conv, square.in, c.out, 1);
+    const Values taps = resized(dw, square.taps, c.taps());
+    for (size_t i = 0; i < taps.size(); ++i) dw_lanes[i * kLanes + n] = taps[i];
   }
-  return result;
+  return {resized(dx, square.in, c.in), dw_lanes};
 }
 
 Values sum(Values a, const Values& b) {
@@ -126,14 +176,14 @@ Values sum(Values a, const Values& b) {
 TEST_P(CpuConv, Backward) {
   Random random(53);
   for (const Case& c : cases()) {
-    LaneTensor x(c.in, random), dx(c.in, random), dy({c.out.channels, c.rows, c.out.width}, random);
+    LaneTensor x(c.in, random), dx(c.in, random), dy(c.part(), random);
     Guarded<float> w(c.weights(), random), dw_lanes(c.weights() * kLanes, random);
     const Gradients made = expected_gradients(c, dy.values(), x.values(), w.values());
-    const Values expected_dx = sum(made.dx, dx.values());
     const bool add = random.chance(50);
     const Values expected_dw = add ? sum(made.dw_lanes, dw_lanes.values()) : made.dw_lanes;
-    kernels_.conv_backward_weights(dw_lanes.data(), dy.view(), x.view(), c.window(), c.first, add);
-    kernels_.conv_backward_input(dx.view(), dy.view(), w.data(), c.window(), c.first);
+    const Values expected_dx = sum(made.dx, dx.values());
+    kernels_.conv_backward_weights(dw_lanes.data(), dy.view(), x.view(), c.window, c.first, add);
+    kernels_.conv_backward_input(dx.view(), dy.view(), w.data(), c.window, c.first);
     EXPECT_TRUE(is_near(dw_lanes.values(), expected_dw, kTolerance)) << c;
     EXPECT_TRUE(is_near(dx.values(), expected_dx, kTolerance)) << c;
     EXPECT_TRUE(dw_lanes.intact()) << c;

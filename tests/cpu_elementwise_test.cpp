@@ -130,7 +130,8 @@ TEST_P(CpuElementwise, MaxPoolForward) {
     const bool relu = trial % 2;
     LaneTensor x = coarse_tensor(in, random), y(out);
     WinnerTable winners(out);
-    kernels_.maxpool_forward(y.view(), winners.view(), x.view(), {pool.kernel, pool.stride}, relu);
+    kernels_.maxpool_forward(y.view(), winners.view(), x.view(), nullptr,
+                             {pool.kernel, pool.kernel, pool.stride}, relu);
     Values expected(size_t(kLanes) * out.count());
     std::vector<size_t> winner(expected.size());
     reference::maxpool_forward(expected.data(), winner.data(), x.values().data(), pool, in, out,
@@ -185,7 +186,8 @@ TEST_P(CpuElementwise, MaxPoolBackwardAdds) {
     WinnerTable winners(out);
     draw_winners(winners, pool.kernel, random);
     const Values expected = routed(dx.values(), dy.values(), winners, pool, in);
-    kernels_.maxpool_backward_add(dx.view(), dy.view(), winners.view(), {pool.kernel, pool.stride});
+    kernels_.maxpool_backward_add(dx.view(), dy.view(), winners.view(),
+                                  {pool.kernel, pool.kernel, pool.stride});
     EXPECT_TRUE(is_near(dx.values(), expected, 1e-6)) << to_text(Layer(pool));
     EXPECT_TRUE(dx.intact());
   }
@@ -202,7 +204,7 @@ TEST_P(CpuElementwise, MaxPoolBackwardOverwrites) {
     draw_winners(winners, kernel, random);
     const Values zeros(size_t(kLanes) * in.count());
     const Values expected = routed(zeros, dy.values(), winners, {kernel, kernel}, in);
-    kernels_.maxpool_backward(dx.view(), dy.view(), winners.view(), {kernel, kernel});
+    kernels_.maxpool_backward(dx.view(), dy.view(), winners.view(), {kernel, kernel, kernel});
     EXPECT_EQ(dx.values(), expected) << kernel;
     EXPECT_TRUE(dx.intact());
   }

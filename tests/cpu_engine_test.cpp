@@ -1,4 +1,4 @@
-#include "host/cpu_engine.h"
+#include "host/cpu/engine.h"
 
 #include <gmock/gmock.h>
 
@@ -109,6 +109,22 @@ TEST_P(CpuEngineTest, LossesFollowTheReference) {
     }
     EXPECT_TRUE(is_near(engine.parameters(), reference.parameters(), 1e-5)) << model.id;
     EXPECT_TRUE(is_near(engine.momentum(), reference.momentum(), 1e-4)) << model.id;
+  }
+}
+
+// Linear layers take a batch in strips of kStripBlocks blocks, and update at the last one.
+TEST_P(CpuEngineTest, LargeBatchesFollowTheReference) {
+  for (const char* text : {"fc 33, relu, fc 10", "conv 2x5 stride 3, fc 21, fc 10"}) {
+    const Plan plan = make_plan(parse_model(text), 300);
+    CpuEngine engine(plan, 2, kernels_);
+    ReferenceEngine<double> reference(plan);
+    for (Engine* each : std::initializer_list<Engine*>{&engine, &reference}) {
+      prepare(*each);
+      each->load(random_dataset(590, 4), test_);
+      each->train(1, 0, 2);
+    }
+    EXPECT_TRUE(is_near(engine.parameters(), reference.parameters(), 1e-5)) << text;
+    EXPECT_TRUE(is_near(engine.momentum(), reference.momentum(), 1e-4)) << text;
   }
 }
 

@@ -4,7 +4,7 @@
 
 #include <numeric>
 
-#include "host/cpu_engine.h"
+#include "host/cpu/engine.h"
 #include "host/reference_engine.h"
 #include "tests/cpu_testing.h"
 #include "tests/random_model.h"

@@ -33,21 +33,60 @@ std::vector<Size> sizes() {
 
 class CpuLinear : public testing::CpuKernelsTest {};
 
+// Blocks of (count, kLanes) with guards between them, in the reference's order: one sample a row.
+class Blocks {
+ public:
+  Blocks(int blocks, int count, std::ptrdiff_t stride)
+      : blocks_(blocks), count_(count), stride_(stride), memory_(size_t(blocks * stride)) {}
+  Blocks(int blocks, int count, std::ptrdiff_t stride, Random& random)
+      : Blocks(blocks, count, stride) {
+    for (int b = 0; b < blocks_; ++b)
+      for (int i = 0; i < count_ * kLanes; ++i) {
+        memory_[size_t(b * stride_ + i)] = static_cast<float>(random.real(-1, 1));
+      }
+  }
+
+  float* data() { return memory_.data(); }
+  Values rows() {
+    Values result;
+    for (int b = 0; b < blocks_; ++b) {
+      const float* block = data() + b * stride_;
+      const Values samples = transposed({block, block + count_ * kLanes}, count_);
+      result.insert(result.end(), samples.begin(), samples.end());
+    }
+    return result;
+  }
+  bool intact() {
+    for (std::ptrdiff_t i = 0; i < blocks_ * stride_; ++i) {
+      if (i % stride_ >= count_ * kLanes && !memory_.is_guard(memory_[size_t(i)])) return false;
+    }
+    return memory_.intact();
+  }
+
+ private:
+  int blocks_, count_;
+  std::ptrdiff_t stride_;
+  Guarded<float> memory_;
+};
+
 TEST_P(CpuLinear, Forward) {
   Random random(62);
   for (const Size& size : sizes()) {
     const auto [inputs, outputs] = size;
-    Guarded<float> x(size_t(inputs) * kLanes, random), w(size_t(outputs) * inputs, random),
-        b(size_t(outputs), random), y(size_t(outputs) * kLanes);
-    for (const bool relu : {false, true}) {
-      Values expected(y.size());
-      reference::linear_forward(expected.data(), transposed(x.values(), inputs).data(),
-                                w.values().data(), b.values().data(), inputs, outputs, kLanes);
+    for (int blocks = 1; blocks <= kGroupBlocks; ++blocks) {
+      const std::ptrdiff_t stride = (std::max(inputs, outputs) + random.between(0, 3)) * kLanes;
+      Blocks x(blocks, inputs, stride, random), y(blocks, outputs, stride);
+      Guarded<float> w(size_t(outputs) * inputs, random), b(size_t(outputs), random);
+      const bool relu = random.chance(50);
+      Values expected(size_t(blocks) * kLanes * outputs);
+      reference::linear_forward(expected.data(), x.rows().data(), w.values().data(),
+                                b.values().data(), inputs, outputs, blocks * kLanes);
       if (relu) {
         for (double& value : expected) value = std::max(value, 0.0);
       }
-      kernels_.linear_forward(y.data(), x.data(), w.data(), b.data(), inputs, outputs, relu);
-      EXPECT_TRUE(is_near(transposed(y.values(), outputs), expected, kTolerance)) << size;
+      kernels_.linear_forward(y.data(), x.data(), stride, blocks, w.data(), b.data(), inputs,
+                              outputs, relu);
+      EXPECT_TRUE(is_near(y.rows(), expected, kTolerance)) << size << ", " << blocks << " blocks";
       EXPECT_TRUE(y.intact()) << size;
     }
   }
@@ -57,16 +96,20 @@ TEST_P(CpuLinear, BackwardInput) {
   Random random(63);
   for (const Size& size : sizes()) {
     const auto [inputs, outputs] = size;
-    Guarded<float> dy(size_t(outputs) * kLanes, random), w(size_t(outputs) * inputs, random),
-        dx(size_t(inputs) * kLanes);
-    const Values x(dx.size());
-    Values expected(dx.size()), dw(w.size()), db(size_t(outputs), 0.0);
-    reference::linear_backward(expected.data(), dw.data(), db.data(),
-                               transposed(dy.values(), outputs).data(), x.data(), w.values().data(),
-                               inputs, outputs, kLanes);
-    kernels_.linear_backward_input(dx.data(), dy.data(), w.data(), inputs, outputs);
-    EXPECT_TRUE(is_near(transposed(dx.values(), inputs), expected, kTolerance)) << size;
-    EXPECT_TRUE(dx.intact()) << size;
+    for (int blocks = 1; blocks <= kGroupBlocks; ++blocks) {
+      const std::ptrdiff_t dx_stride = (inputs + random.between(0, 3)) * kLanes;
+      const std::ptrdiff_t dy_stride = (outputs + random.between(0, 3)) * kLanes;
+      Blocks dx(blocks, inputs, dx_stride), dy(blocks, outputs, dy_stride, random);
+      Guarded<float> w(size_t(outputs) * inputs, random);
+      Values expected(size_t(blocks) * kLanes * inputs), dw(w.size()), db(size_t(outputs), 0.0);
+      const Values x(expected.size());
+      reference::linear_backward(expected.data(), dw.data(), db.data(), dy.rows().data(), x.data(),
+                                 w.values().data(), inputs, outputs, blocks * kLanes);
+      kernels_.linear_backward_input(dx.data(), dx_stride, dy.data(), dy_stride, blocks, w.data(),
+                                     inputs, outputs);
+      EXPECT_TRUE(is_near(dx.rows(), expected, kTolerance)) << size << ", " << blocks << " blocks";
+      EXPECT_TRUE(dx.intact()) << size;
+    }
   }
 }
 

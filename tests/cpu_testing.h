@@ -11,8 +11,8 @@
 #include <string>
 #include <vector>
 
-#include "host/aligned.h"
-#include "host/cpu_arch.h"
+#include "host/cpu/aligned.h"
+#include "host/cpu/arch.h"
 #include "host/model.h"
 #include "tests/engine_testing.h"
 

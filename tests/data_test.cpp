@@ -1,4 +1,4 @@
-#include "host/data.h"
+#include "host/data/data.h"
 
 #include <gmock/gmock.h>
 #include <spdlog/sinks/ostream_sink.h>
@@ -8,10 +8,10 @@
 #include <optional>
 #include <sstream>
 
+#include "host/data/png_image.h"
+#include "host/data/sha256.h"
+#include "host/data/synthetic.h"
 #include "host/error.h"
-#include "host/png_image.h"
-#include "host/sha256.h"
-#include "host/synthetic.h"
 #include "tests/data_testing.h"
 #include "tests/idx_files.h"
 

@@ -1,13 +1,13 @@
-#include "host/download.h"
+#include "host/data/download.h"
 
 #include <gmock/gmock.h>
 
 #include <string>
 #include <vector>
 
+#include "host/data/mnist.h"
+#include "host/data/sha256.h"
 #include "host/error.h"
-#include "host/mnist.h"
-#include "host/sha256.h"
 #include "tests/data_testing.h"
 #include "tests/idx_files.h"
 

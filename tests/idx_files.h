@@ -9,8 +9,8 @@
 #include <string>
 #include <vector>
 
+#include "host/data/idx.h"
 #include "host/dataset.h"
-#include "host/idx.h"
 #include "tests/data_testing.h"
 
 namespace digitron::testing {

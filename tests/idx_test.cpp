@@ -1,4 +1,4 @@
-#include "host/idx.h"
+#include "host/data/idx.h"
 
 #include <gmock/gmock.h>
 

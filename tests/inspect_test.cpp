@@ -1,11 +1,11 @@
-#include "host/inspect.h"
+#include "host/run/inspect.h"
 
 #include <gmock/gmock.h>
 
 #include <cmath>
 #include <numeric>
 
-#include "host/table.h"
+#include "host/run/table.h"
 
 namespace digitron {
 namespace {

@@ -1,11 +1,11 @@
-#include "host/png_dataset.h"
+#include "host/data/png_dataset.h"
 
 #include <gmock/gmock.h>
 
 #include <string>
 
+#include "host/data/png_image.h"
 #include "host/error.h"
-#include "host/png_image.h"
 #include "tests/data_testing.h"
 #include "tests/idx_files.h"
 

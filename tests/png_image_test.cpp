@@ -1,4 +1,4 @@
-#include "host/png_image.h"
+#include "host/data/png_image.h"
 
 #include <gmock/gmock.h>
 #include <png.h>

@@ -1,11 +1,11 @@
-// prepare_digit of host/png_image.h.
+// prepare_digit of host/data/png_image.h.
 #include <gmock/gmock.h>
 
 #include <cmath>
 
+#include "host/data/png_image.h"
 #include "host/dataset.h"
 #include "host/error.h"
-#include "host/png_image.h"
 #include "tests/data_testing.h"
 
 namespace digitron {

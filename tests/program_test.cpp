@@ -7,8 +7,8 @@
 #include <sstream>
 #include <thread>
 
-#include "host/png_image.h"
-#include "host/safetensors.h"
+#include "host/data/png_image.h"
+#include "host/run/safetensors.h"
 #include "tests/program_fixture.h"
 
 namespace digitron {

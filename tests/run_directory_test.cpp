@@ -1,11 +1,11 @@
-#include "host/run_directory.h"
+#include "host/run/run_directory.h"
 
 #include <gmock/gmock.h>
 
 #include <nlohmann/json.hpp>
 
-#include "host/environment.h"
 #include "host/error.h"
+#include "host/run/environment.h"
 #include "tests/data_testing.h"
 #include "tests/fake_engine.h"
 #include "tests/file_size_limit.h"

@@ -1,4 +1,4 @@
-#include "host/safetensors.h"
+#include "host/run/safetensors.h"
 
 #include <gmock/gmock.h>
 
@@ -7,8 +7,8 @@
 #include <limits>
 #include <nlohmann/json.hpp>
 
-#include "host/checkpoint.h"
 #include "host/error.h"
+#include "host/run/checkpoint.h"
 #include "tests/data_testing.h"
 
 namespace digitron {

@@ -1,4 +1,4 @@
-#include "host/sha256.h"
+#include "host/data/sha256.h"
 
 #include <gtest/gtest.h>
 

@@ -1,4 +1,4 @@
-#include "host/synthetic.h"
+#include "host/data/synthetic.h"
 
 #include <gtest/gtest.h>
 

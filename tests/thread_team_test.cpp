@@ -1,4 +1,4 @@
-#include "host/thread_team.h"
+#include "host/cpu/thread_team.h"
 
 #include <gtest/gtest.h>
 

@@ -1,4 +1,4 @@
-#include "host/train_settings.h"
+#include "host/run/train_settings.h"
 
 #include <gmock/gmock.h>
 

@@ -1,4 +1,4 @@
-#include "host/trainer.h"
+#include "host/run/trainer.h"
 
 #include <gmock/gmock.h>
 #include <spdlog/sinks/ostream_sink.h>
@@ -12,7 +12,7 @@
 #include <thread>
 
 #include "host/error.h"
-#include "host/run_directory.h"
+#include "host/run/run_directory.h"
 #include "tests/data_testing.h"
 #include "tests/fake_engine.h"
 #include "tests/file_size_limit.h"

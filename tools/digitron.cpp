@@ -8,8 +8,8 @@
 #include <exception>
 #include <new>
 
-#include "host/environment.h"
 #include "host/error.h"
+#include "host/run/environment.h"
 #include "tools/commands.h"
 
 namespace digitron {

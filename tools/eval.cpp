@@ -4,11 +4,11 @@
 #include <cstdio>
 #include <memory>
 
-#include "host/checkpoint.h"
-#include "host/data.h"
+#include "host/data/data.h"
 #include "host/devices.h"
-#include "host/inspect.h"
-#include "host/table.h"
+#include "host/run/checkpoint.h"
+#include "host/run/inspect.h"
+#include "host/run/table.h"
 #include "tools/commands.h"
 
 namespace digitron {

@@ -1,11 +1,11 @@
 // digitron inspect, digitron devices
-#include "host/inspect.h"
+#include "host/run/inspect.h"
 
 #include <cstdio>
 #include <memory>
 
 #include "host/devices.h"
-#include "host/table.h"
+#include "host/run/table.h"
 #include "tools/commands.h"
 
 namespace digitron {

@@ -4,11 +4,11 @@
 #include <cstdio>
 #include <memory>
 
-#include "host/checkpoint.h"
+#include "host/data/png_image.h"
 #include "host/devices.h"
-#include "host/inspect.h"
-#include "host/png_image.h"
-#include "host/table.h"
+#include "host/run/checkpoint.h"
+#include "host/run/inspect.h"
+#include "host/run/table.h"
 #include "tools/commands.h"
 
 namespace digitron {

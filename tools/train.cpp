@@ -4,13 +4,13 @@
 #include <memory>
 #include <nlohmann/json.hpp>
 
-#include "host/data.h"
+#include "host/data/data.h"
 #include "host/devices.h"
-#include "host/interrupt.h"
-#include "host/run_directory.h"
-#include "host/safetensors.h"
-#include "host/table.h"
-#include "host/trainer.h"
+#include "host/run/interrupt.h"
+#include "host/run/run_directory.h"
+#include "host/run/safetensors.h"
+#include "host/run/table.h"
+#include "host/run/trainer.h"
 #include "tools/commands.h"
 
 namespace digitron {

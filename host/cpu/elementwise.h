@@ -1,0 +1,231 @@
+// Everything that is not a sum of products: gather, pooling, ReLU, loss, optimiser, transposition.
+#pragma once
+
+#include "host/cpu/vector.h"
+#include "host/dataset_constants.h"
+
+namespace digitron::DIGITRON_ISA {
+
+// Calls f(y element, x element) for every vector of two tensors of one shape.
+template <class F>
+inline void for_each_vector(Tensor y, Tensor x, F f) {
+  for (int c = 0; c < y.channels; ++c)
+    for (int p = 0; p < y.height; ++p) {
+      float* y_row = y.row(c, p);
+      float* x_row = x.row(c, p);
+      for (int i = 0; i < y.width * kLanes; i += kWidth) f(y_row + i, x_row + i);
+    }
+}
+
+inline void relu_forward(Tensor y, Tensor x) {
+  for_each_vector(y, x, [](float* to, const float* from) { store(to, relu(load(from))); });
+}
+
+inline void relu_backward(Tensor dx, Tensor dy, Tensor y) {
+  for (int c = 0; c < dx.channels; ++c)
+    for (int p = 0; p < dx.height; ++p)
+      for (int i = 0; i < dx.width * kLanes; i += kWidth)
+        store(dx.row(c, p) + i, load(y.row(c, p) + i) > 0.0f ? load(dy.row(c, p) + i) : Vec{});
+}
+
+// Calls value(channel, row, float offset in the row) and sums what it gives over all positions.
+template <class F>
+inline void sum_over_positions(float* db_lanes, Tensor shape, F value) {
+  for (int c = 0; c < shape.channels; ++c)
+    for (int lane = 0; lane < kLanes; lane += kWidth) {
+      Vec sum = {};
+      for (int p = 0; p < shape.height; ++p)
+        for (int q = 0; q < shape.width; ++q) sum += value(c, p, q * kLanes + lane);
+      store(db_lanes + c * kLanes + lane, sum);
+    }
+}
+
+inline void sum_positions(float* db_lanes, Tensor dy) {
+  sum_over_positions(db_lanes, dy, [=](int c, int p, int i) { return load(dy.row(c, p) + i); });
+}
+
+inline void sum_positive_positions(float* db_lanes, Tensor dy, Tensor y) {
+  sum_over_positions(db_lanes, dy, [=](int c, int p, int i) {
+    return load(y.row(c, p) + i) > 0.0f ? load(dy.row(c, p) + i) : Vec{};
+  });
+}
+
+// Halves each vector until one float is left, the same way for every width: lane i with lane i + 8,
+// ...
+inline void sum_lanes(float* sums, const float* lanes, int count) {
+  for (int n = 0; n < count; ++n, lanes += kLanes) {
+    float part[kLanes / 2];
+    for (int i = 0; i < 8; ++i) part[i] = lanes[i] + lanes[i + 8];
+    for (int i = 0; i < 4; ++i) part[i] += part[i + 4];
+    sums[n] = (part[0] + part[2]) + (part[1] + part[3]);
+  }
+}
+
+// ---- gather
+
+typedef uint8_t Lanes8 __attribute__((vector_size(kLanes), may_alias));
+typedef uint8_t UnalignedLanes8 __attribute__((vector_size(kLanes), may_alias, aligned(1)));
+
+inline Vec normalise(const uint8_t* bytes) {
+  constexpr float kScale = 1.0f / (255.0f * kPixelDeviation);
+  constexpr float kShift = -kPixelMean / kPixelDeviation;
+  return __builtin_convertvector(load_bytes(bytes), Vec) * kScale + kShift;
+}
+
+// 16 x 16 bytes transposed: four rounds of interleaving row i with row i + 8.
+inline void transpose_bytes(Lanes8 (&rows)[kLanes]) {
+  constexpr Lanes8 kLow = {0, 16, 1, 17, 2, 18, 3, 19, 4, 20, 5, 21, 6, 22, 7, 23};
+  constexpr Lanes8 kHigh = {8, 24, 9, 25, 10, 26, 11, 27, 12, 28, 13, 29, 14, 30, 15, 31};
+#pragma GCC unroll 4
+  for (int round = 0; round < 4; ++round) {
+    Lanes8 next[kLanes];
+    for (int i = 0; i < kLanes / 2; ++i) {
+      next[2 * i] = __builtin_shuffle(rows[i], rows[i + 8], kLow);
+      next[2 * i + 1] = __builtin_shuffle(rows[i], rows[i + 8], kHigh);
+    }
+    for (int i = 0; i < kLanes; ++i) rows[i] = next[i];
+  }
+}
+
+// Lanes from `count` on are 0, not a normalised 0.
+inline void gather(Tensor x, const uint8_t* const* images, int count) {
+  static_assert(kImagePixels % kLanes == 0);
+  for (int pixel = 0; pixel < kImagePixels; pixel += kLanes) {
+    Lanes8 rows[kLanes] = {};
+    for (int n = 0; n < count; ++n) {
+      rows[n] = *reinterpret_cast<const UnalignedLanes8*>(images[n] + pixel);
+    }
+    transpose_bytes(rows);
+    for (int i = 0; i < kLanes; ++i) {
+      const int p = (pixel + i) / kImageSide;
+      float* to = x.row(0, p) + (pixel + i - p * kImageSide) * kLanes;
+      for (int lane = 0; lane < kLanes; lane += kWidth) {
+        store(to + lane, normalise(reinterpret_cast<const uint8_t*>(&rows[i]) + lane));
+      }
+      if (count < kLanes) {
+        for (int lane = count; lane < kLanes; ++lane) to[lane] = 0.0f;
+      }
+    }
+  }
+}
+
+inline void gather_rows(float* xt, int row_floats, const uint8_t* const* images, int count,
+                        int first_pixel) {
+  const int pixels =
+      row_floats < kImagePixels - first_pixel ? row_floats : kImagePixels - first_pixel;
+  for (int n = 0; n < kLanes; ++n, xt += row_floats) {
+    for (int i = 0; i < row_floats; i += kWidth) {
+      store(xt + i, n < count && i < pixels ? normalise(images[n] + first_pixel + i) : Vec{});
+    }
+  }
+}
+
+// ---- max-pooling
+
+// Calls f(window index, element) for the elements of a window from its corner on, in row-major
+// order.
+template <int Size, class F>
+inline void for_each_in_window(float* corner, std::ptrdiff_t row_stride, int size, F f) {
+  const int k = Size ? Size : size;
+  for (int i = 0; i < k; ++i)
+    for (int j = 0; j < k; ++j) f(i * k + j, corner + i * row_stride + j * kLanes);
+}
+
+// Calls f(channel, element of y, its winners, window's corner in x) for every vector of y. Views
+// come by value, here and in what follows: a vector store may alias anything the compiler can see
+// an address of.
+template <class F>
+inline void for_each_window(Tensor y, Winners winners, Tensor x, Window window, F f) {
+  for (int c = 0; c < y.channels; ++c) {
+    uint16_t* winner = winners.data + c * winners.channel_stride;
+    for (int p = 0; p < y.height; ++p)
+      for (int q = 0; q < y.width; ++q)
+        for (int lane = 0; lane < kLanes; lane += kWidth, winner += kWidth)
+          f(c, y.row(c, p) + q * kLanes + lane, winner,
+            x.row(c, p * window.stride) + q * window.stride * kLanes + lane);
+  }
+}
+
+// Size 0 means that the window's size is read at run time.
+template <int Size>
+void maxpool_forward_sized(Tensor y, Winners winners, Tensor x, const float* b, Window window,
+                           bool rectify) {
+  for_each_window(y, winners, x, window, [=](int c, float* to, uint16_t* winner, float* corner) {
+    Vec best = load(corner);
+    IntVec index = {};
+    for_each_in_window<Size>(corner, x.row_stride, window.rows, [&](int t, float* at) {
+      const Vec value = load(at);
+      const IntVec larger = value > best;
+      best = larger ? value : best;
+      index = larger ? IntVec{} + t : index;
+    });
+    if (b) best += broadcast(b[c]);
+    if (rectify) {
+      index = best > 0.0f ? index : IntVec{} + kNoWinner;
+      best = relu(best);
+    }
+    store(to, best);
+    store_shorts(winner, index);
+  });
+}
+
+inline void maxpool_forward(Tensor y, Winners winners, Tensor x, const float* b, Window window,
+                            bool rectify) {
+  const auto sized = window.rows == 2 ? maxpool_forward_sized<2> : maxpool_forward_sized<0>;
+  sized(y, winners, x, b, window, rectify);
+}
+
+template <int Size, bool Add>
+void maxpool_backward_sized(Tensor dx, Tensor dy, Winners winners, Window window) {
+  for_each_window(
+      dy, winners, dx, window, [=](int, const float* from, uint16_t* winner, float* corner) {
+        const Vec d = load(from);
+        const IntVec index = load_shorts(winner);
+        for_each_in_window<Size>(corner, dx.row_stride, window.rows, [&](int t, float* to) {
+          const Vec routed = index == t ? d : Vec{};
+          store(to, Add ? load(to) + routed : routed);
+        });
+      });
+}
+
+inline void maxpool_backward(Tensor dx, Tensor dy, Winners winners, Window window) {
+  const auto sized =
+      window.rows == 2 ? maxpool_backward_sized<2, false> : maxpool_backward_sized<0, false>;
+  sized(dx, dy, winners, window);
+}
+
+inline void maxpool_backward_add(Tensor dx, Tensor dy, Winners winners, Window window) {
+  maxpool_backward_sized<0, true>(dx, dy, winners, window);
+}
+
+// ---- transposition
+
+// kWidth x kWidth floats: the byte transposition's scheme, log2(kWidth) rounds.
+inline void transpose_tile(Vec (&rows)[kWidth]) {
+  IntVec low, high;
+  for (int i = 0; i < kWidth; ++i) {
+    low[i] = i / 2 + i % 2 * kWidth;
+    high[i] = low[i] + kWidth / 2;
+  }
+#pragma GCC unroll 4
+  for (int step = 1; step < kWidth; step *= 2) {
+    Vec next[kWidth];
+    for (int i = 0; i < kWidth / 2; ++i) {
+      next[2 * i] = __builtin_shuffle(rows[i], rows[i + kWidth / 2], low);
+      next[2 * i + 1] = __builtin_shuffle(rows[i], rows[i + kWidth / 2], high);
+    }
+    for (int i = 0; i < kWidth; ++i) rows[i] = next[i];
+  }
+}
+
+inline void transpose(float* xt, int row_floats, const float* x, int count) {
+  for (int i = 0; i < count; i += kWidth)
+    for (int lane = 0; lane < kLanes; lane += kWidth) {
+      Vec rows[kWidth] = {};
+      for (int r = 0; r < kWidth && i + r < count; ++r) rows[r] = load(x + (i + r) * kLanes + lane);
+      transpose_tile(rows);
+      for (int n = 0; n < kWidth; ++n) store(xt + (lane + n) * row_floats + i, rows[n]);
+    }
+}
+
+}  // namespace digitron::DIGITRON_ISA

@@ -1,0 +1,211 @@
+#include "host/cpu/engine.h"
+
+#include <algorithm>
+
+#include "host/cpu/arch.h"
+#include "host/permutation.h"
+
+namespace digitron {
+
+namespace {
+
+int blocks_of(int count) {
+  return (count + kLanes - 1) / kLanes;
+}
+
+int usable_cores() {
+  return std::max(1, static_cast<int>(std::thread::hardware_concurrency()));
+}
+
+// Block b of `count` samples that lie one after another.
+BlockSamples consecutive(const uint8_t* images, const uint8_t* labels, int b, int count) {
+  BlockSamples samples;
+  samples.count = std::min(kLanes, count - b * kLanes);
+  for (int n = 0; n < samples.count; ++n) {
+    const size_t index = static_cast<size_t>(b) * kLanes + n;
+    samples.images[n] = images + index * kImagePixels;
+    samples.labels[n] = labels ? labels[index] : 0;
+  }
+  return samples;
+}
+
+}  // namespace
+
+CpuEngine::CpuEngine(const Plan& plan, int threads, const CpuKernels& kernels)
+    : plan_(plan),
+      layout_(make_cpu_layout(plan)),
+      kernels_(kernels),
+      parameters_(make_aligned<float>(plan.parameter_floats)),
+      momentum_(make_aligned<float>(plan.parameter_floats)),
+      gradients_(make_aligned<float>(plan.parameter_floats)),
+      batch_(layout_, blocks_of(plan.batch)),
+      samples_(blocks_of(plan.batch)),
+      losses_(blocks_of(plan.batch)),
+      team_(threads) {
+  for (int thread = 0; thread < threads; ++thread) memory_.emplace_back(layout_);
+}
+
+std::string CpuEngine::description() const {
+  const int threads = team_.size();
+  return std::string("CPU, ") + kernels_.name + ", " + std::to_string(threads) +
+         (threads == 1 ? " thread" : " threads");
+}
+
+void CpuEngine::load(std::shared_ptr<const Dataset> train, std::shared_ptr<const Dataset> test) {
+  train_ = std::move(train);
+  test_ = std::move(test);
+}
+
+void CpuEngine::set_parameters(std::span<const float> parameters) {
+  std::copy(parameters.begin(), parameters.end(), parameters_.get());
+}
+
+std::vector<float> CpuEngine::parameters() const {
+  return {parameters_.get(), parameters_.get() + plan_.parameter_floats};
+}
+
+void CpuEngine::set_momentum(std::span<const float> momentum) {
+  std::copy(momentum.begin(), momentum.end(), momentum_.get());
+}
+
+std::vector<float> CpuEngine::momentum() const {
+  return {momentum_.get(), momentum_.get() + plan_.parameter_floats};
+}
+
+// Calls f(first block, how many) for a thread's share of the blocks, group by group.
+template <class F>
+void CpuEngine::for_each_group(int thread, int blocks, const F& f) const {
+  const Range mine = share(blocks, thread, team_.size());
+  for (int b = mine.first; b < mine.last; b += layout_.group_blocks) {
+    f(b, std::min(layout_.group_blocks, mine.last - b));
+  }
+}
+
+// Phase one of a step: the blocks of a batch of `count` samples. Which thread takes which is fixed,
+// so that a block's memory stays in one core's cache.
+void CpuEngine::forward_backward(int thread, int count) {
+  BlockPass pass(layout_, kernels_, parameters_.get(), memory_[thread]);
+  for_each_group(thread, blocks_of(count), [&](int b, int blocks) {
+    pass.train(std::span(losses_).subspan(b, blocks), std::span(samples_).subspan(b, blocks),
+               batch_, b, count);
+  });
+}
+
+Metrics CpuEngine::sum_losses(int count) const {
+  Metrics metrics;
+  metrics.count = count;
+  for (int n = 0; n < count; ++n) {
+    metrics.loss_sum += losses_[n / kLanes].loss[n % kLanes];
+    metrics.correct += losses_[n / kLanes].correct[n % kLanes];
+  }
+  return metrics;
+}
+
+std::vector<Metrics> CpuEngine::train(int epoch, int first, int last) {
+  const Dataset& data = *train_;
+  const Permutation permutation(order_.seed, static_cast<uint32_t>(epoch),
+                                static_cast<uint32_t>(data.count()), order_.shuffle);
+  std::vector<Metrics> steps(std::max(0, last - first));
+  team_.run([&](int thread) {
+    for (int step = first; step < last; ++step) {
+      const int begin = step * plan_.batch;
+      const int count = std::min(plan_.batch, data.count() - begin);
+      const Range mine = share(blocks_of(count), thread, team_.size());
+      for (int b = mine.first; b < mine.last; ++b) {
+        BlockSamples& samples = samples_[b];
+        samples.count = std::min(kLanes, count - b * kLanes);
+        for (int n = 0; n < samples.count; ++n) {
+          const size_t index = permutation(static_cast<uint32_t>(begin + b * kLanes + n));
+          samples.images[n] = data.images.data() + index * kImagePixels;
+          samples.labels[n] = data.labels[index];
+        }
+      }
+      forward_backward(thread, count);
+      team_.barrier();
+      if (thread == 0) steps[step - first] = sum_losses(count);
+      make_gradients(thread, blocks_of(count), true);
+      team_.barrier();
+    }
+  });
+  return steps;
+}
+
+std::vector<float> CpuEngine::gradients(std::span<const uint8_t> images,
+                                        std::span<const uint8_t> labels) {
+  const int count = static_cast<int>(labels.size());
+  for (int b = 0; b < blocks_of(count); ++b) {
+    samples_[b] = consecutive(images.data(), labels.data(), b, count);
+  }
+  team_.run([&](int thread) {
+    forward_backward(thread, count);
+    team_.barrier();
+    make_gradients(thread, blocks_of(count), false);
+  });
+  return {gradients_.get(), gradients_.get() + plan_.parameter_floats};
+}
+
+// Takes images forward in blocks; take(pass, k, b, samples) reads the result of block b off the
+// pass, where it is the k-th of its group.
+template <class Take>
+void CpuEngine::forward_blocks(int count, const uint8_t* images, const uint8_t* labels,
+                               const Take& take) {
+  team_.run([&](int thread) {
+    BlockPass pass(layout_, kernels_, parameters_.get(), memory_[thread]);
+    for_each_group(thread, blocks_of(count), [&](int first, int blocks) {
+      BlockSamples samples[kGroupBlocks];
+      for (int k = 0; k < blocks; ++k) {
+        samples[k] = consecutive(images, labels, first + k, count);
+      }
+      pass.forward(std::span(samples).first(static_cast<size_t>(blocks)));
+      for (int k = 0; k < blocks; ++k) take(pass, k, first + k, samples[k]);
+    });
+  });
+}
+
+Metrics CpuEngine::evaluate(Split split) {
+  const Dataset& data = split == Split::kTrain ? *train_ : *test_;
+  std::vector<Metrics> parts(blocks_of(data.count()));
+  forward_blocks(data.count(), data.images.data(), data.labels.data(),
+                 [&](BlockPass& pass, int k, int b, const BlockSamples& samples) {
+                   BlockLosses losses;
+                   pass.loss(losses, samples, k);
+                   for (int n = 0; n < samples.count; ++n) {
+                     parts[b] += {losses.loss[n], losses.correct[n], 1};
+                   }
+                 });
+  Metrics total;
+  for (const Metrics& part : parts) total += part;
+  return total;
+}
+
+std::vector<float> CpuEngine::predict(std::span<const uint8_t> images) {
+  const int count = static_cast<int>(images.size() / kImagePixels);
+  std::vector<float> logits(static_cast<size_t>(count) * kClasses);
+  forward_blocks(count, images.data(), nullptr,
+                 [&](BlockPass& pass, int k, int b, const BlockSamples& samples) {
+                   const float* logits_of_block = pass.logits(k);
+                   for (int n = 0; n < samples.count; ++n) {
+                     float* row = logits.data() + (static_cast<size_t>(b) * kLanes + n) * kClasses;
+                     for (int c = 0; c < kClasses; ++c) row[c] = logits_of_block[c * kLanes + n];
+                   }
+                 });
+  return logits;
+}
+
+std::unique_ptr<Engine> make_cpu_engine(const Plan& plan, int threads) {
+  return std::make_unique<CpuEngine>(plan, threads > 0 ? threads : usable_cores(),
+                                     *runnable_cpu_kernels().front());
+}
+
+std::vector<DeviceReport> cpu_devices() {
+  std::string sets;
+  for (const CpuKernels* kernels : runnable_cpu_kernels()) {
+    sets += (sets.empty() ? "" : ", ") + std::string(kernels->name);
+  }
+  return {{"cpu",
+           std::to_string(usable_cores()) + " cores, " + runnable_cpu_kernels().front()->name +
+               " kernels (this machine runs " + sets + ")",
+           true}};
+}
+
+}  // namespace digitron

@@ -1,0 +1,136 @@
+// The CPU engine's kernels behind one table of functions, so that the same sources, compiled once
+// per instruction set, live in one binary and the machine chooses at run time.
+//
+// Layout. A block is kLanes samples. A tensor of a block is stored (channels, rows, columns,
+// kLanes): one SIMD lane per sample, so every multiply-add is a full vector whatever the channel
+// count, weights are broadcast scalars, and pooling is a compare and select. Tensors that a padded
+// convolution reads have a border of zeros; a Tensor's pointer is at its first element inside the
+// border. Strides are in floats. Pointers to lanes are 64-byte aligned.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+
+namespace digitron {
+
+inline constexpr int kLanes = 16;
+
+// Linear layers take this many blocks at once, so that a weight once broadcast is used as often.
+inline constexpr int kGroupBlocks = 2;
+
+// A view of one block's tensor: (channels, height, width, kLanes).
+struct Tensor {
+  float* data = nullptr;
+  int channels = 0;
+  int height = 0;
+  int width = 0;
+  std::ptrdiff_t row_stride = 0;
+  std::ptrdiff_t channel_stride = 0;
+
+  float* row(int channel, int y) const { return data + channel * channel_stride + y * row_stride; }
+};
+
+// A kernel over an input whose border is part of it: padding is in the Tensor, not here.
+// Rows 0: none.
+struct Window {
+  int rows;
+  int columns;
+  int stride;
+};
+
+// Which element of its window each output of a max-pooling took: (channels, height, width, kLanes),
+// rows dense, the index in row-major order.
+struct Winners {
+  uint16_t* data;
+  std::ptrdiff_t channel_stride;
+};
+
+// v = momentum * v + (g + weight_decay * w); w -= lr * v, for parameters w with momentum v.
+struct SgdStep {
+  float* w;
+  float* v;
+  float lr;
+  float momentum;
+  float weight_decay;
+};
+
+struct CpuKernels {
+  const char* name;  // "AVX-512"
+
+  // x (1, 28, 28) inside its border = normalised pixels of `count` images; lanes from `count` on
+  // are 0.
+  void (*gather)(Tensor x, const uint8_t* const* images, int count);
+  // The same, one sample a row, for linear layers: xt (kLanes, row_floats) = pixels
+  // [first_pixel, first_pixel + row_floats), as far as images go, and 0 behind; row_floats divides
+  // by kLanes.
+  void (*gather_rows)(float* xt, int row_floats, const uint8_t* const* images, int count,
+                      int first_pixel);
+
+  // Rows [first, first + y.height) of the convolution of x with w (O, C, rows, columns), plus b
+  // unless it is null, into y's rows from 0 on; x points at the input's corner, border included.
+  // ReLU follows when asked.
+  void (*conv_forward)(Tensor y, Tensor x, const float* w, const float* b, Window window, int first,
+                       bool relu);
+  // dw_lanes (O, C, rows, columns, kLanes) = the products of dy's rows and x, from row `first` of
+  // the output; added to what is there when asked.
+  void (*conv_backward_weights)(float* dw_lanes, Tensor dy, Tensor x, Window window, int first,
+                                bool add);
+  // dx += the products of dy's rows and w. dx points at the corner, border included.
+  void (*conv_backward_input)(Tensor dx, Tensor dy, const float* w, Window window, int first);
+
+  // db_lanes (C, kLanes) = sums of dy over rows and columns.
+  void (*sum_positions)(float* db_lanes, Tensor dy);
+  // The same where y is positive.
+  void (*sum_positive_positions)(float* db_lanes, Tensor dy, Tensor y);
+  // sums (count) = each vector's sum over its lanes, always in the same order.
+  void (*sum_lanes)(float* sums, const float* lanes, int count);
+
+  // y = the largest of each window of x, plus b (C) unless it is null, and winners = its index in
+  // the window, the first of equal ones; ReLU follows when asked, and then kNoWinner marks what it
+  // cut off. The bias comes after the maximum, so that its rounding makes no ties.
+  void (*maxpool_forward)(Tensor y, Winners winners, Tensor x, const float* b, Window window,
+                          bool relu);
+  // dx = dy at the winners and 0 elsewhere, for windows that do not overlap and cover dx.
+  void (*maxpool_backward)(Tensor dx, Tensor dy, Winners winners, Window window);
+  // dx += dy at the winners; any windows.
+  void (*maxpool_backward_add)(Tensor dx, Tensor dy, Winners winners, Window window);
+
+  void (*relu_forward)(Tensor y, Tensor x);
+  // dx = dy where y is positive, else 0; dx may be dy.
+  void (*relu_backward)(Tensor dx, Tensor dy, Tensor y);
+
+  // y (O, kLanes) = w (O, I) x (I, kLanes) + b, ReLU follows when asked; for 1 to kGroupBlocks
+  // blocks at once, which lie `stride` floats apart in y and in x.
+  void (*linear_forward)(float* y, const float* x, std::ptrdiff_t stride, int blocks,
+                         const float* w, const float* b, int inputs, int outputs, bool relu);
+  // dx (I, kLanes) = w (O, I) transposed dy (O, kLanes), for as many blocks.
+  void (*linear_backward_input)(float* dx, std::ptrdiff_t dx_stride, const float* dy,
+                                std::ptrdiff_t dy_stride, int blocks, const float* w, int inputs,
+                                int outputs);
+  // Columns [first, last) of dw (O, I) over a whole batch: dy (blocks, O, kLanes), and the inputs
+  // one sample a row, xt (blocks * kLanes, row_floats), from column `first` on; first divides by
+  // kLanes. Added to what is there when asked. With a step, the parameters are updated then and
+  // there.
+  void (*linear_backward_weights)(float* dw, const float* dy, const float* xt, int inputs,
+                                  int row_floats, int outputs, int first, int last, int blocks,
+                                  bool add, const SgdStep* step);
+  // db (O) in [first, last) = the sums of dy (blocks, O, kLanes).
+  void (*linear_backward_bias)(float* db, const float* dy, int outputs, int first, int last,
+                               int blocks);
+  // xt (kLanes, row_floats) = x (count, kLanes) transposed; columns up to the next kLanes are
+  // written.
+  void (*transpose)(float* xt, int row_floats, const float* x, int count);
+
+  // Softmax cross-entropy of logits (classes, kLanes): the first `count` lanes' losses and whether
+  // the largest logit is the label's. dlogits = (softmax - one-hot) * scale, 0 in the other lanes;
+  // may be null.
+  void (*softmax_cross_entropy)(float* dlogits, float* losses, uint8_t* correct,
+                                const float* logits, const uint8_t* labels, int classes, int count,
+                                float scale);
+  // One step for `count` parameters with gradients g.
+  void (*sgd)(const SgdStep& step, const float* g, std::ptrdiff_t count);
+};
+
+inline constexpr uint16_t kNoWinner = 65535;
+
+}  // namespace digitron

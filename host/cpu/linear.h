@@ -1,0 +1,171 @@
+// Fully connected layers. Forward and input gradient run lane per sample like everything else; the
+// weight gradient is a matrix product over the whole batch, whose result is written once and never
+// summed over blocks.
+#pragma once
+
+#include "host/cpu/sgd.h"
+#include "host/cpu/vector.h"
+
+namespace digitron::DIGITRON_ISA {
+
+inline constexpr int kLinearTile = kTileVectors / 2;
+
+template <int Outputs, int Blocks>
+void linear_forward_tile(float* y, const float* x, std::ptrdiff_t stride, const float* w,
+                         const float* b, int inputs, bool rectify) {
+  Vec sum[Outputs][Blocks];
+  for (int o = 0; o < Outputs; ++o)
+    for (int k = 0; k < Blocks; ++k) sum[o][k] = broadcast(b[o]);
+  for (int i = 0; i < inputs; ++i) {
+    Vec value[Blocks];
+    for (int k = 0; k < Blocks; ++k) value[k] = load(x + k * stride + i * kLanes);
+    for (int o = 0; o < Outputs; ++o) {
+      const Vec weight = broadcast(w[std::ptrdiff_t{o} * inputs + i]);
+      for (int k = 0; k < Blocks; ++k) sum[o][k] += weight * value[k];
+    }
+  }
+  for (int o = 0; o < Outputs; ++o)
+    for (int k = 0; k < Blocks; ++k)
+      store(y + k * stride + o * kLanes, rectify ? relu(sum[o][k]) : sum[o][k]);
+}
+
+inline void linear_forward(float* y, const float* x, std::ptrdiff_t stride, int blocks,
+                           const float* w, const float* b, int inputs, int outputs, bool rectify) {
+  for (int lane = 0; lane < kLanes; lane += kWidth) {
+    with_constant<kGroupBlocks>(blocks, [&](auto Blocks) {
+      for_each_tile(outputs, kLinearTile, [&](int o, int size) {
+        with_constant<kLinearTile>(size, [&](auto Outputs) {
+          linear_forward_tile<Outputs.value, Blocks.value>(y + o * kLanes + lane, x + lane, stride,
+                                                           w + std::ptrdiff_t{o} * inputs, b + o,
+                                                           inputs, rectify);
+        });
+      });
+    });
+  }
+}
+
+template <int Inputs, int Blocks>
+void linear_input_tile(float* dx, std::ptrdiff_t dx_stride, const float* dy,
+                       std::ptrdiff_t dy_stride, const float* w, int inputs, int outputs) {
+  Vec sum[Inputs][Blocks] = {};
+  for (int o = 0; o < outputs; ++o, w += inputs) {
+    Vec d[Blocks];
+    for (int k = 0; k < Blocks; ++k) d[k] = load(dy + k * dy_stride + o * kLanes);
+    for (int i = 0; i < Inputs; ++i) {
+      const Vec weight = broadcast(w[i]);
+      for (int k = 0; k < Blocks; ++k) sum[i][k] += weight * d[k];
+    }
+  }
+  for (int i = 0; i < Inputs; ++i)
+    for (int k = 0; k < Blocks; ++k) store(dx + k * dx_stride + i * kLanes, sum[i][k]);
+}
+
+inline void linear_backward_input(float* dx, std::ptrdiff_t dx_stride, const float* dy,
+                                  std::ptrdiff_t dy_stride, int blocks, const float* w, int inputs,
+                                  int outputs) {
+  for (int lane = 0; lane < kLanes; lane += kWidth) {
+    with_constant<kGroupBlocks>(blocks, [&](auto Blocks) {
+      for_each_tile(inputs, kLinearTile, [&](int i, int size) {
+        with_constant<kLinearTile>(size, [&](auto Inputs) {
+          linear_input_tile<Inputs.value, Blocks.value>(
+              dx + i * kLanes + lane, dx_stride, dy + lane, dy_stride, w + i, inputs, outputs);
+        });
+      });
+    });
+  }
+}
+
+// A tile of dw of Outputs rows and Vectors vectors of columns, over all samples.
+inline constexpr int kWeightVectors = 4;
+inline constexpr int kWeightOutputs = kTileVectors / kWeightVectors;
+
+// What becomes of a finished sum at one place of dw: stored, added, or used to update the
+// parameter.
+struct WeightSink {
+  float* dw;
+  const SgdStep* step;
+  bool add;
+
+  void vector(std::ptrdiff_t i, Vec sum) const {
+    if (add) sum += load_unaligned(dw + i);
+    if (step) {
+      sgd_vector(*step, i, sum);
+    } else {
+      store_unaligned(dw + i, sum);
+    }
+  }
+  void scalar(std::ptrdiff_t i, float sum) const {
+    if (add) sum += dw[i];
+    if (step) {
+      sgd_scalar(*step, i, sum);
+    } else {
+      dw[i] = sum;
+    }
+  }
+  // Other cores have just read this weight: ask for its line long before it is written.
+  void expect(std::ptrdiff_t i) const {
+    if (step) __builtin_prefetch(step->w + i, 1);
+  }
+};
+
+// The tile of dw at offset `at`; dw has `columns` columns from there on.
+template <int Outputs, int Vectors>
+void linear_weights_tile(WeightSink sink, std::ptrdiff_t at, const float* dy, const float* xt,
+                         int inputs, int row_floats, int outputs, int columns, int blocks) {
+  for (int o = 0; o < Outputs; ++o)
+    for (int v = 0; v < Vectors; ++v) sink.expect(at + std::ptrdiff_t{o} * inputs + v * kWidth);
+  Vec sum[Outputs][Vectors] = {};
+  for (int block = 0; block < blocks; ++block, dy += outputs * kLanes) {
+    for (int n = 0; n < kLanes; ++n, xt += row_floats) {
+      Vec value[Vectors];
+      for (int v = 0; v < Vectors; ++v) value[v] = load(xt + v * kWidth);
+      for (int o = 0; o < Outputs; ++o) {
+        const Vec d = broadcast(dy[o * kLanes + n]);
+        for (int v = 0; v < Vectors; ++v) sum[o][v] += d * value[v];
+      }
+    }
+  }
+  for (int o = 0; o < Outputs; ++o, at += inputs) {
+    for (int v = 0; v < Vectors; ++v) {
+      const int left = columns - v * kWidth;
+      if (left >= kWidth) {
+        sink.vector(at + v * kWidth, sum[o][v]);
+      } else {
+        for (int i = 0; i < left; ++i) sink.scalar(at + v * kWidth + i, sum[o][v][i]);
+      }
+    }
+  }
+}
+
+inline void linear_backward_weights(float* dw, const float* dy, const float* xt, int inputs,
+                                    int row_floats, int outputs, int first, int last, int blocks,
+                                    bool add, const SgdStep* step) {
+  const WeightSink sink{dw, step, add};
+  for_each_tile((last - first + kWidth - 1) / kWidth, kWeightVectors, [&](int v, int size) {
+    with_constant<kWeightVectors>(size, [&](auto Vectors) {
+      for_each_tile(outputs, kWeightOutputs, [&](int o, int rows) {
+        with_constant<kWeightOutputs>(rows, [&](auto Outputs) {
+          linear_weights_tile<Outputs.value, Vectors.value>(
+              sink, std::ptrdiff_t{o} * inputs + first + v * kWidth, dy + o * kLanes,
+              xt + v * kWidth, inputs, row_floats, outputs, last - first - v * kWidth, blocks);
+        });
+      });
+    });
+  });
+}
+
+inline void linear_backward_bias(float* db, const float* dy, int outputs, int first, int last,
+                                 int blocks) {
+  for (int o = first; o < last; ++o) {
+    float sum = 0;
+    for (int block = 0; block < blocks; ++block) {
+      const float* lanes = dy + (std::ptrdiff_t{block} * outputs + o) * kLanes;
+      Vec part = load(lanes);
+      for (int lane = kWidth; lane < kLanes; lane += kWidth) part += load(lanes + lane);
+      for (int i = 0; i < kWidth; ++i) sum += part[i];
+    }
+    db[o] = sum;
+  }
+}
+
+}  // namespace digitron::DIGITRON_ISA

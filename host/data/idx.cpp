@@ -1,0 +1,159 @@
+#include "host/data/idx.h"
+
+#include <zlib.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <cstdio>
+#include <cstring>
+#include <memory>
+#include <span>
+
+#include "host/error.h"
+#include "host/model.h"
+
+namespace digitron {
+
+namespace {
+
+constexpr uint32_t kImagesMagic = 0x00000803;  // u8, 3 dimensions
+constexpr uint32_t kLabelsMagic = 0x00000801;  // u8, 1 dimension
+
+// Deflate's limit: no .gz holds more than this many times its own size.
+constexpr uint64_t kMaxInflation = 1032;
+
+// Small enough to stay in the L2 cache between inflation and the copy into place.
+constexpr size_t kChunkBytes = size_t{128} << 10;
+
+// A file's bytes, inflated when they start as a .gz does, whatever its name. Every error names the
+// file.
+class Reader {
+ public:
+  explicit Reader(const std::filesystem::path& path)
+      : path_(path.string()), file_(gzopen(path.c_str(), "rb")) {
+    if (!file_) fail(std::string("cannot be opened: ") + std::strerror(errno));
+    gzbuffer(file_.get(), kChunkBytes);
+    std::error_code error;
+    const auto size = std::filesystem::file_size(path, error);
+    most_bytes_ = error ? 0 : uint64_t{size} * (gzdirect(file_.get()) ? 1 : kMaxInflation);
+  }
+
+  // Fills `bytes` as far as the file goes and returns how many there were.
+  size_t read(std::span<uint8_t> bytes) {
+    const int count = gzread(file_.get(), bytes.data(), static_cast<unsigned>(bytes.size()));
+    int code = Z_OK;
+    const std::string reason = gzerror(file_.get(), &code);
+    found_ += static_cast<uint64_t>(std::max(count, 0));
+    if (code != Z_OK && code != Z_STREAM_END) {
+      const size_t start = reason.starts_with(path_ + ": ") ? path_.size() + 2 : 0;
+      fail("is corrupt after " + std::to_string(found_) + " uncompressed bytes (" +
+           reason.substr(start) + "); get it again");
+    }
+    return static_cast<size_t>(count);
+  }
+
+  uint32_t read_u32() {
+    uint8_t b[4];
+    if (read(b) != sizeof b)
+      fail("is truncated: " + std::to_string(found_) +
+           " bytes are less than a header; get it again");
+    return uint32_t{b[0]} << 24 | uint32_t{b[1]} << 16 | uint32_t{b[2]} << 8 | b[3];
+  }
+
+  // All that is left, which must be `count` bytes.
+  std::vector<uint8_t> read_rest(uint64_t count) {
+    const uint64_t expected = found_ + count;
+    std::vector<uint8_t> rest;
+    rest.reserve(std::min(count, most_bytes_));
+    std::vector<uint8_t> chunk(kChunkBytes);
+    while (const size_t got =
+               read(std::span(chunk).first(std::min(count - rest.size(), kChunkBytes))))
+      rest.insert(rest.end(), chunk.begin(), chunk.begin() + static_cast<ptrdiff_t>(got));
+    if (found_ != expected)
+      fail("is truncated: its header promises " + std::to_string(expected) + " bytes, it has " +
+           std::to_string(found_) + "; get it again");
+    if (read(std::span(chunk).first(1)) != 0)  // also makes zlib compare the check sum at the end
+      fail("goes on after the " + std::to_string(expected) +
+           " bytes its header promises; get it again");
+    return rest;
+  }
+
+  [[noreturn]] void fail(const std::string& what) const { throw InputError(path_ + " " + what); }
+
+ private:
+  struct Close {
+    void operator()(gzFile file) const { gzclose_r(file); }
+  };
+  std::string path_;
+  std::unique_ptr<gzFile_s, Close> file_;
+  uint64_t most_bytes_ = 0;
+  uint64_t found_ = 0;
+};
+
+void check_magic(Reader& reader, uint32_t expected, const char* kind) {
+  const uint32_t magic = reader.read_u32();
+  if (magic == expected) return;
+  char text[128];
+  std::snprintf(text, sizeof text,
+                "has the wrong magic number: 0x%08x, but an IDX file of %s has 0x%08x", magic, kind,
+                expected);
+  reader.fail(std::string(text) + "; check that the right file has this name");
+}
+
+std::vector<uint8_t> big_endian(std::initializer_list<uint32_t> words) {
+  std::vector<uint8_t> bytes;
+  for (const uint32_t word : words)
+    for (int shift = 24; shift >= 0; shift -= 8)
+      bytes.push_back(static_cast<uint8_t>(word >> shift));
+  return bytes;
+}
+
+}  // namespace
+
+std::vector<uint8_t> read_idx_images(const std::filesystem::path& path) {
+  Reader reader(path);
+  check_magic(reader, kImagesMagic, "images");
+  const uint32_t count = reader.read_u32();
+  const uint32_t rows = reader.read_u32();
+  const uint32_t columns = reader.read_u32();
+  if (rows != kImageSide || columns != kImageSide)
+    reader.fail("has images of " + std::to_string(rows) + "x" + std::to_string(columns) +
+                " pixels; they must be 28x28");
+  if (count == 0) reader.fail("has no images; get it again");
+  return reader.read_rest(uint64_t{count} * kImagePixels);
+}
+
+std::vector<uint8_t> read_idx_labels(const std::filesystem::path& path) {
+  Reader reader(path);
+  check_magic(reader, kLabelsMagic, "labels");
+  const uint32_t count = reader.read_u32();
+  if (count == 0) reader.fail("has no labels; get it again");
+  std::vector<uint8_t> labels = reader.read_rest(count);
+  const auto bad = std::find_if(labels.begin(), labels.end(), [](int y) { return y >= kClasses; });
+  if (bad != labels.end())
+    reader.fail("has label " + std::to_string(*bad) + " at index " +
+                std::to_string(bad - labels.begin()) + "; labels must be 0 to 9");
+  return labels;
+}
+
+Dataset read_idx_dataset(const std::filesystem::path& images, const std::filesystem::path& labels) {
+  Dataset data;
+  data.labels = read_idx_labels(labels);
+  data.images = read_idx_images(images);
+  const size_t count = data.images.size() / kImagePixels;
+  if (count != data.labels.size())
+    throw InputError(images.string() + " has " + std::to_string(count) + " images but " +
+                     labels.string() + " has " + std::to_string(data.labels.size()) +
+                     " labels; take both from one data set");
+  return data;
+}
+
+std::vector<uint8_t> idx_images_header(uint32_t count) {
+  return big_endian({kImagesMagic, count, kImageSide, kImageSide});
+}
+
+std::vector<uint8_t> idx_labels_header(uint32_t count) {
+  return big_endian({kLabelsMagic, count});
+}
+
+}  // namespace digitron

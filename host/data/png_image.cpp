@@ -1,0 +1,73 @@
+#include "host/data/png_image.h"
+
+#include <png.h>
+
+#include <string>
+#include <string_view>
+
+#include "host/error.h"
+#include "host/run/atomic_file.h"
+
+namespace digitron {
+
+namespace {
+
+constexpr uint64_t kMaxPixels = 64'000'000;
+
+// libpng's simplified interface: its longjmp stays inside the library and never crosses a
+// destructor.
+class PngImage {
+ public:
+  PngImage() { image_.version = PNG_IMAGE_VERSION; }
+  ~PngImage() { png_image_free(&image_); }
+  PngImage(const PngImage&) = delete;
+  PngImage& operator=(const PngImage&) = delete;
+
+  png_image* get() { return &image_; }
+  png_image* operator->() { return &image_; }
+
+ private:
+  png_image image_{};
+};
+
+[[noreturn]] void fail(const std::string& name, const std::string& reason) {
+  throw InputError("cannot read " + name + " as a PNG: " + reason + "; check the file");
+}
+
+}  // namespace
+
+GreyImage read_png_grey(const std::filesystem::path& path) {
+  const std::string name = path.string();
+  PngImage png;
+  if (!png_image_begin_read_from_file(png.get(), path.c_str())) fail(name, png->message);
+  if (uint64_t{png->width} * png->height > kMaxPixels)
+    fail(name, "its " + std::to_string(png->width) + "x" + std::to_string(png->height) +
+                   " pixels are more than " + std::to_string(kMaxPixels));
+
+  GreyImage image{name, static_cast<int>(png->width), static_cast<int>(png->height), {}};
+  png->format = PNG_FORMAT_GRAY;
+  image.pixels.resize(PNG_IMAGE_SIZE(*png.get()));
+  const png_color white{255, 255, 255};
+  if (!png_image_finish_read(png.get(), &white, image.pixels.data(), 0, nullptr))
+    fail(name, png->message);
+  return image;
+}
+
+void write_png_grey(const std::filesystem::path& path, int width, int height,
+                    std::span<const uint8_t> pixels) {
+  PngImage png;
+  png->width = static_cast<png_uint_32>(width);
+  png->height = static_cast<png_uint_32>(height);
+  png->format = PNG_FORMAT_GRAY;
+  if (width <= 0 || height <= 0 || pixels.size() != PNG_IMAGE_SIZE(*png.get()))
+    throw InputError("cannot write " + path.string() + ": not " + std::to_string(width) + "x" +
+                     std::to_string(height) + " pixels; pass an image of that size");
+
+  std::string bytes(PNG_IMAGE_PNG_SIZE_MAX(*png.get()), '\0');
+  png_alloc_size_t size = bytes.size();
+  if (!png_image_write_to_memory(png.get(), bytes.data(), &size, 0, pixels.data(), 0, nullptr))
+    throw MachineError("cannot write " + path.string() + ": " + png->message + "; run again");
+  write_file_atomically(path, std::string_view(bytes).substr(0, size));
+}
+
+}  // namespace digitron

@@ -1,0 +1,71 @@
+// What a run leaves behind: run.json (what was run, where and with what), metrics.jsonl (one event
+// a line) and model.safetensors (the newest checkpoint).
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <fstream>
+#include <nlohmann/json_fwd.hpp>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "host/engine.h"
+#include "host/run/safetensors.h"
+#include "host/run/train_settings.h"
+
+namespace digitron {
+
+// "runs/lenet5" for the model's id: what stands in for --out.
+std::filesystem::path default_run_directory(const Model& model);
+
+// The part of run.json that only the program knows.
+struct RunRequest {
+  std::vector<std::string> command;  // argv
+  std::string device;                // as asked for: "auto"
+  int threads = 0;                   // as asked for; 0: every core
+  std::string init;                  // file of initial parameters; empty: drawn from the seed
+};
+
+nlohmann::ordered_json run_description(const RunRequest& request, const TrainSettings& settings,
+                                       const Engine& engine, const Data& data);
+
+// One line of metrics.jsonl each, newline included.
+std::string step_event(int epoch, int64_t step, double loss);
+struct EpochResult {
+  int epoch;
+  Metrics train;
+  std::optional<Metrics> test;  // nothing when the epoch was interrupted
+  double seconds;               // of the training pass alone
+  double images_per_second() const { return static_cast<double>(train.count) / seconds; }
+};
+std::string epoch_event(const EpochResult& result);
+
+class RunDirectory {
+ public:
+  // Starts a run: creates the directory where it is missing, writes run.json and replaces
+  // metrics.jsonl with an empty file, each atomically; a checkpoint stays until the run writes its
+  // own. Throws InputError when the directory cannot be created or written, MachineError when the
+  // disk is full.
+  RunDirectory(const std::filesystem::path& path, const nlohmann::ordered_json& run);
+
+  const std::filesystem::path& path() const { return path_; }
+  std::filesystem::path checkpoint_path() const { return path_ / "model.safetensors"; }
+
+  // Appends whole lines to metrics.jsonl and flushes; when that fails, no part of them stays.
+  // Throws MachineError.
+  void append(std::string_view lines);
+
+  // Replaces model.safetensors atomically. Throws MachineError or InputError, the old file stays.
+  void save(const Plan& plan, std::span<const float> parameters, const Metadata& metadata);
+
+ private:
+  std::filesystem::path path_;
+  std::filesystem::path metrics_path_;
+  std::ofstream metrics_;
+  std::uintmax_t metrics_bytes_ = 0;
+};
+
+}  // namespace digitron

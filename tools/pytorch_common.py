@@ -1,0 +1,108 @@
+"""What the PyTorch scripts share: Digitron's models, data and file format, on PyTorch's side."""
+
+import gzip
+import json
+import struct
+import subprocess
+import sys
+from collections import OrderedDict
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+PACKAGES = ["python3-numpy", "python3-torch", "libopenblas0-pthread"]
+
+
+def install_pytorch():
+    """Debian's PyTorch, and OpenBLAS: its default BLAS makes PyTorch several times slower."""
+    script = 'cd "$1" && source tools/setup.sh && install "${@:2}"'
+    command = ["bash", "-euo", "pipefail", "-c", script, sys.argv[0], str(ROOT), *PACKAGES]
+    if subprocess.run(command).returncode != 0:
+        sys.exit(1)
+
+
+install_pytorch()
+import numpy as np  # noqa: E402
+import torch  # noqa: E402
+from torch import nn  # noqa: E402
+
+
+def lenet5():
+    return nn.Sequential(OrderedDict(
+        conv1=nn.Conv2d(1, 6, 5, padding=2), relu1=nn.ReLU(), pool1=nn.MaxPool2d(2),
+        conv2=nn.Conv2d(6, 16, 5), relu2=nn.ReLU(), pool2=nn.MaxPool2d(2),
+        flatten=nn.Flatten(),
+        fc1=nn.Linear(400, 120), relu3=nn.ReLU(),
+        fc2=nn.Linear(120, 84), relu4=nn.ReLU(),
+        fc3=nn.Linear(84, 10)))
+
+
+def custom_mlp():
+    return nn.Sequential(OrderedDict(
+        flatten=nn.Flatten(),
+        fc1=nn.Linear(784, 90), relu1=nn.ReLU(),
+        fc2=nn.Linear(90, 70), relu2=nn.ReLU(),
+        fc3=nn.Linear(70, 50), relu3=nn.ReLU(),
+        fc4=nn.Linear(50, 10)))
+
+
+MODELS = {"lenet5": lenet5, "custom-mlp": custom_mlp}
+
+
+def read_idx(directory, name, header_bytes):
+    """The bytes behind an IDX file's header; name with either spelling, plain or .gz."""
+    for spelling in (name, name.replace("-idx", ".idx")):
+        for path in (Path(directory, spelling), Path(directory, spelling + ".gz")):
+            if path.exists():
+                opened = gzip.open(path) if path.suffix == ".gz" else open(path, "rb")
+                with opened as file:
+                    return np.frombuffer(file.read(), np.uint8, offset=header_bytes)
+    sys.exit(f"{sys.argv[0]}: no {name} in {directory}; give MNIST's directory with --data")
+
+
+def read_mnist(directory, split):
+    """split "train" or "t10k" -> images (N, 1, 28, 28) of float32, normalised; labels (N)."""
+    pixels = read_idx(directory, f"{split}-images-idx3-ubyte", 16).reshape(-1, 1, 28, 28)
+    labels = read_idx(directory, f"{split}-labels-idx1-ubyte", 8)
+    x = (torch.from_numpy(pixels.astype(np.float32)) / 255 - 0.1307) / 0.3081
+    return x, torch.from_numpy(labels.astype(np.int64))
+
+
+def relative(value, reference):
+    return float(np.linalg.norm(np.subtract(value, reference)) / np.linalg.norm(reference))
+
+
+def distance(trace, weights, reference, reference_weights):
+    """How far a training is from another: of the first 100 steps' losses the farthest, the mean
+    loss, and of the final tensors the farthest; all relative."""
+    steps = zip(trace["losses"][:100], reference["losses"][:100])
+    return {"step losses": max(relative(a, b) for a, b in steps),
+            "mean loss": relative(trace["mean_loss"], reference["mean_loss"]),
+            "weights": max(relative(weights[name], tensor)
+                           for name, tensor in reference_weights.items())}
+
+
+def write_safetensors(path, tensors):
+    """tensors: name -> float32 tensor. https://github.com/huggingface/safetensors#format"""
+    header, end = {}, 0
+    for name, tensor in tensors.items():
+        begin, end = end, end + 4 * tensor.numel()
+        header[name] = {"dtype": "F32", "shape": list(tensor.shape), "data_offsets": [begin, end]}
+    text = json.dumps(header).encode()
+    text += b" " * (-len(text) % 8)
+    with open(path, "wb") as file:
+        file.write(struct.pack("<Q", len(text)) + text)
+        for tensor in tensors.values():
+            file.write(tensor.detach().contiguous().numpy().astype("<f4").tobytes())
+
+
+def read_safetensors(path):
+    """name -> float32 array."""
+    data = Path(path).read_bytes()
+    length = struct.unpack_from("<Q", data)[0]
+    header = json.loads(data[8:8 + length])
+    header.pop("__metadata__", None)
+    arrays = {}
+    for name, tensor in header.items():
+        begin, end = (8 + length + offset for offset in tensor["data_offsets"])
+        arrays[name] = np.frombuffer(data[begin:end], "<f4").reshape(tensor["shape"])
+    return arrays

@@ -1,0 +1,67 @@
+# shellcheck shell=bash disable=SC2034  # the lists are for those who source it
+# Sourced by the scripts beside it: installs what is missing, configures and builds. They have
+# changed to the repository root.
+
+build_packages=(g++ cmake ninja-build libspdlog-dev libcli11-dev nlohmann-json3-dev zlib1g-dev
+                libpng-dev libcurl4-openssl-dev libssl-dev ca-certificates)
+test_packages=(libgtest-dev libgmock-dev)
+style_packages=(clang-format-14 clang-tidy-14)
+
+fail() {
+  echo "${0##*/}: $*" >&2
+  exit 1
+}
+
+# quietly WHAT COMMAND...: says WHAT, and shows the command's output only when it fails.
+quietly() {
+  local what=$1 output code=0
+  shift
+  echo "$what ..." >&2
+  output=$("$@" 2>&1) || code=$?
+  ((code == 0)) && return
+  printf '%s\n' "$output" >&2
+  fail "$what failed with exit code $code"
+}
+
+# install PACKAGE...: installs those that are not there.
+install() {
+  [[ -z ${DIGITRON_SKIP_INSTALL-} ]] || return 0
+  local advice="then set DIGITRON_SKIP_INSTALL=1 and call again"
+  command -v apt-get >/dev/null || fail "no apt-get here; install what Debian calls $*, $advice"
+
+  local missing
+  mapfile -t missing < <(comm -23 <(printf '%s\n' "$@" | sort) <(installed "$@" | sort))
+  ((${#missing[@]})) || return 0
+  local sudo=()
+  if ((EUID != 0)); then
+    command -v sudo >/dev/null || fail "not root and no sudo here; install ${missing[*]}, $advice"
+    sudo=(sudo)
+  fi
+  # --no-remove: nothing that is there goes away to make room for ours.
+  local apt=("${sudo[@]}" env DEBIAN_FRONTEND=noninteractive
+             apt-get -q -y -o DPkg::Lock::Timeout=300 --no-install-recommends --no-remove)
+  quietly "Updating the package lists" "${apt[@]}" update
+  quietly "Installing ${missing[*]}" "${apt[@]}" install "${missing[@]}"
+}
+
+# installed PACKAGE...: those of them that are.
+installed() {
+  dpkg-query --show --showformat '${db:Status-Status} ${Package}\n' "$@" 2>/dev/null |
+    sed -n 's/^installed //p'
+}
+
+# configure FOLDER OPTION...: a Release build, unless FOLDER has one of this checkout.
+configure() {
+  local folder=$1
+  shift
+  [[ -f $folder/build.ninja ]] &&
+    grep -qFx "CMAKE_HOME_DIRECTORY:INTERNAL=$PWD" "$folder/CMakeCache.txt" && return
+  quietly "Configuring $folder" cmake --fresh -S . -B "$folder" -G Ninja \
+    -DCMAKE_BUILD_TYPE=Release "$@"
+}
+
+# build FOLDER TARGET: says nothing when there is nothing to do.
+build() {
+  ninja -C "$1" -n "$2" 2>/dev/null | grep -q '^ninja: no work to do' && return
+  quietly "Building $2 in $1" cmake --build "$1" --target "$2"
+}
