@@ -2,8 +2,8 @@
 #pragma once
 
 #include "cuda/check.h"
-#include "cuda/options.h"
 #include "cuda/unique.h"
+#include "host/engine.h"
 
 namespace digitron {
 

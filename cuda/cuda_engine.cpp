@@ -26,7 +26,7 @@ std::string describe(int device, const CudaOptions& options) {
   return "CUDA, " + std::string(properties.name) +
          (options.graph ? ", graphs of " + std::to_string(options.steps_per_graph) + " steps"
                         : ", no graphs") +
-         (options.tf32 ? ", TF32" : "") + (options.deterministic ? "" : ", not deterministic");
+         (options.deterministic ? "" : ", not deterministic");
 }
 
 Permutation in_file_order(int count) {

@@ -26,6 +26,7 @@ class CudaEngine final : public Engine {
 
   const Plan& plan() const override { return plan_; }
   std::string description() const override { return description_; }
+  std::string precision() const override { return context_.options.tf32 ? "tf32" : "fp32"; }
   void load(std::shared_ptr<const Dataset> train, std::shared_ptr<const Dataset> test) override;
   void set_parameters(std::span<const float> parameters) override;
   std::vector<float> parameters() const override;

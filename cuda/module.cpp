@@ -41,10 +41,10 @@ const ModuleOrReason& cuda_module() {
 
 }  // namespace
 
-EngineOrReason make_cuda_engine(const Plan& plan, int device) {
+EngineOrReason make_cuda_engine(const Plan& plan, int device, const CudaOptions& options) {
   const ModuleOrReason& module = cuda_module();
   if (const auto* reason = std::get_if<Unavailable>(&module)) return *reason;
-  return std::get<const CudaModule*>(module)->make_engine(plan, device, CudaOptions{});
+  return std::get<const CudaModule*>(module)->make_engine(plan, device, options);
 }
 
 std::vector<DeviceReport> cuda_devices() {

@@ -5,7 +5,6 @@
 
 #include <vector>
 
-#include "cuda/options.h"
 #include "host/engine.h"
 
 namespace digitron {

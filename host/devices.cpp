@@ -8,6 +8,7 @@ namespace digitron {
 namespace {
 
 constexpr int kMostThreads = 1024;
+constexpr int kMostStepsPerGraph = 1024;
 
 // "cuda" -> 0, "cuda:2" -> 2, anything else -> nothing.
 std::optional<int> cuda_index(std::string_view device) {
@@ -20,25 +21,43 @@ std::optional<int> cuda_index(std::string_view device) {
   return whole && index >= 0 ? std::optional(index) : std::nullopt;
 }
 
-}  // namespace
-
-std::unique_ptr<Engine> make_engine(std::string_view device, const Plan& plan, int threads) {
-  if (threads < 0 || threads > kMostThreads) {
-    throw InputError("--threads is " + std::to_string(threads) + "; give 1 to " +
+void check_request(const DeviceRequest& request) {
+  if (request.threads < 0 || request.threads > kMostThreads) {
+    throw InputError("--threads is " + std::to_string(request.threads) + "; give 1 to " +
                      std::to_string(kMostThreads) + ", or 0 for every core");
   }
-  if (device == "cpu") return make_cpu_engine(plan, threads);
+  const int steps = request.cuda.steps_per_graph;
+  if (steps < 1 || steps > kMostStepsPerGraph) {
+    throw InputError("--steps-per-graph is " + std::to_string(steps) + "; give 1 to " +
+                     std::to_string(kMostStepsPerGraph));
+  }
+}
+
+std::unique_ptr<Engine> make_cpu_engine(const DeviceRequest& request, const Plan& plan) {
+  if (request.cuda.tf32) {
+    throw InputError(
+        "--precision tf32 is for GPUs, and this run would be on the CPU; leave it out");
+  }
+  return make_cpu_engine(plan, request.threads);
+}
+
+}  // namespace
+
+std::unique_ptr<Engine> make_engine(const DeviceRequest& request, const Plan& plan) {
+  check_request(request);
+  const std::string& device = request.device;
+  if (device == "cpu") return make_cpu_engine(request, plan);
 
   const std::optional<int> index = device == "auto" ? 0 : cuda_index(device);
   if (!index) {
-    throw InputError("unknown device '" + std::string(device) +
+    throw InputError("unknown device '" + device +
                      "'; give auto, cpu, cuda or cuda:N (digitron devices lists what is here)");
   }
-  EngineOrReason cuda = make_cuda_engine(plan, *index);
+  EngineOrReason cuda = make_cuda_engine(plan, *index, request.cuda);
   if (auto* engine = std::get_if<std::unique_ptr<Engine>>(&cuda)) return std::move(*engine);
-  if (device == "auto") return make_cpu_engine(plan, threads);
-  throw InputError("device " + std::string(device) + " is not available: " +
-                   std::get<Unavailable>(cuda).reason + ", or use --device cpu");
+  if (device == "auto") return make_cpu_engine(request, plan);
+  throw InputError("device " + device + " is not available: " + std::get<Unavailable>(cuda).reason +
+                   ", or use --device cpu");
 }
 
 std::vector<DeviceReport> all_devices() {

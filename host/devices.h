@@ -3,17 +3,22 @@
 
 #include <memory>
 #include <string>
-#include <string_view>
 #include <vector>
 
 #include "host/engine.h"
 
 namespace digitron {
 
-// device: "auto" (CUDA when it is available, else the CPU), "cpu", "cuda" or "cuda:N". threads: of
-// the CPU engine, 0 for every core. Throws InputError for another word, a device that is not
-// available (and why), or a number of threads that makes no sense.
-std::unique_ptr<Engine> make_engine(std::string_view device, const Plan& plan, int threads);
+// What the command line asks for.
+struct DeviceRequest {
+  std::string device = "auto";  // "auto" (CUDA when it is available, else the CPU), "cpu", "cuda:N"
+  int threads = 0;              // of the CPU engine; 0: every core
+  CudaOptions cuda = {};
+};
+
+// Throws InputError for another word, a device that is not available (and why), options that make
+// no sense or that the device does not have.
+std::unique_ptr<Engine> make_engine(const DeviceRequest& request, const Plan& plan);
 
 // Every kind of device, those that cannot run here with the reason.
 std::vector<DeviceReport> all_devices();

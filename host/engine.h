@@ -55,6 +55,9 @@ class Engine {
   // One line for logs and run.json: "CPU, AVX-512, 2 threads".
   virtual std::string description() const = 0;
 
+  // Of the arithmetic, for reports: "fp32" or "tf32".
+  virtual std::string precision() const { return "fp32"; }
+
   // Puts the data sets on the device. Needed before train and evaluate.
   virtual void load(std::shared_ptr<const Dataset> train, std::shared_ptr<const Dataset> test) = 0;
 
@@ -90,6 +93,14 @@ inline int steps_per_epoch(int count, int batch) {
   return (count + batch - 1) / batch;
 }
 
+// How the CUDA engine runs; what it computes does not depend on the first two.
+struct CudaOptions {
+  bool graph = true;          // record the step and replay it; otherwise the same calls one by one
+  int steps_per_graph = 8;    // steps that one graph launch covers, at least 1
+  bool tf32 = false;          // let tensor cores round the factors of products to 10 bits
+  bool deterministic = true;  // only algorithms that give the same bits every time
+};
+
 using EngineOrReason = std::variant<std::unique_ptr<Engine>, Unavailable>;
 
 // threads: 0 takes every core that this process may use.
@@ -97,7 +108,7 @@ std::unique_ptr<Engine> make_cpu_engine(const Plan& plan, int threads);
 
 // device: an index, as in "cuda:1". A build without the toolkit links host/no_cuda.cpp, which
 // always answers Unavailable.
-EngineOrReason make_cuda_engine(const Plan& plan, int device);
+EngineOrReason make_cuda_engine(const Plan& plan, int device, const CudaOptions& options);
 
 // One line per device that can run here, and per kind that cannot, with the reason.
 struct DeviceReport {

@@ -9,7 +9,7 @@ constexpr const char* kReason =
     "again";
 }
 
-EngineOrReason make_cuda_engine(const Plan&, int) {
+EngineOrReason make_cuda_engine(const Plan&, int, const CudaOptions&) {
   return Unavailable{kReason};
 }
 

@@ -1,20 +1,19 @@
-// The real CudaEngine, its unchanged sources compiled against the stand-in for CUDA, against
-// ReferenceEngine<double>: gradients, training, and what must be equal to the last bit.
-#include "cuda/cuda_engine.h"
-
+// CudaEngine against ReferenceEngine<double>: gradients, training, and what must be equal to the
+// last bit. Compiled twice: with the engine's unchanged sources against the stand-in for CUDA, and
+// with the program's engine for a GPU.
 #include <gtest/gtest.h>
 
 #include <numeric>
 
-#include "cuda/module.h"
 #include "host/reference_engine.h"
-#include "host_cuda.h"
+#include "tests/cuda_testing.h"
 #include "tests/engine_testing.h"
 #include "tests/random_model.h"
 
 namespace digitron {
 namespace {
 
+using testing::cuda_engine;
 using testing::is_near;
 using testing::Random;
 
@@ -22,6 +21,8 @@ constexpr double kTolerance = 1e-5;
 constexpr double kSlack = 1e-7;  // of the whole gradient: a bias's may be a sum that cancels
 
 constexpr CudaOptions kEager{.graph = false};
+
+class CudaEngineTest : public testing::CudaTest {};
 
 double norm(const std::vector<double>& values) {
   return std::sqrt(std::inner_product(values.begin(), values.end(), values.begin(), 0.0));
@@ -34,20 +35,20 @@ void expect_gradients(const Model& model, int batch, const std::vector<int>& cou
   const std::vector<float> parameters = initial_parameters(plan, seed);
   ReferenceEngine<double> reference(plan);
   reference.set_parameters(parameters);
-  CudaEngine engine(plan, 0, {});
-  engine.set_parameters(parameters);
+  const std::unique_ptr<Engine> engine = cuda_engine(plan);
+  engine->set_parameters(parameters);
   for (const int count : counts) {
     const Dataset data = testing::smooth_samples(plan, parameters, count, random);
     reference.compute_gradients(data.images, data.labels);
     const std::vector<double>& exact = reference.exact_gradients();
-    const std::vector<float> gradients = engine.gradients(data.images, data.labels);
+    const std::vector<float> gradients = engine->gradients(data.images, data.labels);
     for (const Parameter& p : plan.parameters) {
       EXPECT_TRUE(is_near(std::span(gradients).subspan(p.offset, p.count),
                           std::span(exact).subspan(p.offset, p.count), kTolerance,
                           kSlack * norm(exact)))
           << p.name << " of '" << to_text(model) << "', " << count << " samples";
     }
-    EXPECT_TRUE(is_near(engine.predict(data.images), reference.predict(data.images), kTolerance))
+    EXPECT_TRUE(is_near(engine->predict(data.images), reference.predict(data.images), kTolerance))
         << to_text(model);
   }
 }
@@ -64,8 +65,7 @@ constexpr int kTrainCount = 86;  // 5 steps of 16 and one of 6
 constexpr int kTestCount = 37;
 constexpr int kEpochs = 2;  // the first loads kernels, the second records and replays
 
-template <class E>
-Outcome train(E&& engine, const std::vector<int>& slices = {}) {
+Outcome train(Engine& engine, const std::vector<int>& slices = {}) {
   engine.load(testing::random_dataset(kTrainCount, 11), testing::random_dataset(kTestCount, 12));
   engine.set_parameters(initial_parameters(engine.plan(), 13));
   engine.set_momentum(std::vector<float>(engine.plan().parameter_floats));
@@ -98,19 +98,11 @@ void expect_same_bits(const Outcome& a, const Outcome& b) {
   EXPECT_EQ(a.momentum, b.momentum);
 }
 
-class CudaEngineTest : public ::testing::Test {
- protected:
-  void SetUp() override { host_cuda::reset(); }
-  void TearDown() override {
-    if (!lost_) {
-      EXPECT_EQ(host_cuda::live_objects(), 0u);
-    }
-  }
+Outcome train(const Plan& plan, const CudaOptions& options, const std::vector<int>& slices = {}) {
+  return train(*cuda_engine(plan, options), slices);
+}
 
-  bool lost_ = false;  // a lost device takes nothing back
-};
-
-class CudaTraining : public CudaEngineTest, public ::testing::WithParamInterface<const char*> {
+class CudaTraining : public testing::CudaTest, public ::testing::WithParamInterface<const char*> {
  protected:
   const Plan plan_ = make_plan(find_model(GetParam()), kBatch);
 };
@@ -148,7 +140,7 @@ TEST_F(CudaEngineTest, GradientsOfALargeBatch) {
 TEST_P(CudaTraining, AgreesWithTheReference) {
   ReferenceEngine<double> reference(plan_);
   const Outcome exact = train(reference);
-  const Outcome run = train(CudaEngine(plan_, 0, {.steps_per_graph = 2}));
+  const Outcome run = train(plan_, {.steps_per_graph = 2});
   ASSERT_EQ(run.steps.size(), exact.steps.size());
   for (size_t i = 0; i < exact.steps.size(); ++i) {
     EXPECT_EQ(run.steps[i].count, exact.steps[i].count);
@@ -160,107 +152,43 @@ TEST_P(CudaTraining, AgreesWithTheReference) {
 }
 
 TEST_P(CudaTraining, GraphsEqualEagerCalls) {
-  const Outcome eager = train(CudaEngine(plan_, 0, kEager));
-  EXPECT_EQ(host_cuda::counters().graph_launches, 0);
+  const Outcome eager = train(plan_, kEager);
   for (const int steps : {1, 2, 100}) {
-    expect_same_bits(train(CudaEngine(plan_, 0, {.steps_per_graph = steps})), eager);
+    expect_same_bits(train(plan_, {.steps_per_graph = steps}), eager);
   }
-  EXPECT_GT(host_cuda::counters().graph_launches, 0);
 }
 
 TEST_P(CudaTraining, TwoRunsAreEqualAndSlicesDoNotMatter) {
-  const Outcome once = train(CudaEngine(plan_, 0, {}));
-  host_cuda::set_order(host_cuda::Order::kScrambled, 7);
-  expect_same_bits(train(CudaEngine(plan_, 0, {})), once);
-  expect_same_bits(train(CudaEngine(plan_, 0, {}), {1, 2, 4}), once);
+  const Outcome once = train(plan_, {});
+  testing::scramble_threads();
+  expect_same_bits(train(plan_, {}), once);
+  expect_same_bits(train(plan_, {}, {1, 2, 4}), once);
 }
 
 INSTANTIATE_TEST_SUITE_P(Models, CudaTraining,
                          ::testing::Values("custom-mlp", "lenet5",
                                            "conv 3x5 stride 2, maxpool 3 stride 2, relu, fc 10"));
 
-TEST_F(CudaEngineTest, InsideAnEpochNothingIsAllocatedAndTheHostWaitsOnce) {
-  CudaEngine engine(make_plan(custom_mlp(), kBatch), 0, {.steps_per_graph = 2});
-  engine.load(testing::random_dataset(kTrainCount, 1), testing::random_dataset(kTestCount, 2));
-  const int steps = steps_per_epoch(kTrainCount, kBatch);
-  engine.train(1, 0, steps);
-  engine.train(2, 0, steps);
-  host_cuda::reset_counters();
-  engine.train(3, 0, steps);
-  const host_cuda::Counters counters = host_cuda::counters();
-  EXPECT_EQ(counters.allocations, 0);
-  EXPECT_EQ(counters.graph_launches, 4);  // two of 2 steps, one of 1, and the ragged one
-  EXPECT_EQ(counters.copies, 2);          // the state in, the metrics out
-  EXPECT_EQ(counters.synchronizations, 2);
-}
-
-TEST_F(CudaEngineTest, OutOfMemorySaysHowMuch) {
-  host_cuda::set_free_bytes(size_t{48} << 20);
-  try {
-    CudaEngine(make_plan(custom_mlp(), 4096), 0, {});
-    FAIL() << "no error";
-  } catch (const MachineError& error) {
-    const std::string what = error.what();
-    EXPECT_NE(what.find("MiB were asked for"), std::string::npos) << what;
-    EXPECT_NE(what.find("48.0 MiB of "), std::string::npos) << what;
-    EXPECT_NE(what.find("take a smaller batch"), std::string::npos) << what;
+// Rounding differs between the two, and training makes more of it.
+TEST_F(CudaEngineTest, AHundredStepsAgreeWithTheCpu) {
+  constexpr int kSteps = 100;
+  for (const Model& model : {custom_mlp(), lenet5()}) {
+    const Plan plan = make_plan(model, kBatch);
+    const std::unique_ptr<Engine> engines[] = {make_cpu_engine(plan, 1), cuda_engine(plan)};
+    std::vector<Metrics> steps[2];
+    for (int i = 0; i < 2; ++i) {
+      engines[i]->load(testing::random_dataset(kSteps * kBatch, 21),
+                       testing::random_dataset(1, 22));
+      engines[i]->set_parameters(initial_parameters(plan, 23));
+      engines[i]->set_momentum(std::vector<float>(plan.parameter_floats));
+      steps[i] = engines[i]->train(1, 0, kSteps);
+    }
+    for (int i = 0; i < kSteps; ++i) {
+      const double cpu = steps[0][size_t(i)].loss();
+      EXPECT_TRUE(std::abs(steps[1][size_t(i)].loss() - cpu) <= 1e-4 * cpu)
+          << model.name << ", step " << i;
+    }
   }
-}
-
-TEST_F(CudaEngineTest, AGpuLostInTheMiddleIsAnError) {
-  CudaEngine engine(make_plan(custom_mlp(), kBatch), 0, {});
-  engine.load(testing::random_dataset(kTrainCount, 1), testing::random_dataset(kTestCount, 2));
-  engine.train(1, 0, 2);
-  host_cuda::fail_call("cudaStreamSynchronize", cudaErrorLaunchFailure);
-  lost_ = true;
-  try {
-    engine.train(1, 2, 4);
-    FAIL() << "no error";
-  } catch (const MachineError& error) {
-    const std::string what = error.what();
-    EXPECT_NE(what.find("cudaStreamSynchronize failed: "), std::string::npos) << what;
-    EXPECT_NE(what.find("cuda_engine.cpp:"), std::string::npos) << what;
-    EXPECT_NE(what.find("use --device cpu"), std::string::npos) << what;
-  }
-  EXPECT_THROW(engine.parameters(), MachineError);
-}
-
-TEST_F(CudaEngineTest, ARefusedLayerIsNamed) {
-  host_cuda::fail_call("cudnnSetConvolution2dDescriptor", CUDNN_STATUS_NOT_SUPPORTED, 1);
-  try {
-    CudaEngine(make_plan(lenet5(), kBatch), 0, {});
-    FAIL() << "no error";
-  } catch (const InputError& error) {
-    const std::string what = error.what();
-    EXPECT_NE(what.find("cuDNN refuses layer conv2 at batch 16"), std::string::npos) << what;
-    EXPECT_NE(what.find("--device cpu"), std::string::npos) << what;
-  }
-}
-
-std::string reason(int device) {
-  const Plan plan = make_plan(custom_mlp(), kBatch);
-  const EngineOrReason answer = digitron_cuda_module.make_engine(plan, device, {});
-  const auto* unavailable = std::get_if<Unavailable>(&answer);
-  return unavailable ? unavailable->reason : "available";
-}
-
-TEST_F(CudaEngineTest, DevicesAreListedOrTheReasonIs) {
-  const std::vector<DeviceReport> devices = digitron_cuda_module.devices();
-  ASSERT_EQ(devices.size(), 1u);
-  EXPECT_EQ(devices[0].name, "cuda:0");
-  EXPECT_TRUE(devices[0].available);
-  EXPECT_NE(devices[0].description.find("compute capability 9.0"), std::string::npos);
-  EXPECT_EQ(reason(0), "available");
-  EXPECT_NE(reason(9).find("1 GPU, "), std::string::npos) << reason(9);
-
-  host_cuda::set_compute_capability(6, 1);
-  EXPECT_NE(reason(0).find("6.1, is too old: this build is for 7.5"), std::string::npos);
-  host_cuda::set_driver_version(12040);
-  EXPECT_NE(reason(0).find("too old: it is for CUDA 12.4"), std::string::npos) << reason(0);
-  host_cuda::reset();
-  host_cuda::set_device_count(0);
-  EXPECT_NE(reason(0).find("finds no GPU"), std::string::npos) << reason(0);
-  EXPECT_FALSE(digitron_cuda_module.devices()[0].available);
 }
 
 }  // namespace

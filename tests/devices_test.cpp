@@ -13,27 +13,36 @@ using ::testing::HasSubstr;
 const Plan kPlan = make_plan(parse_model("fc 10"), 4);
 
 TEST(DevicesTest, AutoAlwaysFindsAnEngine) {
-  EXPECT_NE(make_engine("auto", kPlan, 1), nullptr);
-  EXPECT_THAT(make_engine("cpu", kPlan, 1)->description(), HasSubstr("CPU"));
+  EXPECT_NE(make_engine({}, kPlan), nullptr);
+  EXPECT_THAT(make_engine({.device = "cpu"}, kPlan)->description(), HasSubstr("CPU"));
+  EXPECT_EQ(make_engine({.device = "cpu"}, kPlan)->precision(), "fp32");
 }
 
 TEST(DevicesTest, CudaThatIsNotThereSaysWhy) {
-  const EngineOrReason cuda = make_cuda_engine(kPlan, 999);
+  const EngineOrReason cuda = make_cuda_engine(kPlan, 999, {});
   ASSERT_TRUE(std::holds_alternative<Unavailable>(cuda));
-  EXPECT_THAT(error_of<InputError>([] { make_engine("cuda:999", kPlan, 1); }),
+  EXPECT_THAT(error_of<InputError>([] { make_engine({.device = "cuda:999"}, kPlan); }),
               HasSubstr("device cuda:999 is not available: " + std::get<Unavailable>(cuda).reason));
 }
 
-TEST(DevicesTest, UnknownNamesAndThreads) {
+std::string error_of_request(const DeviceRequest& request) {
+  return error_of<InputError>([&] { make_engine(request, kPlan); });
+}
+
+TEST(DevicesTest, BadRequests) {
   for (const char* name : {"", "gpu", "cuda:", "cuda:-1", "cuda:1 ", "cuda1"}) {
-    EXPECT_THAT(error_of<InputError>([&] { make_engine(name, kPlan, 1); }),
-                HasSubstr("unknown device"))
-        << name;
+    EXPECT_THAT(error_of_request({.device = name}), HasSubstr("unknown device")) << name;
   }
   for (const int threads : {-1, 100000}) {
-    EXPECT_THAT(error_of<InputError>([&] { make_engine("cpu", kPlan, threads); }),
+    EXPECT_THAT(error_of_request({.device = "cpu", .threads = threads}),
                 HasSubstr("; give 1 to 1024"));
   }
+  for (const int steps : {0, 100000}) {
+    EXPECT_THAT(error_of_request({.cuda = {.steps_per_graph = steps}}),
+                HasSubstr("--steps-per-graph is " + std::to_string(steps) + "; give 1 to 1024"));
+  }
+  EXPECT_THAT(error_of_request({.device = "cpu", .cuda = {.tf32 = true}}),
+              HasSubstr("--precision tf32 is for GPUs"));
 }
 
 TEST(DevicesTest, ReportsEveryKind) {

@@ -141,8 +141,12 @@ TEST(RunDirectoryTest, DescriptionHasEverySetting) {
   TrainSettings settings;
   settings.batch = 50;
   settings.max_steps = 7;
-  const json run = run_description({{"digitron", "train", "\xff"}, "cpu", 2, "init.file"}, settings,
-                                   engine, data);
+  RunRequest request;
+  request.command = {"digitron", "train", "\xff"};
+  request.device.device = "cpu";
+  request.device.threads = 2;
+  request.init = "init.file";
+  const json run = run_description(request, settings, engine, data);
   EXPECT_EQ(run["digitron"], version());
   EXPECT_EQ(run["compiler"], compiler());
   EXPECT_THAT(run["started"].get<std::string>(),

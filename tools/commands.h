@@ -7,6 +7,8 @@
 #include <string>
 #include <vector>
 
+#include "host/devices.h"
+
 namespace digitron {
 
 struct Command {
@@ -27,8 +29,7 @@ inline constexpr uint64_t kDataSeed = 1;
 CLI::Option* add_model(CLI::App& app, std::string& model);
 CLI::Option* add_checkpoint(CLI::App& app, std::string& checkpoint);
 CLI::Option* add_data(CLI::App& app, std::string& data);
-CLI::Option* add_device(CLI::App& app, std::string& device);
-CLI::Option* add_threads(CLI::App& app, int& threads);
+void add_device(CLI::App& app, DeviceRequest& request);
 
 // What --model means beside --checkpoint.
 inline constexpr const char* kCheckpointModelHelp =

@@ -21,15 +21,13 @@ struct EvalOptions {
   std::string checkpoint;
   std::string model;
   std::string data;
-  std::string device = "auto";
-  int threads = 0;
+  DeviceRequest device;
 };
 
 int evaluate(const EvalOptions& options) {
   const Checkpoint checkpoint = load_checkpoint(options.checkpoint, options.model, kBatch);
   const Data data = load_data(options.data, kDataSeed);
-  const std::unique_ptr<Engine> engine =
-      make_engine(options.device, checkpoint.plan, options.threads);
+  const std::unique_ptr<Engine> engine = make_engine(options.device, checkpoint.plan);
   engine->load(data.train, data.test);
   engine->set_parameters(checkpoint.parameters);
 
@@ -53,7 +51,6 @@ Command add_eval(CLI::App& app) {
   add_data(*sub, options->data);
   add_model(*sub, options->model)->description(kCheckpointModelHelp);
   add_device(*sub, options->device);
-  add_threads(*sub, options->threads);
   return {sub, [options] { return evaluate(*options); }};
 }
 

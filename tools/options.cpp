@@ -27,19 +27,35 @@ CLI::Option* add_data(CLI::App& app, std::string& data) {
       ->type_name("DIR");
 }
 
-CLI::Option* add_device(CLI::App& app, std::string& device) {
-  return app
-      .add_option("--device", device,
-                  "auto (CUDA where it is available, else the CPU), cpu, cuda or cuda:N")
+void add_device(CLI::App& app, DeviceRequest& request) {
+  app.add_option("--device", request.device,
+                 "auto (CUDA where it is available, else the CPU), cpu, cuda or cuda:N")
       ->type_name("DEVICE")
       ->capture_default_str();
-}
-
-CLI::Option* add_threads(CLI::App& app, int& threads) {
-  return app
-      .add_option("--threads", threads,
-                  "Threads of the CPU engine, 0 for every core; the result does not depend on it")
+  app.add_option("--threads", request.threads,
+                 "Threads of the CPU engine, 0 for every core; the result does not depend on it")
       ->capture_default_str();
+  const char* group = "On a GPU";
+  CudaOptions& cuda = request.cuda;
+  app.add_option_function<std::string>(
+         "--precision", [&cuda](const std::string& name) { cuda.tf32 = name == "tf32"; },
+         "fp32, or tf32: tensor cores round the factors of products to 10 bits")
+      ->check(CLI::IsMember({"fp32", "tf32"}))
+      ->type_name("NAME")
+      ->default_str("fp32")
+      ->group(group);
+  app.add_flag_callback(
+         "--no-graph", [&cuda] { cuda.graph = false; },
+         "Make every call of a step one by one; a graph replays them all at once")
+      ->group(group);
+  app.add_option("--steps-per-graph", cuda.steps_per_graph,
+                 "Steps that one launch of a graph covers; the result does not depend on it")
+      ->capture_default_str()
+      ->group(group);
+  app.add_flag_callback(
+         "--allow-nondeterministic", [&cuda] { cuda.deterministic = false; },
+         "Take algorithms too that give other bits from run to run")
+      ->group(group);
 }
 
 }  // namespace digitron

@@ -5,7 +5,7 @@
 #include <memory>
 
 #include "host/data/png_image.h"
-#include "host/devices.h"
+#include "host/engine.h"
 #include "host/run/checkpoint.h"
 #include "host/run/inspect.h"
 #include "host/run/table.h"
@@ -28,7 +28,7 @@ int predict(const PredictOptions& options) {
     const std::vector<uint8_t> digit = prepare_digit(read_png_grey(path));
     pixels.insert(pixels.end(), digit.begin(), digit.end());
   }
-  const std::unique_ptr<Engine> engine = make_engine("cpu", checkpoint.plan, 1);
+  const std::unique_ptr<Engine> engine = make_cpu_engine(checkpoint.plan, 1);
   engine->set_parameters(checkpoint.parameters);
   const std::vector<float> logits = engine->predict(pixels);
   std::fputs(prediction_table(options.images, logits).c_str(), stdout);

@@ -35,7 +35,7 @@ void log_start(const TrainSettings& s, const Engine& engine, const Data& data,
                grouped(data.train->count()), grouped(data.test->count()));
   if (!data.is_mnist)
     spdlog::warn("Warning: this data is not MNIST, and its figures are not MNIST's");
-  spdlog::info("Device: {}, fp32", engine.description());
+  spdlog::info("Device: {}, {}", engine.description(), engine.precision());
   spdlog::info("SGD: epochs {}, batch {}, lr {}, momentum {}, weight decay {}, seed {}{}", s.epochs,
                s.batch, s.lr, s.momentum, s.weight_decay, s.seed,
                s.shuffle ? "" : ", not shuffled");
@@ -64,8 +64,7 @@ int train(TrainOptions& options) {
   const std::string& init = options.request.init;
   const std::vector<float> parameters =
       init.empty() ? initial_parameters(plan, settings.seed) : load_parameters(init, plan);
-  const std::unique_ptr<Engine> engine =
-      make_engine(options.request.device, plan, options.request.threads);
+  const std::unique_ptr<Engine> engine = make_engine(options.request.device, plan);
   engine->load(data.train, data.test);
   engine->set_parameters(parameters);
 
@@ -104,7 +103,6 @@ Command add_train(CLI::App& app, std::vector<std::string> command_line) {
   CLI::App* sub = app.add_subcommand("train", "Train a model; write metrics and a checkpoint");
   auto options = std::make_shared<TrainOptions>();
   options->request.command = std::move(command_line);
-  options->request.device = "auto";
   add_model(*sub, options->model)->capture_default_str();
   add_data(*sub, options->data);
   sub->add_option("--out", options->out,
@@ -115,7 +113,6 @@ Command add_train(CLI::App& app, std::vector<std::string> command_line) {
       ->type_name("FILE");
   add_settings(*sub, *options);
   add_device(*sub, options->request.device);
-  add_threads(*sub, options->request.threads);
   return {sub, [options] { return train(*options); }};
 }
 

@@ -47,11 +47,11 @@ ordered_json run_description(const RunRequest& request, const TrainSettings& set
                   {"name", plan.model.name},
                   {"text", to_text(plan.model)},
                   {"parameters", plan.parameter_count}};
-  run["device"] = {{"asked", request.device},
+  run["device"] = {{"asked", request.device.device},
                    {"description", engine.description()},
-                   {"threads", request.threads},
+                   {"threads", request.device.threads},
                    {"cpu", cpu_name()}};
-  run["precision"] = "fp32";
+  run["precision"] = engine.precision();
   run["data"] = {{"source", data.source},
                  {"description", data.description},
                  {"is_mnist", data.is_mnist},

@@ -12,7 +12,7 @@
 #include <string_view>
 #include <vector>
 
-#include "host/engine.h"
+#include "host/devices.h"
 #include "host/run/safetensors.h"
 #include "host/run/train_settings.h"
 
@@ -24,8 +24,7 @@ std::filesystem::path default_run_directory(const Model& model);
 // The part of run.json that only the program knows.
 struct RunRequest {
   std::vector<std::string> command;  // argv
-  std::string device;                // as asked for: "auto"
-  int threads = 0;                   // as asked for; 0: every core
+  DeviceRequest device;
   std::string init;                  // file of initial parameters; empty: drawn from the seed
 };
 

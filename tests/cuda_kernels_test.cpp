@@ -1,0 +1,207 @@
+// Each kernel by itself, at sizes that do not divide its blocks, against plain loops in double
+// precision. Compiled for the stand-in, for the stand-in under ThreadSanitizer, and for a GPU.
+#include <cuda_runtime_api.h>
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <cmath>
+#include <cstring>
+
+#include "host/reference_ops.h"
+#include "kernels/advance.h"
+#include "kernels/bias.h"
+#include "kernels/bias_gradient.h"
+#include "kernels/gather.h"
+#include "kernels/relu.h"
+#include "kernels/sgd.h"
+#include "kernels/softmax_cross_entropy.h"
+#include "tests/cuda_testing.h"
+#include "tests/engine_testing.h"
+
+namespace digitron {
+namespace {
+
+using testing::is_near;
+using testing::Random;
+
+constexpr double kTolerance = 1e-6;
+
+// Device memory with the values of a vector.
+template <class T>
+class OnDevice {
+ public:
+  explicit OnDevice(const std::vector<T>& values) : initial_(values) {
+    EXPECT_EQ(cudaMalloc(reinterpret_cast<void**>(&pointer_), bytes()), cudaSuccess);
+    EXPECT_EQ(cudaMemcpy(pointer_, values.data(), bytes(), cudaMemcpyHostToDevice), cudaSuccess);
+  }
+  explicit OnDevice(size_t count) : OnDevice(std::vector<T>(count)) {}
+  ~OnDevice() { cudaFree(pointer_); }
+  OnDevice(const OnDevice&) = delete;
+  OnDevice& operator=(const OnDevice&) = delete;
+
+  operator T*() { return pointer_; }
+  std::vector<T> values() const {
+    std::vector<T> host = initial_;
+    EXPECT_EQ(cudaMemcpy(host.data(), pointer_, bytes(), cudaMemcpyDeviceToHost), cudaSuccess);
+    return host;
+  }
+
+ private:
+  size_t bytes() const { return initial_.size() * sizeof(T); }
+
+  std::vector<T> initial_;
+  T* pointer_ = nullptr;
+};
+
+std::vector<double> in_double(const std::vector<float>& values) {
+  return {values.begin(), values.end()};
+}
+
+class CudaKernels : public testing::CudaTest, public ::testing::WithParamInterface<int> {
+ protected:
+  const int n_ = GetParam();
+  const size_t rows_ = static_cast<size_t>(n_);
+  Random random_{static_cast<uint32_t>(n_)};
+};
+
+StepState state_at(const Permutation& order, uint32_t position) {
+  return {order, position, 0, 0.1f, 0.9f, 0.01f};
+}
+
+TEST_P(CudaKernels, GatherFollowsTheOrder) {
+  const auto data = testing::random_dataset(n_ + 3, 1);
+  const Permutation order(5, 2, static_cast<uint32_t>(n_ + 3), true);
+  OnDevice<StepState> state({state_at(order, 3)});
+  OnDevice<uint8_t> images(data->images), all_labels(data->labels), labels(rows_);
+  OnDevice<float> x(rows_ * kImagePixels);
+  ASSERT_EQ(gather(x, labels, images, all_labels, state, n_, nullptr), cudaSuccess);
+  std::vector<uint8_t> exact_labels;
+  std::vector<double> exact;
+  for (uint32_t row = 0; row < rows_; ++row) {
+    const size_t image = order(3 + row);
+    exact_labels.push_back(data->labels[image]);
+    for (size_t p = 0; p < kImagePixels; ++p) {
+      exact.push_back((data->images[image * kImagePixels + p] / 255.0 - kPixelMean) /
+                      kPixelDeviation);
+    }
+  }
+  EXPECT_EQ(labels.values(), exact_labels);
+  EXPECT_TRUE(is_near(x.values(), exact, kTolerance));
+}
+
+// The loss's two passes, gradients in place; far logits too, whose exponentials would overflow.
+TEST_P(CudaKernels, SoftmaxCrossEntropyAndAdvance) {
+  std::vector<float> logits = random_.reals<float>(rows_ * kClasses, -4, 4);
+  logits[0] = 1000;
+  std::vector<uint8_t> labels(rows_);
+  for (uint8_t& label : labels) label = static_cast<uint8_t>(random_.between(0, kClasses - 1));
+  std::vector<double> exact = in_double(logits);
+  int64_t correct = 0;
+  const double loss = reference::softmax_cross_entropy(exact.data(), &correct, labels.data(), n_);
+
+  OnDevice<float> dlogits(logits);
+  OnDevice<uint8_t> device_labels(labels);
+  OnDevice<LossSums> partials(loss_partials(n_)), sums(3);
+  StepState state = state_at(Permutation(1, 1, 1, false), 10);
+  state.slot = 1;
+  OnDevice<StepState> device_state({state});
+  ASSERT_EQ(softmax_cross_entropy(dlogits, partials, dlogits, device_labels, n_, nullptr),
+            cudaSuccess);
+  ASSERT_EQ(advance(device_state, sums, partials, loss_partials(n_), n_, nullptr), cudaSuccess);
+
+  EXPECT_TRUE(is_near(dlogits.values(), exact, kTolerance));
+  const LossSums sum = sums.values()[1];
+  EXPECT_TRUE(std::abs(sum.loss - loss) <= kTolerance * loss);
+  EXPECT_EQ(sum.correct, correct);
+  EXPECT_EQ(sum.count, n_);
+  EXPECT_EQ(device_state.values()[0].slot, 2u);
+  EXPECT_EQ(device_state.values()[0].position, 10u + static_cast<uint32_t>(n_));
+}
+
+struct BiasShape {
+  int channels, plane;
+};
+constexpr BiasShape kBiasShapes[] = {{10, 1}, {3, 25}, {2, 784}};
+
+size_t channel_of(size_t i, const BiasShape& shape) {
+  return i / static_cast<size_t>(shape.plane) % static_cast<size_t>(shape.channels);
+}
+
+TEST_P(CudaKernels, AddBias) {
+  for (const BiasShape& shape : kBiasShapes) {
+    const size_t count = rows_ * static_cast<size_t>(shape.channels * shape.plane);
+    const std::vector<float> before = random_.reals<float>(count);
+    const std::vector<float> b = random_.reals<float>(static_cast<size_t>(shape.channels));
+    for (const bool relu : {false, true}) {
+      OnDevice<float> y(before), device_b(b);
+      ASSERT_EQ(add_bias(y, device_b, n_, shape.channels, shape.plane, relu, nullptr), cudaSuccess);
+      std::vector<float> exact = before;
+      for (size_t i = 0; i < count; ++i) {
+        exact[i] += b[channel_of(i, shape)];
+        if (relu) exact[i] = std::max(exact[i], 0.0f);
+      }
+      EXPECT_EQ(y.values(), exact) << shape.plane << ", ReLU " << relu;
+    }
+  }
+}
+
+TEST_P(CudaKernels, BiasGradient) {
+  for (const BiasShape& shape : kBiasShapes) {
+    const size_t count = rows_ * static_cast<size_t>(shape.channels * shape.plane);
+    const std::vector<float> gradient = random_.reals<float>(count, 0, 1);  // no sum cancels
+    const std::vector<float> y = random_.reals<float>(count);
+    for (const bool relu : {false, true}) {
+      OnDevice<float> dy(gradient), device_y(y), db(static_cast<size_t>(shape.channels));
+      OnDevice<float> partials(bias_partials(n_, shape.channels, shape.plane));
+      ASSERT_EQ(bias_gradient(db, dy, partials, relu ? static_cast<float*>(device_y) : nullptr, n_,
+                              shape.channels, shape.plane, nullptr),
+                cudaSuccess);
+      std::vector<float> exact_dy = gradient;
+      std::vector<double> exact_db(static_cast<size_t>(shape.channels));
+      for (size_t i = 0; i < count; ++i) {
+        if (relu && y[i] <= 0) exact_dy[i] = 0;
+        exact_db[channel_of(i, shape)] += exact_dy[i];
+      }
+      EXPECT_EQ(dy.values(), exact_dy) << shape.plane << ", ReLU " << relu;
+      EXPECT_TRUE(is_near(db.values(), exact_db, kTolerance)) << shape.plane << ", ReLU " << relu;
+    }
+  }
+}
+
+TEST_P(CudaKernels, Relu) {
+  std::vector<float> values = random_.reals<float>(rows_);
+  values[0] = NAN;
+  const std::vector<float> gradient = random_.reals<float>(rows_);
+  OnDevice<float> x(values), y(rows_), dx(gradient);
+  ASSERT_EQ(relu_forward(y, x, rows_, nullptr), cudaSuccess);
+  ASSERT_EQ(relu_backward(dx, y, rows_, nullptr), cudaSuccess);
+  const std::vector<float> ys = y.values(), dxs = dx.values();
+  EXPECT_TRUE(std::isnan(ys[0])) << "a NaN must reach the loss, where it stops the run";
+  for (size_t i = 1; i < rows_; ++i) {
+    EXPECT_EQ(ys[i], std::max(values[i], 0.0f));
+    EXPECT_EQ(dxs[i], values[i] > 0 ? gradient[i] : 0.0f);
+  }
+}
+
+TEST_P(CudaKernels, Sgd) {
+  const size_t count = 4 * rows_;
+  const std::vector<float> w = random_.reals<float>(count);
+  const std::vector<float> v = random_.reals<float>(count);
+  const std::vector<float> g = random_.reals<float>(count);
+  const StepState state = state_at(Permutation(1, 1, 1, false), 0);
+  OnDevice<StepState> device_state({state});
+  OnDevice<float> device_w(w), device_v(v), device_g(g);
+  ASSERT_EQ(sgd(device_w, device_v, device_g, device_state, count, nullptr), cudaSuccess);
+  std::vector<double> exact_w, exact_v;
+  for (size_t i = 0; i < count; ++i) {
+    exact_v.push_back(double{state.momentum} * v[i] + (g[i] + double{state.weight_decay} * w[i]));
+    exact_w.push_back(w[i] - double{state.lr} * exact_v[i]);
+  }
+  EXPECT_TRUE(is_near(device_v.values(), exact_v, kTolerance));
+  EXPECT_TRUE(is_near(device_w.values(), exact_w, kTolerance));
+}
+
+INSTANTIATE_TEST_SUITE_P(Sizes, CudaKernels, ::testing::Values(1, 7, 63, 64, 65, 1000));
+
+}  // namespace
+}  // namespace digitron

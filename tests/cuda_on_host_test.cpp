@@ -1,0 +1,118 @@
+// What only the stand-in for CUDA can show of the engine: how often it allocates and waits, and
+// what it says when a call fails.
+#include <gtest/gtest.h>
+
+#include "cuda/cuda_engine.h"
+#include "cuda/module.h"
+#include "host_cuda.h"
+#include "tests/cuda_testing.h"
+#include "tests/engine_testing.h"
+
+namespace digitron {
+
+std::unique_ptr<Engine> testing::cuda_engine(const Plan& plan, const CudaOptions& options) {
+  return std::make_unique<CudaEngine>(plan, 0, options);
+}
+
+namespace {
+
+constexpr int kBatch = 16;
+constexpr int kTrainCount = 86;  // 5 steps of 16 and one of 6
+constexpr int kTestCount = 37;
+
+class CudaOnHostTest : public testing::CudaTest {};
+
+TEST_F(CudaOnHostTest, InsideAnEpochNothingIsAllocatedAndTheHostWaitsOnce) {
+  CudaEngine engine(make_plan(custom_mlp(), kBatch), 0, {.steps_per_graph = 2});
+  engine.load(testing::random_dataset(kTrainCount, 1), testing::random_dataset(kTestCount, 2));
+  const int steps = steps_per_epoch(kTrainCount, kBatch);
+  engine.train(1, 0, steps);
+  engine.train(2, 0, steps);
+  host_cuda::reset_counters();
+  engine.train(3, 0, steps);
+  const host_cuda::Counters counters = host_cuda::counters();
+  EXPECT_EQ(counters.allocations, 0);
+  EXPECT_EQ(counters.graph_launches, 4);  // two of 2 steps, one of 1, and the ragged one
+  EXPECT_EQ(counters.copies, 2);          // the state in, the metrics out
+  EXPECT_EQ(counters.synchronizations, 2);
+}
+
+TEST_F(CudaOnHostTest, WithoutGraphsNoneIsLaunched) {
+  CudaEngine engine(make_plan(custom_mlp(), kBatch), 0, {.graph = false});
+  engine.load(testing::random_dataset(kTrainCount, 1), testing::random_dataset(kTestCount, 2));
+  engine.train(1, 0, 3);
+  engine.train(2, 0, 3);
+  EXPECT_EQ(host_cuda::counters().graph_launches, 0);
+}
+
+TEST_F(CudaOnHostTest, OutOfMemorySaysHowMuch) {
+  host_cuda::set_free_bytes(size_t{48} << 20);
+  try {
+    CudaEngine(make_plan(custom_mlp(), 4096), 0, {});
+    FAIL() << "no error";
+  } catch (const MachineError& error) {
+    const std::string what = error.what();
+    EXPECT_NE(what.find("MiB were asked for"), std::string::npos) << what;
+    EXPECT_NE(what.find("48.0 MiB of "), std::string::npos) << what;
+    EXPECT_NE(what.find("take a smaller batch"), std::string::npos) << what;
+  }
+}
+
+TEST_F(CudaOnHostTest, AGpuLostInTheMiddleIsAnError) {
+  CudaEngine engine(make_plan(custom_mlp(), kBatch), 0, {});
+  engine.load(testing::random_dataset(kTrainCount, 1), testing::random_dataset(kTestCount, 2));
+  engine.train(1, 0, 2);
+  host_cuda::fail_call("cudaStreamSynchronize", cudaErrorLaunchFailure);
+  lost_ = true;
+  try {
+    engine.train(1, 2, 4);
+    FAIL() << "no error";
+  } catch (const MachineError& error) {
+    const std::string what = error.what();
+    EXPECT_NE(what.find("cudaStreamSynchronize failed: "), std::string::npos) << what;
+    EXPECT_NE(what.find("cuda_engine.cpp:"), std::string::npos) << what;
+    EXPECT_NE(what.find("use --device cpu"), std::string::npos) << what;
+  }
+  EXPECT_THROW(engine.parameters(), MachineError);
+}
+
+TEST_F(CudaOnHostTest, ARefusedLayerIsNamed) {
+  host_cuda::fail_call("cudnnSetConvolution2dDescriptor", CUDNN_STATUS_NOT_SUPPORTED, 1);
+  try {
+    CudaEngine(make_plan(lenet5(), kBatch), 0, {});
+    FAIL() << "no error";
+  } catch (const InputError& error) {
+    const std::string what = error.what();
+    EXPECT_NE(what.find("cuDNN refuses layer conv2 at batch 16"), std::string::npos) << what;
+    EXPECT_NE(what.find("--device cpu"), std::string::npos) << what;
+  }
+}
+
+std::string reason(int device) {
+  const Plan plan = make_plan(custom_mlp(), kBatch);
+  const EngineOrReason answer = digitron_cuda_module.make_engine(plan, device, {});
+  const auto* unavailable = std::get_if<Unavailable>(&answer);
+  return unavailable ? unavailable->reason : "available";
+}
+
+TEST_F(CudaOnHostTest, DevicesAreListedOrTheReasonIs) {
+  const std::vector<DeviceReport> devices = digitron_cuda_module.devices();
+  ASSERT_EQ(devices.size(), 1u);
+  EXPECT_EQ(devices[0].name, "cuda:0");
+  EXPECT_TRUE(devices[0].available);
+  EXPECT_NE(devices[0].description.find("compute capability 9.0"), std::string::npos);
+  EXPECT_EQ(reason(0), "available");
+  EXPECT_NE(reason(9).find("1 GPU, "), std::string::npos) << reason(9);
+
+  host_cuda::set_compute_capability(6, 1);
+  EXPECT_NE(reason(0).find("6.1, is too old: this build is for 7.5"), std::string::npos);
+  host_cuda::set_driver_version(12040);
+  EXPECT_NE(reason(0).find("too old: it is for CUDA 12.4"), std::string::npos) << reason(0);
+  host_cuda::reset();
+  host_cuda::set_device_count(0);
+  EXPECT_NE(reason(0).find("finds no GPU"), std::string::npos) << reason(0);
+  EXPECT_FALSE(digitron_cuda_module.devices()[0].available);
+}
+
+}  // namespace
+}  // namespace digitron

@@ -1,0 +1,27 @@
+// The CUDA engine under test: the one on the host's stand-in (cuda_on_host.cpp) or the program's,
+// on a GPU (cuda_on_gpu.cpp).
+#pragma once
+
+#include <gtest/gtest.h>
+
+#include "host/engine.h"
+
+namespace digitron::testing {
+
+// Starts each test with a device as new; on a GPU, skips it where there is none, and fails instead
+// where DIGITRON_REQUIRE_CUDA is 1.
+class CudaTest : public ::testing::Test {
+ protected:
+  void SetUp() override;
+  void TearDown() override;
+
+  bool lost_ = false;  // the device takes nothing back any more
+};
+
+// Throws where the engine is not available.
+std::unique_ptr<Engine> cuda_engine(const Plan& plan, const CudaOptions& options = {});
+
+// From now on the threads of kernels run in another order, where that can be chosen.
+void scramble_threads();
+
+}  // namespace digitron::testing
