@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <type_traits>
 
+#include "cuda/nvtx.h"
 #include "host/dataset_constants.h"
 #include "host/permutation.h"
 #include "kernels/advance.h"
@@ -52,6 +53,8 @@ CudaEngine::CudaEngine(const Plan& plan, int device, const CudaOptions& options)
   memory_.allocate();
   staged_.count = plan_.batch;
 
+  check(cudaEventCreate(begin_.out()), "cudaEventCreate");
+  check(cudaEventCreate(end_.out()), "cudaEventCreate");
   // After the stream, which resets it, and before any capture, which would allocate one each.
   check(cublasSetWorkspace(context_.cublas.get(), cublas_workspace, kCublasWorkspace),
         "cublasSetWorkspace");
@@ -103,12 +106,14 @@ std::vector<float> CudaEngine::momentum() const {
 }
 
 std::vector<Metrics> CudaEngine::train(int epoch, int first, int last) {
+  const Range range("epoch " + std::to_string(epoch));
   const Permutation order(order_.seed, static_cast<uint32_t>(epoch),
                           static_cast<uint32_t>(train_.count), order_.shuffle);
   return run(train_, order, first, last, true);
 }
 
 Metrics CudaEngine::evaluate(Split split) {
+  const Range range(split == Split::kTrain ? "evaluate train" : "evaluate test");
   const Samples& samples = split == Split::kTrain ? train_ : test_;
   Metrics total;
   for (const Metrics& step : run(samples, in_file_order(samples.count), 0,
@@ -116,6 +121,12 @@ Metrics CudaEngine::evaluate(Split split) {
     total += step;
   }
   return total;
+}
+
+double CudaEngine::device_seconds() const {
+  float milliseconds = 0;
+  check(cudaEventElapsedTime(&milliseconds, begin_.get(), end_.get()), "cudaEventElapsedTime");
+  return milliseconds / 1000;
 }
 
 std::vector<float> CudaEngine::predict(std::span<const uint8_t> images) {
@@ -162,15 +173,20 @@ void CudaEngine::start(const Permutation& order, int first_sample) {
 // Steps [first, last) over the samples, trained or only measured; waits once, at the end.
 std::vector<Metrics> CudaEngine::run(const Samples& samples, const Permutation& order, int first,
                                      int last, bool update) {
+  const CudaOptions& options = context_.options;
+  const int together = options.graph ? options.steps_per_graph : 1;
   const int whole = std::min(last, samples.count / plan_.batch);  // steps before the ragged one
   start(order, first * plan_.batch);
+  check(cudaEventRecord(begin_.get(), context_.stream.get()), "cudaEventRecord");
   for (int step = first; step < last;) {
-    const int left = whole - step;
-    const int steps =
-        left >= context_.options.steps_per_graph ? context_.options.steps_per_graph : 1;
-    run_steps(samples, left > 0 ? plan_.batch : samples.count % plan_.batch, steps, update);
+    const int steps = whole - step >= together ? together : 1;
+    const Range range(steps == 1 ? "step " + std::to_string(step)
+                                 : "steps " + std::to_string(step) + " to " +
+                                       std::to_string(step + steps - 1));
+    run_steps(samples, step < whole ? plan_.batch : samples.count % plan_.batch, steps, update);
     step += steps;
   }
+  check(cudaEventRecord(end_.get(), context_.stream.get()), "cudaEventRecord");
   std::vector<Metrics> metrics;
   for (const LossSums& sums : download(metrics_, static_cast<size_t>(std::max(0, last - first)))) {
     metrics.push_back({sums.loss, sums.correct, sums.count});

@@ -36,6 +36,7 @@ class CudaEngine final : public Engine {
   void set_order(const Order& order) override { order_ = order; }
   std::vector<Metrics> train(int epoch, int first, int last) override;
   Metrics evaluate(Split split) override;
+  double device_seconds() const override;
   std::vector<float> predict(std::span<const uint8_t> images) override;
   std::vector<float> gradients(std::span<const uint8_t> images,
                                std::span<const uint8_t> labels) override;
@@ -68,11 +69,15 @@ class CudaEngine final : public Engine {
   template <class T>
   std::vector<T> download(const T* device, size_t count) const;
 
+  using Event = Unique<cudaEvent_t, cudaEventDestroy>;
+
   Plan plan_;
   Context context_;
   std::string description_;
   Sgd sgd_;
   Order order_;
+
+  Event begin_, end_;  // of the steps of the newest call
 
   Arena memory_;
   Tensors tensors_;

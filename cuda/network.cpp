@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "cuda/gemm.h"
+#include "cuda/nvtx.h"
 #include "host/dataset_constants.h"
 #include "host/error.h"
 #include "kernels/bias.h"
@@ -124,6 +125,7 @@ void Network::forward(const Tensors& tensors) const {
     const Shape& in = stages_[i].layer.in;
     const Shape& out = stages_[i].layer.out;
     const Operands o = operands(i, tensors);
+    const Range range(stages_[i].layer.name + " forward");
     if (const auto* conv = std::get_if<ConvPlan>(&operations_[i])) {
       conv->forward(o.y, o.x, o.w, tensors.workspace);
     } else if (const auto* pool = std::get_if<PoolPlan>(&operations_[i])) {
@@ -148,6 +150,7 @@ void Network::backward(const Tensors& tensors) const {
     const Shape& out = stages_[i].layer.out;
     const Operands o = operands(i, tensors);
     const bool to_input = i > first_trained_;
+    const Range range(stages_[i].layer.name + " backward");
     if (has_parameters(stages_[i])) {
       check(bias_gradient(o.db, dy, tensors.bias_partials, stages_[i].relu ? o.y : nullptr, n_,
                           out.channels, plane(out), stream),

@@ -79,6 +79,10 @@ class Engine {
   // Loss and accuracy of the present parameters over a whole data set.
   virtual Metrics evaluate(Split split) = 0;
 
+  // How long the steps of the newest train or evaluate took on a device with a clock of its own;
+  // below zero for an engine without one, whose calls the host's clock times.
+  virtual double device_seconds() const { return -1; }
+
   // images (count, 28, 28) of u8 -> logits (count, kClasses).
   virtual std::vector<float> predict(std::span<const uint8_t> images) = 0;
 

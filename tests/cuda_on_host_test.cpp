@@ -1,6 +1,6 @@
 // What only the stand-in for CUDA can show of the engine: how often it allocates and waits, and
 // what it says when a call fails.
-#include <gtest/gtest.h>
+#include <gmock/gmock.h>
 
 #include "cuda/cuda_engine.h"
 #include "cuda/module.h"
@@ -15,6 +15,8 @@ std::unique_ptr<Engine> testing::cuda_engine(const Plan& plan, const CudaOptions
 }
 
 namespace {
+
+using ::testing::ElementsAre;
 
 constexpr int kBatch = 16;
 constexpr int kTrainCount = 86;  // 5 steps of 16 and one of 6
@@ -43,6 +45,30 @@ TEST_F(CudaOnHostTest, WithoutGraphsNoneIsLaunched) {
   engine.train(1, 0, 3);
   engine.train(2, 0, 3);
   EXPECT_EQ(host_cuda::counters().graph_launches, 0);
+}
+
+TEST_F(CudaOnHostTest, RangesNameEpochsStepsAndLayers) {
+  const Plan plan = make_plan(parse_model("fc 20, relu, fc 10"), kBatch);
+  const auto ranges = [&](const CudaOptions& options) {
+    CudaEngine engine(plan, 0, options);
+    engine.load(testing::random_dataset(kTrainCount, 1), testing::random_dataset(kTestCount, 2));
+    for (int i = 0; i < 3; ++i) {
+      host_cuda::reset_ranges();
+      engine.train(7, 0, 4);
+    }
+    EXPECT_EQ(host_cuda::open_ranges(), 0u);
+    return host_cuda::ranges();
+  };
+  EXPECT_THAT(
+      ranges({.steps_per_graph = 3}),
+      ElementsAre("digitron/epoch 7", "digitron/epoch 7/steps 0 to 2", "digitron/epoch 7/step 3"));
+  const std::vector<std::string> eager = ranges({.graph = false});
+  ASSERT_EQ(eager.size(), 1u + 4 * 5);
+  EXPECT_EQ(eager[1], "digitron/epoch 7/step 0");
+  EXPECT_EQ(eager[2], "digitron/epoch 7/step 0/fc1 forward");
+  EXPECT_EQ(eager[3], "digitron/epoch 7/step 0/fc2 forward");
+  EXPECT_EQ(eager[4], "digitron/epoch 7/step 0/fc2 backward");
+  EXPECT_EQ(eager[5], "digitron/epoch 7/step 0/fc1 backward");
 }
 
 TEST_F(CudaOnHostTest, OutOfMemorySaysHowMuch) {

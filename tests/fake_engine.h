@@ -24,6 +24,7 @@ class FakeEngine final : public Engine {
   std::vector<Slice> slices;
   int64_t steps = 0;
   int evaluations = 0;
+  double seconds = -1;  // what the device's clock says of a call
   Sgd sgd;
   Order order;
 
@@ -49,6 +50,7 @@ class FakeEngine final : public Engine {
     ++evaluations;
     return on_evaluate();
   }
+  double device_seconds() const override { return seconds; }
   std::vector<float> predict(std::span<const uint8_t>) override { return {}; }
   std::vector<float> gradients(std::span<const uint8_t>, std::span<const uint8_t>) override {
     return {};

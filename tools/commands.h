@@ -20,6 +20,7 @@ Command add_train(CLI::App& app, std::vector<std::string> command_line);
 Command add_eval(CLI::App& app);
 Command add_predict(CLI::App& app);
 Command add_inspect(CLI::App& app);
+Command add_bench(CLI::App& app);
 Command add_devices(CLI::App& app);
 
 // The synthetic digits are one data set: a run's --seed does not change what it learns from.

@@ -10,6 +10,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <string>
+#include <vector>
 
 namespace host_cuda {
 
@@ -47,6 +48,12 @@ struct Counters {
 };
 Counters counters();
 void reset_counters();
+
+// Every NVTX range that was begun, in that order, after the ranges around it: "digitron/epoch
+// 1/step 0"; how many are open; and a fresh start.
+std::vector<std::string> ranges();
+size_t open_ranges();
+void reset_ranges();
 
 // What is allocated or created and not yet freed or destroyed: memory, streams, events, graphs,
 // library handles and descriptors.

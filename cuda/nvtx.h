@@ -1,0 +1,33 @@
+// What a profiler's timeline says about the work below it (NVTX 3). Where no profiler listens, a
+// range costs a load and a branch.
+#pragma once
+
+#include <nvtx3/nvToolsExt.h>
+
+#include <string>
+
+namespace digitron {
+
+// A range of the calling thread in the domain "digitron", from here to the end of the scope.
+class Range {
+ public:
+  explicit Range(const std::string& name) {
+    nvtxEventAttributes_t attributes{};
+    attributes.version = NVTX_VERSION;
+    attributes.size = NVTX_EVENT_ATTRIB_STRUCT_SIZE;
+    attributes.messageType = NVTX_MESSAGE_TYPE_ASCII;
+    attributes.message.ascii = name.c_str();
+    nvtxDomainRangePushEx(domain(), &attributes);
+  }
+  ~Range() { nvtxDomainRangePop(domain()); }
+  Range(const Range&) = delete;
+  Range& operator=(const Range&) = delete;
+
+ private:
+  static nvtxDomainHandle_t domain() {
+    static const nvtxDomainHandle_t domain = nvtxDomainCreateA("digitron");
+    return domain;
+  }
+};
+
+}  // namespace digitron
