@@ -1,46 +1,25 @@
 #include "host/run/atomic_file.h"
 
 #include <gmock/gmock.h>
-#include <sys/resource.h>
 
-#include <csignal>
 #include <filesystem>
 #include <string>
 
 #include "host/error.h"
 #include "tests/data_testing.h"
+#include "tests/file_size_limit.h"
 
 namespace digitron {
 namespace {
 
 using ::testing::ElementsAre;
 using testing::error_of;
+using testing::FileSizeLimit;
 using ::testing::HasSubstr;
 using testing::names_in;
 using testing::read_file;
 using testing::TemporaryDirectory;
 using testing::write_file;
-
-// Writing past `bytes` fails with EFBIG, as on a full disk, while this lives.
-class FileSizeLimit {
- public:
-  explicit FileSizeLimit(rlim_t bytes) {
-    old_handler_ = std::signal(SIGXFSZ, SIG_IGN);
-    getrlimit(RLIMIT_FSIZE, &old_limit_);
-    const rlimit limit{bytes, old_limit_.rlim_max};
-    setrlimit(RLIMIT_FSIZE, &limit);
-  }
-  ~FileSizeLimit() {
-    setrlimit(RLIMIT_FSIZE, &old_limit_);
-    std::signal(SIGXFSZ, old_handler_);
-  }
-  FileSizeLimit(const FileSizeLimit&) = delete;
-  FileSizeLimit& operator=(const FileSizeLimit&) = delete;
-
- private:
-  rlimit old_limit_{};
-  void (*old_handler_)(int);
-};
 
 TEST(AtomicFile, WritesNewAndReplacesOld) {
   const TemporaryDirectory directory;

@@ -1,5 +1,5 @@
 // The stand-in for CUDA as the device under test.
-#include "host_cuda.h"
+#include <host_cuda.h>
 #include "tests/cuda_testing.h"
 
 namespace digitron::testing {

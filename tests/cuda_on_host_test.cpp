@@ -2,9 +2,9 @@
 // what it says when a call fails.
 #include <gmock/gmock.h>
 
+#include <host_cuda.h>
 #include "cuda/cuda_engine.h"
 #include "cuda/module.h"
-#include "host_cuda.h"
 #include "tests/cuda_testing.h"
 #include "tests/engine_testing.h"
 

@@ -2,7 +2,7 @@
 
 #include <cmath>
 
-#include "cublas_v2.h"
+#include <cublas_v2.h>
 #include "tests/engine_testing.h"
 #include "tests/host_cuda_testing.h"
 

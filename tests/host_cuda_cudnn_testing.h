@@ -1,7 +1,7 @@
 // What the tests of the stand-in's cuDNN share.
 #pragma once
 
-#include "cudnn.h"
+#include <cudnn.h>
 #include "tests/engine_testing.h"
 #include "tests/host_cuda_testing.h"
 

@@ -5,8 +5,8 @@
 
 #include <vector>
 
-#include "cuda_runtime.h"
-#include "host_cuda.h"
+#include <cuda_runtime.h>
+#include <host_cuda.h>
 
 namespace digitron::testing {
 

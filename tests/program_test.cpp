@@ -2,7 +2,9 @@
 #include <fcntl.h>
 #include <stdlib.h>
 
+#include <cerrno>
 #include <chrono>
+#include <cstring>
 #include <nlohmann/json.hpp>
 #include <sstream>
 #include <thread>
@@ -171,7 +173,9 @@ TEST_F(ProgramTest, ClosedOutputDoesNotEndUpInAFile) {
 // Everything a terminal gets: progress that is taken back before a line of the log.
 TEST_F(ProgramTest, ProgressOnATerminal) {
   const int terminal = posix_openpt(O_RDWR | O_NOCTTY);
-  ASSERT_TRUE(terminal >= 0 && grantpt(terminal) == 0 && unlockpt(terminal) == 0);
+  if (terminal < 0 || grantpt(terminal) != 0 || unlockpt(terminal) != 0) {
+    GTEST_SKIP() << "no pseudo-terminals here (is /dev/pts mounted?): " << std::strerror(errno);
+  }
   Process process(testing::program(train_arguments()), ptsname(terminal));
   std::string shown;
   char buffer[4096];

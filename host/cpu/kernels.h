@@ -117,8 +117,8 @@ struct CpuKernels {
   // db (O) in [first, last) = the sums of dy (blocks, O, kLanes).
   void (*linear_backward_bias)(float* db, const float* dy, int outputs, int first, int last,
                                int blocks);
-  // xt (kLanes, row_floats) = x (count, kLanes) transposed; columns up to the next kLanes are
-  // written.
+  // xt (kLanes, row_floats) = x (count, kLanes) transposed; columns up to the next whole
+  // vector are written.
   void (*transpose)(float* xt, int row_floats, const float* x, int count);
 
   // Softmax cross-entropy of logits (classes, kLanes): the first `count` lanes' losses and whether

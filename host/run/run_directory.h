@@ -25,7 +25,7 @@ std::filesystem::path default_run_directory(const Model& model);
 struct RunRequest {
   std::vector<std::string> command;  // argv
   DeviceRequest device;
-  std::string init;                  // file of initial parameters; empty: drawn from the seed
+  std::string init;  // file of initial parameters; empty: drawn from the seed
 };
 
 nlohmann::ordered_json run_description(const RunRequest& request, const TrainSettings& settings,

@@ -1,4 +1,4 @@
-#include "block.h"
+#include "tests/host_cuda/block.h"
 
 #include <algorithm>
 #include <numeric>
@@ -6,10 +6,10 @@
 #include <string>
 #include <vector>
 
-#include "block_threads.h"
-#include "device.h"
-#include "device_language.h"
-#include "dynamic_shared.h"
+#include <device_language.h>
+#include "tests/host_cuda/block_threads.h"
+#include "tests/host_cuda/device.h"
+#include "tests/host_cuda/dynamic_shared.h"
 
 uint3 threadIdx;
 uint3 blockIdx;

@@ -5,7 +5,7 @@
 #include <functional>
 #include <string>
 
-#include "cuda_runtime_api.h"
+#include <cuda_runtime_api.h>
 
 namespace host_cuda {
 

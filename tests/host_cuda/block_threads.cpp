@@ -1,9 +1,9 @@
-#include "block_threads.h"
+#include "tests/host_cuda/block_threads.h"
 
 #include <algorithm>
 #include <memory>
 
-#include "sanitizers.h"
+#include "tests/host_cuda/sanitizers.h"
 
 namespace host_cuda {
 namespace {

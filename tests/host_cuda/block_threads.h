@@ -8,8 +8,8 @@
 #include <utility>
 #include <vector>
 
-#include "device_language.h"
-#include "fiber.h"
+#include <device_language.h>
+#include "tests/host_cuda/fiber.h"
 
 namespace host_cuda {
 

@@ -1,4 +1,4 @@
-#include "convolution.h"
+#include "tests/host_cuda/convolution.h"
 
 namespace host_cuda {
 namespace {

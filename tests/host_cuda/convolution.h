@@ -4,7 +4,7 @@
 #include <optional>
 #include <vector>
 
-#include "cudnn_descriptors.h"
+#include "tests/host_cuda/cudnn_descriptors.h"
 
 namespace host_cuda {
 

@@ -1,8 +1,8 @@
 // Copies and fills.
 #include <cstring>
 
-#include "device.h"
-#include "stream.h"
+#include "tests/host_cuda/device.h"
+#include "tests/host_cuda/stream.h"
 
 using namespace host_cuda;
 

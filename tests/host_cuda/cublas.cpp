@@ -1,7 +1,7 @@
-#include "cublas_v2.h"
+#include <cublas_v2.h>
 
-#include "handles.h"
-#include "library_call.h"
+#include "tests/host_cuda/handles.h"
+#include "tests/host_cuda/library_call.h"
 
 using namespace host_cuda;
 

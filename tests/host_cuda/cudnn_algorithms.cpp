@@ -1,5 +1,5 @@
 // Convolution descriptors, and what cuDNN answers about algorithms and their workspaces.
-#include "convolution.h"
+#include "tests/host_cuda/convolution.h"
 
 using namespace host_cuda;
 

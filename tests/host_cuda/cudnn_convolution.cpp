@@ -1,6 +1,6 @@
 // The three directions of a convolution. Algorithms that are not deterministic give other last bits
 // with every call, and every algorithm overwrites its workspace.
-#include "convolution.h"
+#include "tests/host_cuda/convolution.h"
 
 using namespace host_cuda;
 

@@ -1,4 +1,4 @@
-#include "cudnn_descriptors.h"
+#include "tests/host_cuda/cudnn_descriptors.h"
 
 #include <cstdio>
 

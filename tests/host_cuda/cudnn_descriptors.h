@@ -3,9 +3,9 @@
 
 #include <array>
 
-#include "cudnn.h"
-#include "handles.h"
-#include "library_call.h"
+#include <cudnn.h>
+#include "tests/host_cuda/handles.h"
+#include "tests/host_cuda/library_call.h"
 
 using Dims = std::array<int, 4>;  // n c h w; of a filter k c h w
 

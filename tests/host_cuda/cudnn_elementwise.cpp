@@ -1,5 +1,5 @@
 // Bias and activation.
-#include "cudnn_descriptors.h"
+#include "tests/host_cuda/cudnn_descriptors.h"
 
 using namespace host_cuda;
 

@@ -1,7 +1,7 @@
 // Max and average pooling by plain loops.
 #include <limits>
 
-#include "cudnn_descriptors.h"
+#include "tests/host_cuda/cudnn_descriptors.h"
 
 using namespace host_cuda;
 

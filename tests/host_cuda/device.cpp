@@ -1,10 +1,10 @@
-#include "device.h"
+#include "tests/host_cuda/device.h"
 
 #include <map>
 #include <vector>
 
-#include "handles.h"
-#include "memory.h"
+#include "tests/host_cuda/handles.h"
+#include "tests/host_cuda/memory.h"
 
 namespace host_cuda {
 namespace {

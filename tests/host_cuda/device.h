@@ -5,8 +5,8 @@
 #include <string>
 #include <utility>
 
-#include "cuda_runtime_api.h"
-#include "host_cuda.h"
+#include <cuda_runtime_api.h>
+#include <host_cuda.h>
 
 namespace host_cuda {
 

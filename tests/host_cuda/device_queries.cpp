@@ -2,10 +2,10 @@
 #include <cstdio>
 #include <cstring>
 
-#include "cuda_runtime.h"
-#include "device.h"
-#include "memory.h"
-#include "stream.h"
+#include <cuda_runtime.h>
+#include "tests/host_cuda/device.h"
+#include "tests/host_cuda/memory.h"
+#include "tests/host_cuda/stream.h"
 
 using namespace host_cuda;
 

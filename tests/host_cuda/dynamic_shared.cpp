@@ -1,11 +1,11 @@
-#include "dynamic_shared.h"
+#include "tests/host_cuda/dynamic_shared.h"
 
 #include <cstring>
 #include <vector>
 
-#include "host_cuda.h"
-#include "memory.h"
-#include "sanitizers.h"
+#include <host_cuda.h>
+#include "tests/host_cuda/memory.h"
+#include "tests/host_cuda/sanitizers.h"
 
 namespace host_cuda {
 namespace {

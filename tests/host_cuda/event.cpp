@@ -1,6 +1,6 @@
 // Events: marks in a stream, the host's way to wait, and how one stream's capture takes in another.
-#include "device.h"
-#include "stream.h"
+#include "tests/host_cuda/device.h"
+#include "tests/host_cuda/stream.h"
 
 using namespace host_cuda;
 

@@ -1,4 +1,4 @@
-#include "fiber.h"
+#include "tests/host_cuda/fiber.h"
 
 #include <sys/mman.h>
 #include <ucontext.h>
@@ -7,7 +7,7 @@
 #include <cstdint>
 #include <new>
 
-#include "sanitizers.h"
+#include "tests/host_cuda/sanitizers.h"
 
 namespace host_cuda {
 namespace {

@@ -1,7 +1,7 @@
 // Capture of a stream into a graph, and replay. Edges are not kept: nodes run in the order in which
 // they were recorded.
-#include "device.h"
-#include "stream.h"
+#include "tests/host_cuda/device.h"
+#include "tests/host_cuda/stream.h"
 
 using namespace host_cuda;
 

@@ -1,10 +1,10 @@
 // What a launch refuses, and its way onto the stream.
 #include <map>
 
-#include "block.h"
-#include "cuda_runtime.h"
-#include "device.h"
-#include "stream.h"
+#include <cuda_runtime.h>
+#include "tests/host_cuda/block.h"
+#include "tests/host_cuda/device.h"
+#include "tests/host_cuda/stream.h"
 
 namespace host_cuda {
 namespace {

@@ -9,8 +9,8 @@
 #include <utility>
 #include <vector>
 
-#include "device.h"
-#include "stream.h"
+#include "tests/host_cuda/device.h"
+#include "tests/host_cuda/stream.h"
 
 namespace host_cuda {
 

@@ -1,4 +1,4 @@
-#include "memory.h"
+#include "tests/host_cuda/memory.h"
 
 #include <sys/mman.h>
 #include <unistd.h>
@@ -9,9 +9,9 @@
 #include <cstring>
 #include <map>
 
-#include "device.h"
-#include "sanitizers.h"
-#include "stream.h"
+#include "tests/host_cuda/device.h"
+#include "tests/host_cuda/sanitizers.h"
+#include "tests/host_cuda/stream.h"
 
 namespace host_cuda {
 namespace {

@@ -1,9 +1,9 @@
 // NVTX's ranges, each under the ranges that were open when it began.
-#include "nvtx3/nvToolsExt.h"
+#include <nvtx3/nvToolsExt.h>
 
 #include <stdexcept>
 
-#include "device.h"
+#include "tests/host_cuda/device.h"
 
 struct nvtxDomainRegistration_st {
   std::string name;

@@ -1,6 +1,6 @@
-#include "stream.h"
+#include "tests/host_cuda/stream.h"
 
-#include "device.h"
+#include "tests/host_cuda/device.h"
 
 namespace host_cuda {
 namespace {

@@ -8,9 +8,9 @@
 #include <string>
 #include <vector>
 
-#include "cuda_runtime_api.h"
-#include "handles.h"
-#include "memory.h"
+#include <cuda_runtime_api.h>
+#include "tests/host_cuda/handles.h"
+#include "tests/host_cuda/memory.h"
 
 namespace host_cuda {
 

@@ -4,7 +4,7 @@
 #include <cstring>
 #include <vector>
 
-#include "cuda_runtime.h"
+#include <cuda_runtime.h>
 
 namespace {
 

@@ -1,8 +1,8 @@
 // Stand-in for <cublas_v2.h>: single-precision products, column-major, with cuBLAS 13's names.
 #pragma once
 
-#include "cuda_runtime_api.h"
-#include "library_types.h"
+#include <cuda_runtime_api.h>
+#include <library_types.h>
 
 constexpr int CUBLAS_VERSION = 130100;
 

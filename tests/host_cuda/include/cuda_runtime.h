@@ -8,8 +8,8 @@
 #include <utility>
 #include <vector>
 
-#include "cuda_runtime_api.h"
-#include "device_language.h"
+#include <cuda_runtime_api.h>
+#include <device_language.h>
 
 namespace host_cuda {
 

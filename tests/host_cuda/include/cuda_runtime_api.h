@@ -4,7 +4,7 @@
 
 #include <cstddef>
 
-#include "cuda_types.h"
+#include <cuda_types.h>
 
 constexpr int CUDART_VERSION = 13000;
 

@@ -2,9 +2,9 @@
 // names, values and signatures.
 #pragma once
 
-#include "cuda_runtime_api.h"
-#include "cudnn_types.h"
-#include "library_types.h"
+#include <cuda_runtime_api.h>
+#include <cudnn_types.h>
+#include <library_types.h>
 
 size_t cudnnGetVersion();
 size_t cudnnGetCudartVersion();

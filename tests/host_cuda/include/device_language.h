@@ -6,7 +6,7 @@
 #include <cstdint>
 #include <cstring>
 
-#include "vector_types.h"
+#include <vector_types.h>
 
 #define __global__
 #define __device__
