@@ -11,6 +11,7 @@ Context::Context(int device, const CudaOptions& wanted) : options(wanted) {
   check(cublasSetMathMode(cublas.get(),
                           options.tf32 ? CUBLAS_TF32_TENSOR_OP_MATH : CUBLAS_DEFAULT_MATH),
         "cublasSetMathMode");
+  check(cublasLtCreate(cublas_lt.out()), "cublasLtCreate");
   check(cudnnCreate(cudnn.out()), "cudnnCreate");
   check(cudnnSetStream(cudnn.get(), stream.get()), "cudnnSetStream");
 }

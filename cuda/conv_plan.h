@@ -10,12 +10,6 @@
 
 namespace digitron {
 
-// Scratch memory on the device that the operations of one stream take turns with.
-struct Workspace {
-  std::byte* memory = nullptr;
-  size_t bytes = 0;
-};
-
 class ConvPlan {
  public:
   // Picks the first algorithms in cuDNN's order of preference that are deterministic (unless the

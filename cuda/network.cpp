@@ -3,7 +3,6 @@
 #include <algorithm>
 #include <utility>
 
-#include "cuda/gemm.h"
 #include "cuda/nvtx.h"
 #include "host/dataset_constants.h"
 #include "host/error.h"
@@ -70,6 +69,7 @@ Network::Network(const Context& context, const Plan& plan, int n, size_t workspa
   struct MakeOperation {
     const Context& context;
     const PlannedLayer& layer;
+    bool relu;
     int n;
     size_t workspace_limit;
     Operation operator()(const Conv2d& conv) const {
@@ -78,18 +78,20 @@ Network::Network(const Context& context, const Plan& plan, int n, size_t workspa
     Operation operator()(const MaxPool2d& pool) const {
       return PoolPlan(context, pool, layer.in, layer.out, n);
     }
-    Operation operator()(const Linear& linear) const { return linear; }
-    Operation operator()(const ReLU& relu) const { return relu; }
+    Operation operator()(const Linear&) const {
+      return LinearPlan(context, layer.in.count(), layer.out.count(), n, relu, workspace_limit);
+    }
+    Operation operator()(const ReLU& alone) const { return alone; }
   };
   for (const Stage& stage : stages_) {
     const PlannedLayer& layer = stage.layer;
     try {
       operations_.push_back(
-          std::visit(MakeOperation{context, layer, n, workspace_limit}, layer.layer));
+          std::visit(MakeOperation{context, layer, stage.relu, n, workspace_limit}, layer.layer));
     } catch (const MachineError& error) {
       const std::string what = error.what();  // its advice, behind the semicolon, is not for here
-      throw InputError("cuDNN refuses layer " + layer.name + " at batch " + std::to_string(n) +
-                       ": " + what.substr(0, what.find(';')) +
+      throw InputError("no layer " + layer.name + " at batch " + std::to_string(n) +
+                       " on this GPU: " + what.substr(0, what.find(';')) +
                        "; change the layer or the batch, or use --device cpu");
     }
   }
@@ -100,8 +102,11 @@ Network::Network(const Context& context, const Plan& plan, int n, size_t workspa
 size_t Network::workspace_bytes() const {
   size_t bytes = 0;
   for (const Operation& operation : operations_) {
-    const auto* conv = std::get_if<ConvPlan>(&operation);
-    if (conv) bytes = std::max(bytes, conv->workspace_bytes());
+    if (const auto* conv = std::get_if<ConvPlan>(&operation)) {
+      bytes = std::max(bytes, conv->workspace_bytes());
+    } else if (const auto* linear = std::get_if<LinearPlan>(&operation)) {
+      bytes = std::max(bytes, linear->workspace_bytes());
+    }
   }
   return bytes;
 }
@@ -122,22 +127,19 @@ Network::Operands Network::operands(size_t i, const Tensors& tensors) const {
 void Network::forward(const Tensors& tensors) const {
   const cudaStream_t stream = context_.stream.get();
   for (size_t i = 0; i < stages_.size(); ++i) {
-    const Shape& in = stages_[i].layer.in;
     const Shape& out = stages_[i].layer.out;
     const Operands o = operands(i, tensors);
     const Range range(stages_[i].layer.name + " forward");
     if (const auto* conv = std::get_if<ConvPlan>(&operations_[i])) {
       conv->forward(o.y, o.x, o.w, tensors.workspace);
+      check(add_bias(o.y, o.b, n_, out.channels, plane(out), stages_[i].relu, stream), "add_bias");
     } else if (const auto* pool = std::get_if<PoolPlan>(&operations_[i])) {
       pool->forward(o.y, o.x);
-    } else if (std::holds_alternative<Linear>(operations_[i])) {
-      gemm(context_.cublas.get(), o.y, o.x, Transpose::kNo, o.w, Transpose::kYes, n_, out.count(),
-           in.count());
+    } else if (const auto* linear = std::get_if<LinearPlan>(&operations_[i])) {
+      linear->forward(o.y, o.x, o.w, o.b, tensors.workspace);
     } else {
       check(relu_forward(o.y, o.x, elements(out, n_), stream), "relu_forward");
     }
-    if (!has_parameters(stages_[i])) continue;
-    check(add_bias(o.y, o.b, n_, out.channels, plane(out), stages_[i].relu, stream), "add_bias");
   }
 }
 
@@ -146,7 +148,6 @@ void Network::backward(const Tensors& tensors) const {
   float* dy = tensors.dy;
   float* dx = tensors.dx;
   for (size_t i = stages_.size(); i-- > first_trained_;) {
-    const Shape& in = stages_[i].layer.in;
     const Shape& out = stages_[i].layer.out;
     const Operands o = operands(i, tensors);
     const bool to_input = i > first_trained_;
@@ -161,11 +162,9 @@ void Network::backward(const Tensors& tensors) const {
       if (to_input) conv->backward_input(dx, dy, o.w, tensors.workspace);
     } else if (const auto* pool = std::get_if<PoolPlan>(&operations_[i])) {
       pool->backward(dx, dy, o.y, o.x);
-    } else if (std::holds_alternative<Linear>(operations_[i])) {
-      const cublasHandle_t cublas = context_.cublas.get();
-      gemm(cublas, o.dw, dy, Transpose::kYes, o.x, Transpose::kNo, out.count(), in.count(), n_);
-      if (!to_input) break;
-      gemm(cublas, dx, dy, Transpose::kNo, o.w, Transpose::kNo, n_, in.count(), out.count());
+    } else if (const auto* linear = std::get_if<LinearPlan>(&operations_[i])) {
+      linear->backward_weights(o.dw, dy, o.x);
+      if (to_input) linear->backward_input(dx, dy, o.w);
     } else {
       check(relu_backward(dy, o.y, elements(out, n_), stream), "relu_backward");
       continue;  // in place

@@ -9,6 +9,7 @@
 #include "cuda/arena.h"
 #include "cuda/context.h"
 #include "cuda/conv_plan.h"
+#include "cuda/linear_plan.h"
 #include "cuda/pool_plan.h"
 #include "host/plan.h"
 
@@ -41,7 +42,7 @@ void add_tensors(Arena& arena, Tensors& tensors, const Plan& plan, size_t worksp
 
 class Network {
  public:
-  // For batches of n. Throws InputError that names the layer which cuDNN refuses.
+  // For batches of n. Throws InputError that names the layer which the libraries refuse.
   Network(const Context& context, const Plan& plan, int n, size_t workspace_limit);
 
   size_t workspace_bytes() const;
@@ -53,8 +54,8 @@ class Network {
   void backward(const Tensors& tensors) const;
 
  private:
-  // cuDNN's layers with their plans; the others need none.
-  using Operation = std::variant<ConvPlan, PoolPlan, Linear, ReLU>;
+  // The libraries' layers with their plans; the others need none.
+  using Operation = std::variant<ConvPlan, PoolPlan, LinearPlan, ReLU>;
 
   // One stage's pointers. Weight and bias are null where there are none.
   struct Operands {

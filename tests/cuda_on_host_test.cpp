@@ -102,6 +102,25 @@ TEST_F(CudaOnHostTest, AGpuLostInTheMiddleIsAnError) {
   EXPECT_THROW(engine.parameters(), MachineError);
 }
 
+TEST_F(CudaOnHostTest, WithoutAnEpilogueTheBiasIsAKernelOfItsOwn) {
+  const Plan plan = make_plan(parse_model("fc 20, relu, fc 10"), kBatch);
+  const std::shared_ptr<const Dataset> data = testing::random_dataset(kBatch, 1);
+  std::vector<float> logits[2];
+  int64_t kernels[2];
+  for (const bool epilogue : {false, true}) {
+    host_cuda::reset();
+    if (!epilogue)
+      host_cuda::fail_call("cublasLtMatmulAlgoGetHeuristic", CUBLAS_STATUS_NOT_SUPPORTED);
+    CudaEngine engine(plan, 0, {});
+    engine.set_parameters(initial_parameters(plan, 1));
+    host_cuda::reset_counters();
+    logits[epilogue] = engine.predict(data->images);
+    kernels[epilogue] = host_cuda::counters().kernels;
+  }
+  EXPECT_TRUE(testing::is_near(logits[0], logits[1], 1e-6));
+  EXPECT_EQ(kernels[0], kernels[1] + 1);
+}
+
 TEST_F(CudaOnHostTest, ARefusedLayerIsNamed) {
   host_cuda::fail_call("cudnnSetConvolution2dDescriptor", CUDNN_STATUS_NOT_SUPPORTED, 1);
   try {
@@ -109,7 +128,9 @@ TEST_F(CudaOnHostTest, ARefusedLayerIsNamed) {
     FAIL() << "no error";
   } catch (const InputError& error) {
     const std::string what = error.what();
-    EXPECT_NE(what.find("cuDNN refuses layer conv2 at batch 16"), std::string::npos) << what;
+    EXPECT_NE(what.find("no layer conv2 at batch 16 on this GPU: cudnnSetConvolution2dDescriptor"),
+              std::string::npos)
+        << what;
     EXPECT_NE(what.find("--device cpu"), std::string::npos) << what;
   }
 }

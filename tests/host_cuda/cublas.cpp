@@ -2,6 +2,7 @@
 
 #include "tests/host_cuda/handles.h"
 #include "tests/host_cuda/library_call.h"
+#include "tests/host_cuda/product.h"
 
 using namespace host_cuda;
 
@@ -13,70 +14,12 @@ struct cublasContext {
 
 namespace {
 
-// A column-major matrix behind its transposition: (rows, columns) as the product sees it.
-struct Matrix {
-  const float* data;
-  int rows;
-  int columns;
-  int leading;  // floats from one stored column to the next
-  bool transposed;
-
-  size_t span() const {
-    const size_t stored_rows = static_cast<size_t>(transposed ? columns : rows);
-    const size_t stored_columns = static_cast<size_t>(transposed ? rows : columns);
-    if (stored_rows == 0 || stored_columns == 0) return 0;
-    return (stored_columns - 1) * static_cast<size_t>(leading) + stored_rows;
-  }
-  bool leading_fits() const { return leading >= std::max(1, transposed ? columns : rows); }
-  // Dense, column after column, as the arithmetic sees it.
-  std::vector<float> packed(bool tf32) const {
-    std::vector<float> dense;
-    dense.reserve(static_cast<size_t>(rows) * static_cast<size_t>(columns));
-    const size_t ld = static_cast<size_t>(leading);
-    for (size_t j = 0; j < static_cast<size_t>(columns); ++j)
-      for (size_t i = 0; i < static_cast<size_t>(rows); ++i) {
-        const float value = transposed ? data[i * ld + j] : data[j * ld + i];
-        dense.push_back(tf32 ? round_tf32(value) : value);
-      }
-    return dense;
-  }
-};
-
-struct Product {
-  Matrix a;
-  Matrix b;
-  Matrix c;
-  float alpha;
-  float beta;
-  bool tf32;
-};
-
 bool known(cublasHandle_t handle) {
   return handles<cublasContext>().owns(handle);
 }
 
 bool is_operation(cublasOperation_t op) {
   return op == CUBLAS_OP_N || op == CUBLAS_OP_T || op == CUBLAS_OP_C;
-}
-
-// As BLAS asks: with alpha 0 the factors are not read, with beta 0 the result is not.
-void multiply(const Product& p, float* c) {
-  const size_t m = static_cast<size_t>(p.c.rows);
-  const size_t k = static_cast<size_t>(p.a.columns);
-  const bool empty = p.alpha == 0;
-  const std::vector<float> a = empty ? std::vector<float>() : p.a.packed(p.tf32);
-  const std::vector<float> b = empty ? std::vector<float>() : p.b.packed(p.tf32);
-  std::vector<float> sums(m);
-  for (size_t j = 0; j < static_cast<size_t>(p.c.columns); ++j) {
-    std::fill(sums.begin(), sums.end(), 0.0f);
-    for (size_t l = 0; !empty && l < k; ++l) {
-      const float factor = b[j * k + l];
-      const float* column = a.data() + l * m;
-      for (size_t i = 0; i < m; ++i) sums[i] += column[i] * factor;
-    }
-    float* const out = c + j * static_cast<size_t>(p.c.leading);
-    for (size_t i = 0; i < m; ++i) blend(out[i], p.alpha, sums[i], p.beta);
-  }
 }
 
 // Without a workspace of the user's, cuBLAS would have to allocate one while it is captured.
