@@ -7,7 +7,7 @@
 #include "host/permutation.h"
 #include "kernels/advance.h"
 #include "kernels/gather.h"
-#include "kernels/sgd.h"
+#include "kernels/optimizer.h"
 #include "kernels/softmax_cross_entropy.h"
 
 namespace digitron {
@@ -42,7 +42,6 @@ CudaEngine::CudaEngine(const Plan& plan, int device, const CudaOptions& options)
       networks_.try_emplace(plan_.batch, context_, plan_, plan_.batch, kWorkspaceLimit);
   std::byte* cublas_workspace = nullptr;
   add_tensors(memory_, tensors_, plan_, std::max(whole->second.workspace_bytes(), kLeastWorkspace));
-  memory_.add("momentum", &momentum_, plan_.parameter_floats);
   memory_.add("labels", &labels_, batch);
   memory_.add("loss partials", &loss_partials_, loss_partials(plan_.batch));
   memory_.add("step state", &state_, 1);
@@ -58,7 +57,7 @@ CudaEngine::CudaEngine(const Plan& plan, int device, const CudaOptions& options)
   // Gradients are overwritten but for the gaps between slices; a staged batch may be a short one.
   const std::vector<float> zeros(plan_.parameter_floats);
   set_parameters(zeros);
-  set_momentum(zeros);
+  set_optimizer({});
   upload<float>(tensors_.gradients, zeros);
   upload<uint8_t>(staged_.images, std::vector<uint8_t>(batch * kImagePixels));
   upload<uint8_t>(staged_.labels, std::vector<uint8_t>(batch));
@@ -76,6 +75,7 @@ void CudaEngine::load(std::shared_ptr<const Dataset> train, std::shared_ptr<cons
   add("test", test_, *test);
   const int steps = steps_per_epoch(std::max(train_.count, test_.count), plan_.batch);
   data_memory_.add("metrics", &metrics_, static_cast<size_t>(steps));
+  data_memory_.add("rates", &rates_, static_cast<size_t>(steps));
   data_memory_.allocate();
   upload<uint8_t>(train_.images, train->images);
   upload<uint8_t>(train_.labels, train->labels);
@@ -86,26 +86,61 @@ void CudaEngine::load(std::shared_ptr<const Dataset> train, std::shared_ptr<cons
   }
 }
 
-void CudaEngine::set_parameters(std::span<const float> parameters) {
-  upload(tensors_.parameters, parameters);
+float* CudaEngine::flat(FlatState which) const {
+  switch (which) {
+    case FlatState::kParameters:
+      return tensors_.parameters;
+    case FlatState::kMomentum:
+      return momentum_;
+    case FlatState::kSecondMoment:
+      return second_moment_;
+    default:
+      return average_;
+  }
 }
 
-std::vector<float> CudaEngine::parameters() const {
-  return download(tensors_.parameters, plan_.parameter_floats);
+void CudaEngine::set_state(FlatState which, std::span<const float> values) {
+  if (float* buffer = flat(which)) upload(buffer, values);
 }
 
-void CudaEngine::set_momentum(std::span<const float> momentum) {
-  upload(momentum_, momentum);
+std::vector<float> CudaEngine::state(FlatState which) const {
+  const float* buffer = flat(which);
+  return buffer ? download(buffer, plan_.parameter_floats)
+                : std::vector<float>(plan_.parameter_floats);
 }
 
-std::vector<float> CudaEngine::momentum() const {
-  return download(momentum_, plan_.parameter_floats);
+void CudaEngine::set_optimizer(const Optimizer& optimizer) {
+  graphs_.clear();  // their arguments are constants of the optimiser and places of its buffers
+  const std::vector<float> kept[] = {state(FlatState::kMomentum), state(FlatState::kSecondMoment),
+                                     state(FlatState::kAverage)};
+  optimizer_ = optimizer;
+  optimizer_memory_ = Arena();
+  second_moment_ = nullptr;
+  average_ = nullptr;
+  optimizer_memory_.add("momentum", &momentum_, plan_.parameter_floats);
+  if (has_second_moment(optimizer.kind)) {
+    optimizer_memory_.add("second moment", &second_moment_, plan_.parameter_floats);
+  }
+  if (optimizer.average_decay > 0) {
+    optimizer_memory_.add("average", &average_, plan_.parameter_floats);
+  }
+  optimizer_memory_.allocate();
+  set_state(FlatState::kMomentum, kept[0]);
+  set_state(FlatState::kSecondMoment, kept[1]);
+  set_state(FlatState::kAverage, kept[2]);
 }
 
-std::vector<Metrics> CudaEngine::train(int epoch, int first, int last) {
+Tensors CudaEngine::evaluated() const {
+  Tensors tensors = tensors_;
+  if (average_) tensors.parameters = average_;
+  return tensors;
+}
+
+std::vector<Metrics> CudaEngine::train(int epoch, int first, std::span<const StepRates> rates) {
   const Permutation order(order_.seed, static_cast<uint32_t>(epoch),
                           static_cast<uint32_t>(train_.count), order_.shuffle);
-  return run(train_, order, first, last, true);
+  upload(rates_, rates);
+  return run(train_, order, first, first + static_cast<int>(rates.size()), true);
 }
 
 Metrics CudaEngine::evaluate(Split split) {
@@ -127,7 +162,7 @@ std::vector<float> CudaEngine::predict(std::span<const uint8_t> images) {
     upload(staged_.images, images.subspan(i * kImagePixels, n * kImagePixels));
     start(in_file_order(plan_.batch), 0);
     gather_batch(staged_, plan_.batch);  // rows above n are what was there before
-    network(plan_.batch).forward(tensors_);
+    network(plan_.batch).forward(evaluated());
     const std::vector<float> rows = download(tensors_.logits(), n * kClasses);
     logits.insert(logits.end(), rows.begin(), rows.end());
   }
@@ -149,13 +184,13 @@ std::vector<float> CudaEngine::gradients(std::span<const uint8_t> images,
 
 std::vector<Slice> CudaEngine::memory() const {
   std::vector<Slice> slices = memory_.slices();
+  slices.insert(slices.end(), optimizer_memory_.slices().begin(), optimizer_memory_.slices().end());
   slices.insert(slices.end(), data_memory_.slices().begin(), data_memory_.slices().end());
   return slices;
 }
 
 void CudaEngine::start(const Permutation& order, int first_sample) {
-  const StepState state{
-      order, static_cast<uint32_t>(first_sample), 0, sgd_.lr, sgd_.momentum, sgd_.weight_decay};
+  const StepState state{order, static_cast<uint32_t>(first_sample), 0};
   upload(state_, std::span(&state, 1));
 }
 
@@ -180,13 +215,14 @@ std::vector<Metrics> CudaEngine::run(const Samples& samples, const Permutation& 
 
 void CudaEngine::run_steps(const Samples& samples, int n, int steps, bool training) {
   const Network& network = this->network(n);
+  const Tensors tensors = training ? tensors_ : evaluated();
   const auto enqueue = [&] {
     for (int step = 0; step < steps; ++step) {
       gather_batch(samples, n);
-      network.forward(tensors_);
+      network.forward(tensors);
       loss(n);
       if (training) {
-        network.backward(tensors_);
+        network.backward(tensors);
         update();
       }
       advance_step(n);
@@ -210,9 +246,10 @@ void CudaEngine::loss(int n) {
 }
 
 void CudaEngine::update() {
-  check(sgd(tensors_.parameters, momentum_, tensors_.gradients, state_, plan_.parameter_floats,
-            context_.stream.get()),
-        "sgd");
+  check(optimizer_step({tensors_.parameters, momentum_, second_moment_, average_},
+                       tensors_.gradients, update_rule(optimizer_), rates_, state_,
+                       plan_.parameter_floats, context_.stream.get()),
+        "optimizer_step");
 }
 
 void CudaEngine::advance_step(int n) {

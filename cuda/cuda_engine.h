@@ -27,13 +27,13 @@ class CudaEngine final : public Engine {
   const Plan& plan() const override { return plan_; }
   std::string description() const override { return description_; }
   void load(std::shared_ptr<const Dataset> train, std::shared_ptr<const Dataset> test) override;
-  void set_parameters(std::span<const float> parameters) override;
-  std::vector<float> parameters() const override;
-  void set_momentum(std::span<const float> momentum) override;
-  std::vector<float> momentum() const override;
-  void set_optimizer(const Sgd& sgd) override { sgd_ = sgd; }
+  void set_state(FlatState which, std::span<const float> values) override;
+  std::vector<float> state(FlatState which) const override;
+  void set_optimizer(const Optimizer& optimizer) override;
+  const Optimizer& optimizer() const override { return optimizer_; }
   void set_order(const Order& order) override { order_ = order; }
-  std::vector<Metrics> train(int epoch, int first, int last) override;
+  using Engine::train;
+  std::vector<Metrics> train(int epoch, int first, std::span<const StepRates> rates) override;
   Metrics evaluate(Split split) override;
   std::vector<float> predict(std::span<const uint8_t> images) override;
   std::vector<float> gradients(std::span<const uint8_t> images,
@@ -52,6 +52,9 @@ class CudaEngine final : public Engine {
   // What a recorded step depends on: samples, batch size, number of steps, whether it trains.
   using GraphKey = std::tuple<const Samples*, int, int, bool>;
 
+  float* flat(FlatState which) const;
+  // The tensors with the parameters that evaluate and predict use.
+  Tensors evaluated() const;
   void start(const Permutation& order, int first_sample);
   std::vector<Metrics> run(const Samples& samples, const Permutation& order, int first, int last,
                            bool update);
@@ -70,20 +73,25 @@ class CudaEngine final : public Engine {
   Plan plan_;
   Context context_;
   std::string description_;
-  Sgd sgd_;
+  Optimizer optimizer_;
   Order order_;
 
   Arena memory_;
   Tensors tensors_;
-  float* momentum_ = nullptr;  // flat, the plan's layout
   uint8_t* labels_ = nullptr;  // (batch), of the step
   LossSums* loss_partials_ = nullptr;
   StepState* state_ = nullptr;
   Samples staged_;  // one batch from the host, for predict and gradients
 
+  Arena optimizer_memory_;
+  float* momentum_ = nullptr;       // flat, the plan's layout, as are the two that follow
+  float* second_moment_ = nullptr;  // null when the optimiser has none
+  float* average_ = nullptr;        // null when none is kept
+
   Arena data_memory_;
   Samples train_, test_;
   LossSums* metrics_ = nullptr;  // one a step, for the longest epoch
+  StepRates* rates_ = nullptr;   // likewise
 
   std::map<int, Network> networks_;  // by batch size
   std::map<GraphKey, StepGraph> graphs_;

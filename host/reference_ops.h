@@ -152,13 +152,4 @@ T softmax_cross_entropy(T* logits, int64_t* correct, const uint8_t* labels, int 
   return loss;
 }
 
-// SGD as PyTorch defines it; v is the momentum buffer, zero at first.
-template <class T>
-void sgd(T* w, T* v, const T* g, size_t count, T lr, T momentum, T weight_decay) {
-  for (size_t i = 0; i < count; ++i) {
-    v[i] = momentum * v[i] + (g[i] + weight_decay * w[i]);
-    w[i] -= lr * v[i];
-  }
-}
-
 }  // namespace digitron::reference

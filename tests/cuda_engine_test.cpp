@@ -190,8 +190,8 @@ TEST_F(CudaEngineTest, InsideAnEpochNothingIsAllocatedAndTheHostWaitsOnce) {
   const host_cuda::Counters counters = host_cuda::counters();
   EXPECT_EQ(counters.allocations, 0);
   EXPECT_EQ(counters.graph_launches, 4);  // two of 2 steps, one of 1, and the ragged one
-  EXPECT_EQ(counters.copies, 2);          // the state in, the metrics out
-  EXPECT_EQ(counters.synchronizations, 2);
+  EXPECT_EQ(counters.copies, 3);          // the rates and the state in, the metrics out
+  EXPECT_EQ(counters.synchronizations, 3);
 }
 
 TEST_F(CudaEngineTest, OutOfMemorySaysHowMuch) {

@@ -216,19 +216,5 @@ TEST(ReferenceLoss, LargeLogitsAndTies) {
   EXPECT_TRUE(std::abs(logits[kClasses + 3] + 1.0 / 3) <= 1e-15);
 }
 
-// torch.optim.SGD([w], lr=0.1, momentum=0.9, weight_decay=0.01) by hand.
-TEST(ReferenceSgd, TwoStepsAsPyTorch) {
-  double w = 1;
-  double v = 0;
-  double g = 0.5;
-  reference::sgd(&w, &v, &g, 1, 0.1, 0.9, 0.01);
-  EXPECT_DOUBLE_EQ(v, 0.51);
-  EXPECT_DOUBLE_EQ(w, 0.949);
-  g = -0.2;
-  reference::sgd(&w, &v, &g, 1, 0.1, 0.9, 0.01);
-  EXPECT_DOUBLE_EQ(v, 0.26849);  // 0.9 * 0.51 - 0.2 + 0.00949
-  EXPECT_DOUBLE_EQ(w, 0.922151);
-}
-
 }  // namespace
 }  // namespace digitron

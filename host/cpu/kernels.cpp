@@ -9,6 +9,7 @@
 #include "host/cpu/linear.h"
 #include "host/cpu/loss.h"
 #include "host/cpu/sgd.h"
+#include "host/cpu/update.h"
 
 namespace digitron::DIGITRON_ISA {
 
@@ -67,6 +68,7 @@ const CpuKernels kernels = {
     .transpose = transpose,
     .softmax_cross_entropy = softmax_cross_entropy,
     .sgd = sgd,
+    .update = update,
 };
 
 }  // namespace digitron::DIGITRON_ISA

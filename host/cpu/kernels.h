@@ -11,6 +11,8 @@
 #include <cstddef>
 #include <cstdint>
 
+#include "host/optimizer.h"
+
 namespace digitron {
 
 inline constexpr int kLanes = 16;
@@ -45,13 +47,25 @@ struct Winners {
   std::ptrdiff_t channel_stride;
 };
 
-// v = momentum * v + (g + weight_decay * w); w -= lr * v, for parameters w with momentum v.
+// Plain SGD for parameters w with momentum v, which a kernel that makes gradients can do then and
+// there: v = momentum * v + (g + weight_decay * w); w -= lr * v.
 struct SgdStep {
   float* w;
   float* v;
   float lr;
   float momentum;
   float weight_decay;
+};
+
+// Any optimiser's step for parameters w with their buffers; see host/optimizer.h. v is of Adam
+// alone; average may be null.
+struct UpdateStep {
+  float* w;
+  float* m;
+  float* v;
+  float* average;
+  UpdateRule rule;
+  StepRates rates;
 };
 
 struct CpuKernels {
@@ -129,6 +143,7 @@ struct CpuKernels {
                                 float scale);
   // One step for `count` parameters with gradients g.
   void (*sgd)(const SgdStep& step, const float* g, std::ptrdiff_t count);
+  void (*update)(const UpdateStep& step, const float* g, std::ptrdiff_t count);
 };
 
 inline constexpr uint16_t kNoWinner = 65535;
