@@ -130,6 +130,16 @@ void CudaEngine::set_optimizer(const Optimizer& optimizer) {
   set_state(FlatState::kAverage, kept[2]);
 }
 
+void CudaEngine::set_augmentation(const Augmentation& limits) {
+  graphs_.clear();  // it is an argument of theirs
+  augmentation_ = limits;
+}
+
+void CudaEngine::set_label_smoothing(float smoothing) {
+  graphs_.clear();
+  smoothing_ = smoothing;
+}
+
 Tensors CudaEngine::evaluated() const {
   Tensors tensors = tensors_;
   if (average_) tensors.parameters = average_;
@@ -140,14 +150,15 @@ std::vector<Metrics> CudaEngine::train(int epoch, int first, std::span<const Ste
   const Permutation order(order_.seed, static_cast<uint32_t>(epoch),
                           static_cast<uint32_t>(train_.count), order_.shuffle);
   upload(rates_, rates);
-  return run(train_, order, first, first + static_cast<int>(rates.size()), true);
+  start(order, epoch, first * plan_.batch);
+  return run(train_, first, first + static_cast<int>(rates.size()), true);
 }
 
 Metrics CudaEngine::evaluate(Split split) {
   const Samples& samples = split == Split::kTrain ? train_ : test_;
   Metrics total;
-  for (const Metrics& step : run(samples, in_file_order(samples.count), 0,
-                                 steps_per_epoch(samples.count, plan_.batch), false)) {
+  start(in_file_order(samples.count), 0, 0);
+  for (const Metrics& step : run(samples, 0, steps_per_epoch(samples.count, plan_.batch), false)) {
     total += step;
   }
   return total;
@@ -160,8 +171,8 @@ std::vector<float> CudaEngine::predict(std::span<const uint8_t> images) {
   for (size_t i = 0; i < count; i += batch) {
     const size_t n = std::min(batch, count - i);
     upload(staged_.images, images.subspan(i * kImagePixels, n * kImagePixels));
-    start(in_file_order(plan_.batch), 0);
-    gather_batch(staged_, plan_.batch);  // rows above n are what was there before
+    start(in_file_order(plan_.batch), 0, 0);
+    gather_batch(staged_, plan_.batch, {});  // rows above n are what was there before
     network(plan_.batch).forward(evaluated());
     const std::vector<float> rows = download(tensors_.logits(), n * kClasses);
     logits.insert(logits.end(), rows.begin(), rows.end());
@@ -174,10 +185,10 @@ std::vector<float> CudaEngine::gradients(std::span<const uint8_t> images,
   const int n = static_cast<int>(labels.size());
   upload(staged_.images, images);
   upload(staged_.labels, labels);
-  start(in_file_order(plan_.batch), 0);
-  gather_batch(staged_, n);
+  start(in_file_order(plan_.batch), 0, 0);
+  gather_batch(staged_, n, {});
   network(n).forward(tensors_);
-  loss(n);
+  loss(n, smoothing_);
   network(n).backward(tensors_);
   return download(tensors_.gradients, plan_.parameter_floats);
 }
@@ -189,16 +200,16 @@ std::vector<Slice> CudaEngine::memory() const {
   return slices;
 }
 
-void CudaEngine::start(const Permutation& order, int first_sample) {
-  const StepState state{order, static_cast<uint32_t>(first_sample), 0};
+void CudaEngine::start(const Permutation& order, int epoch, int first_sample) {
+  const StepState state{order, static_cast<uint32_t>(first_sample), order_.seed,
+                        static_cast<uint32_t>(epoch), 0};
   upload(state_, std::span(&state, 1));
 }
 
-// Steps [first, last) over the samples, trained or only measured; waits once, at the end.
-std::vector<Metrics> CudaEngine::run(const Samples& samples, const Permutation& order, int first,
-                                     int last, bool update) {
+// Steps [first, last) over the samples from where start() has put the state, trained or only
+// measured; waits once, at the end.
+std::vector<Metrics> CudaEngine::run(const Samples& samples, int first, int last, bool update) {
   const int whole = std::min(last, samples.count / plan_.batch);  // steps before the ragged one
-  start(order, first * plan_.batch);
   for (int step = first; step < last;) {
     const int left = whole - step;
     const int steps =
@@ -218,9 +229,9 @@ void CudaEngine::run_steps(const Samples& samples, int n, int steps, bool traini
   const Tensors tensors = training ? tensors_ : evaluated();
   const auto enqueue = [&] {
     for (int step = 0; step < steps; ++step) {
-      gather_batch(samples, n);
+      gather_batch(samples, n, training ? augmentation_ : Augmentation{});
       network.forward(tensors);
-      loss(n);
+      loss(n, training ? smoothing_ : 0);
       if (training) {
         network.backward(tensors);
         update();
@@ -232,15 +243,15 @@ void CudaEngine::run_steps(const Samples& samples, int n, int steps, bool traini
   graphs_[{&samples, n, steps, training}].run(context_.stream.get(), enqueue);
 }
 
-void CudaEngine::gather_batch(const Samples& samples, int n) {
-  check(
-      gather(tensors_.x, labels_, samples.images, samples.labels, state_, n, context_.stream.get()),
-      "gather");
+void CudaEngine::gather_batch(const Samples& samples, int n, const Augmentation& augmentation) {
+  check(gather(tensors_.x, labels_, samples.images, samples.labels, state_, augmentation, n,
+               context_.stream.get()),
+        "gather");
 }
 
 // The gradient has a place of its own: a closing ReLU or pooling still needs the logits.
-void CudaEngine::loss(int n) {
-  check(softmax_cross_entropy(tensors_.dy, loss_partials_, tensors_.logits(), labels_, n,
+void CudaEngine::loss(int n, float smoothing) {
+  check(softmax_cross_entropy(tensors_.dy, loss_partials_, tensors_.logits(), labels_, n, smoothing,
                               context_.stream.get()),
         "softmax_cross_entropy");
 }

@@ -32,6 +32,8 @@ class CudaEngine final : public Engine {
   void set_optimizer(const Optimizer& optimizer) override;
   const Optimizer& optimizer() const override { return optimizer_; }
   void set_order(const Order& order) override { order_ = order; }
+  void set_augmentation(const Augmentation& limits) override;
+  void set_label_smoothing(float smoothing) override;
   using Engine::train;
   std::vector<Metrics> train(int epoch, int first, std::span<const StepRates> rates) override;
   Metrics evaluate(Split split) override;
@@ -55,12 +57,11 @@ class CudaEngine final : public Engine {
   float* flat(FlatState which) const;
   // The tensors with the parameters that evaluate and predict use.
   Tensors evaluated() const;
-  void start(const Permutation& order, int first_sample);
-  std::vector<Metrics> run(const Samples& samples, const Permutation& order, int first, int last,
-                           bool update);
+  void start(const Permutation& order, int epoch, int first_sample);
+  std::vector<Metrics> run(const Samples& samples, int first, int last, bool update);
   void run_steps(const Samples& samples, int n, int steps, bool update);
-  void gather_batch(const Samples& samples, int n);
-  void loss(int n);
+  void gather_batch(const Samples& samples, int n, const Augmentation& augmentation);
+  void loss(int n, float smoothing);
   void update();
   void advance_step(int n);
   const Network& network(int n);
@@ -75,6 +76,8 @@ class CudaEngine final : public Engine {
   std::string description_;
   Optimizer optimizer_;
   Order order_;
+  Augmentation augmentation_;
+  float smoothing_ = 0;
 
   Arena memory_;
   Tensors tensors_;

@@ -9,6 +9,7 @@
 #include <variant>
 #include <vector>
 
+#include "host/augment.h"
 #include "host/dataset.h"
 #include "host/error.h"
 #include "host/optimizer.h"
@@ -26,6 +27,14 @@ enum class FlatState {
   kSecondMoment,  // of Adam and AdamW
   kAverage        // the moving average of the parameters, when the optimiser keeps one
 };
+
+inline constexpr FlatState kFlatStates[] = {FlatState::kParameters, FlatState::kMomentum,
+                                            FlatState::kSecondMoment, FlatState::kAverage};
+
+constexpr bool uses(const Optimizer& optimizer, FlatState which) {
+  if (which == FlatState::kSecondMoment) return has_second_moment(optimizer.kind);
+  return which != FlatState::kAverage || optimizer.average_decay > 0;
+}
 
 // The order in which an epoch visits the training set.
 struct Order {
@@ -75,6 +84,11 @@ class Engine {
   virtual void set_optimizer(const Optimizer& optimizer) = 0;
   virtual const Optimizer& optimizer() const = 0;
   virtual void set_order(const Order& order) = 0;
+  // The images of train are drawn with the order's seed, by epoch and index.
+  virtual void set_augmentation(const Augmentation& augmentation) = 0;
+  // The part of each target, from 0 to below 1, that all classes share in train and gradients, as
+  // torch.nn.CrossEntropyLoss has it; evaluate is without.
+  virtual void set_label_smoothing(float smoothing) = 0;
 
   // Trains an epoch's steps from `first` on, as many as there are rates (epochs count from 1, an
   // epoch's steps from 0). The last step of an epoch takes what is left when the batch does not

@@ -32,7 +32,15 @@ void ReferenceEngine<T>::load(std::shared_ptr<const Dataset> train,
 
 template <class T>
 void ReferenceEngine<T>::set_state(FlatState which, std::span<const float> values) {
-  flat(which).assign(values.begin(), values.end());
+  if (uses(optimizer_, which)) flat(which).assign(values.begin(), values.end());
+}
+
+template <class T>
+void ReferenceEngine<T>::set_optimizer(const Optimizer& optimizer) {
+  optimizer_ = optimizer;
+  for (const FlatState which : kFlatStates) {
+    if (!uses(optimizer, which)) flat(which).assign(plan_.parameter_floats, T(0));
+  }
 }
 
 template <class T>
@@ -41,12 +49,17 @@ std::vector<float> ReferenceEngine<T>::state(FlatState which) const {
 }
 
 template <class T>
-void ReferenceEngine<T>::gather(const Dataset& data, const std::vector<uint32_t>& indices) {
+void ReferenceEngine<T>::gather(const Dataset& data, const std::vector<uint32_t>& indices,
+                                int epoch) {
   images_.clear();
   labels_.clear();
   for (const uint32_t index : indices) {
     const uint8_t* image = data.images.data() + size_t(index) * kImagePixels;
-    images_.insert(images_.end(), image, image + kImagePixels);
+    const AffineMap map = draw_map(augmentation_, order_.seed, static_cast<uint32_t>(epoch), index);
+    for (int i = 0; i < kImagePixels; ++i) {
+      images_.push_back(augmentation_.any() ? sample(image, map, i / kImageSide, i % kImageSide)
+                                            : image[i]);
+    }
     labels_.push_back(data.labels[index]);
   }
 }
@@ -121,8 +134,8 @@ Metrics ReferenceEngine<T>::compute_gradients(std::span<const uint8_t> images,
   dx_.back() = x_.back();
   Metrics metrics;
   metrics.count = n;
-  metrics.loss_sum = static_cast<double>(
-      reference::softmax_cross_entropy(dx_.back().data(), &metrics.correct, labels.data(), n));
+  metrics.loss_sum = static_cast<double>(reference::softmax_cross_entropy(
+      dx_.back().data(), &metrics.correct, labels.data(), n, T(smoothing_)));
   backward(n);
   return metrics;
 }
@@ -140,7 +153,7 @@ std::vector<Metrics> ReferenceEngine<T>::train(int epoch, int first,
     for (int i = step * plan_.batch; i < end; ++i) {
       indices.push_back(permutation(static_cast<uint32_t>(i)));
     }
-    gather(*train_, indices);
+    gather(*train_, indices, epoch);
     steps.push_back(compute_gradients(images_, labels_));
     reference::update(flat(FlatState::kParameters).data(), flat(FlatState::kMomentum).data(),
                       flat(FlatState::kSecondMoment).data(), flat(FlatState::kAverage).data(),
@@ -161,7 +174,7 @@ Metrics ReferenceEngine<T>::evaluate(Split split) {
     Metrics metrics;
     metrics.count = n;
     metrics.loss_sum = static_cast<double>(reference::softmax_cross_entropy(
-        x_.back().data(), &metrics.correct, data.labels.data() + i, n));
+        x_.back().data(), &metrics.correct, data.labels.data() + i, n, T(0)));
     total += metrics;
   }
   return total;

@@ -15,9 +15,11 @@ class ReferenceEngine final : public Engine {
   void load(std::shared_ptr<const Dataset> train, std::shared_ptr<const Dataset> test) override;
   void set_state(FlatState which, std::span<const float> values) override;
   std::vector<float> state(FlatState which) const override;
-  void set_optimizer(const Optimizer& optimizer) override { optimizer_ = optimizer; }
+  void set_optimizer(const Optimizer& optimizer) override;
   const Optimizer& optimizer() const override { return optimizer_; }
   void set_order(const Order& order) override { order_ = order; }
+  void set_augmentation(const Augmentation& limits) override { augmentation_ = limits; }
+  void set_label_smoothing(float smoothing) override { smoothing_ = smoothing; }
   using Engine::train;
   std::vector<Metrics> train(int epoch, int first, std::span<const StepRates> rates) override;
   Metrics evaluate(Split split) override;
@@ -39,11 +41,13 @@ class ReferenceEngine final : public Engine {
   }
   void forward(std::span<const uint8_t> images, const std::vector<T>& parameters);
   void backward(int count);
-  void gather(const Dataset& data, const std::vector<uint32_t>& indices);
+  void gather(const Dataset& data, const std::vector<uint32_t>& indices, int epoch);
 
   Plan plan_;
   Optimizer optimizer_;
   Order order_;
+  Augmentation augmentation_;
+  float smoothing_ = 0;
   std::shared_ptr<const Dataset> train_, test_;
   std::vector<T> state_[4];  // by FlatState
   std::vector<T> gradients_;

@@ -11,6 +11,7 @@
 #include "host_cuda.h"
 #include "tests/engine_testing.h"
 #include "tests/random_model.h"
+#include "tests/training_testing.h"
 
 namespace digitron {
 namespace {
@@ -178,6 +179,20 @@ TEST_P(CudaTraining, TwoRunsAreEqualAndSlicesDoNotMatter) {
 INSTANTIATE_TEST_SUITE_P(Models, CudaTraining,
                          ::testing::Values("custom-mlp", "lenet5",
                                            "conv 3x5 stride 2, maxpool 3 stride 2, relu, fc 10"));
+
+TEST_F(CudaEngineTest, EveryWayToTrainFollowsTheReference) {
+  for (const char* text : {"conv 4x5 stride 2, relu, maxpool 2, fc 10", "fc 33, relu, fc 10"}) {
+    const Plan plan = make_plan(parse_model(text), 48);
+    for (const testing::Training& training : testing::trainings()) {
+      ReferenceEngine<double> reference(plan);
+      const testing::Trained expected = testing::train(reference, training);
+      CudaEngine eager(plan, 0, kEager), recorded(plan, 0, {.steps_per_graph = 2});
+      const testing::Trained trained = testing::train(eager, training);
+      testing::expect_near(trained, expected, text + (", " + training.name));
+      EXPECT_TRUE(testing::train(recorded, training) == trained) << text << training.name;
+    }
+  }
+}
 
 TEST_F(CudaEngineTest, InsideAnEpochNothingIsAllocatedAndTheHostWaitsOnce) {
   CudaEngine engine(make_plan(custom_mlp(), kBatch), 0, {.steps_per_graph = 2});

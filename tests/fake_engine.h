@@ -29,6 +29,8 @@ class FakeEngine final : public Engine {
   int evaluations = 0;
   std::vector<StepRates> rates;  // of the steps so far
   Order order;
+  Augmentation augmentation;
+  float smoothing = 0;
 
   const Plan& plan() const override { return plan_; }
   std::string description() const override { return "fake"; }
@@ -43,6 +45,8 @@ class FakeEngine final : public Engine {
   void set_optimizer(const Optimizer& value) override { optimizer_ = value; }
   const Optimizer& optimizer() const override { return optimizer_; }
   void set_order(const Order& value) override { order = value; }
+  void set_augmentation(const Augmentation& value) override { augmentation = value; }
+  void set_label_smoothing(float value) override { smoothing = value; }
 
   using Engine::train;
   std::vector<Metrics> train(int epoch, int first, std::span<const StepRates> step_rates) override {

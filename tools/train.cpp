@@ -22,6 +22,7 @@ struct TrainOptions {
   std::string data;
   std::string out;
   bool no_shuffle = false;
+  bool augment = false;
   TrainSettings settings;
   RunRequest request;
 };
@@ -50,9 +51,21 @@ void log_end(const TrainResult& result, const RunDirectory& directory) {
                directory.path().string());
 }
 
-int train(TrainOptions& options) {
+// --augment: what is not given takes these values.
+void add_default_distortions(const CLI::App& app, TrainSettings& settings) {
+  const auto fill = [&](const char* option, double& value, double otherwise) {
+    if (app.count(option) == 0) value = otherwise;
+  };
+  fill("--shift", settings.shift, 2);
+  fill("--rotate", settings.rotate, 10);
+  fill("--scale", settings.scale, 0.1);
+  fill("--shear", settings.shear, 5);
+}
+
+int train(const CLI::App& app, TrainOptions& options) {
   TrainSettings& settings = options.settings;
   settings.shuffle = !options.no_shuffle;
+  if (options.augment) add_default_distortions(app, settings);
   check_settings(settings);
   const Model model = find_model(options.model);
   const Data data = load_data(options.data, kDataSeed);
@@ -129,6 +142,15 @@ void add_regularisation(CLI::App& app, TrainOptions& o) {
   app.add_option("--label-smoothing", s.label_smoothing,
                  "Part of each target that all classes share, from 0 to below 1")
       ->capture_default_str();
+  app.add_flag("--augment", o.augment,
+               "Distort every training image anew each epoch: shift 2, rotate 10, scale 0.1,\n"
+               "shear 5 where these are not given");
+  app.add_option("--shift", s.shift, "Most pixels an image is shifted by, along each axis")
+      ->capture_default_str();
+  app.add_option("--rotate", s.rotate, "Most degrees, up to 45")->capture_default_str();
+  app.add_option("--scale", s.scale, "Most that a factor differs from 1, up to 0.9")
+      ->capture_default_str();
+  app.add_option("--shear", s.shear, "Most degrees, up to 45")->capture_default_str();
   app.add_option("--ema", s.ema,
                  "Decay of a moving average of the weights, from 0 (none) to below 1; it is what\n"
                  "is evaluated and saved")
@@ -155,7 +177,7 @@ Command add_train(CLI::App& app, std::vector<std::string> command_line) {
   add_run_settings(*sub, *options);
   add_optimizer_settings(*sub, *options);
   add_regularisation(*sub, *options);
-  return {sub, [options] { return train(*options); }};
+  return {sub, [sub, options] { return train(*sub, *options); }};
 }
 
 }  // namespace digitron

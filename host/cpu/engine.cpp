@@ -40,7 +40,6 @@ CpuEngine::CpuEngine(const Plan& plan, int threads, const CpuKernels& kernels)
       samples_(blocks_of(plan.batch)),
       losses_(blocks_of(plan.batch)),
       team_(threads) {
-  state_[static_cast<size_t>(FlatState::kParameters)] = make_aligned<float>(plan.parameter_floats);
   set_optimizer({});
   for (int thread = 0; thread < threads; ++thread) memory_.emplace_back(layout_);
 }
@@ -66,16 +65,20 @@ std::vector<float> CpuEngine::state(FlatState which) const {
   return {buffer, buffer + plan_.parameter_floats};
 }
 
+void CpuEngine::set_augmentation(const Augmentation& limits) {
+  augmentation_ = limits;
+  if (limits.any() && !augmented_) {
+    augmented_ = make_aligned<uint8_t>(static_cast<size_t>(plan_.batch) * kImagePixels);
+  }
+}
+
 void CpuEngine::set_optimizer(const Optimizer& optimizer) {
   optimizer_ = optimizer;
-  const auto use = [this](FlatState which, bool used) {
+  for (const FlatState which : kFlatStates) {
     AlignedArray<float>& buffer = state_[static_cast<size_t>(which)];
-    if (!used) buffer.reset();
-    if (used && !buffer) buffer = make_aligned<float>(plan_.parameter_floats);
-  };
-  use(FlatState::kMomentum, true);
-  use(FlatState::kSecondMoment, has_second_moment(optimizer.kind));
-  use(FlatState::kAverage, optimizer.average_decay > 0);
+    if (!uses(optimizer, which)) buffer.reset();
+    if (uses(optimizer, which) && !buffer) buffer = make_aligned<float>(plan_.parameter_floats);
+  }
 }
 
 const float* CpuEngine::evaluated() const {
@@ -97,7 +100,7 @@ void CpuEngine::forward_backward(int thread, int count) {
   BlockPass pass(layout_, kernels_, flat(FlatState::kParameters), memory_[thread]);
   for_each_group(thread, blocks_of(count), [&](int b, int blocks) {
     pass.train(std::span(losses_).subspan(b, blocks), std::span(samples_).subspan(b, blocks),
-               batch_, b, count);
+               batch_, b, count, smoothing_);
   });
 }
 
@@ -111,25 +114,38 @@ Metrics CpuEngine::sum_losses(int count) const {
   return metrics;
 }
 
-std::vector<Metrics> CpuEngine::train(int epoch, int first, std::span<const StepRates> rates) {
+// A thread's blocks of the batch of `count` samples that begins at position `begin` of the epoch.
+void CpuEngine::take_samples(int thread, int epoch, int begin, int count,
+                             const Permutation& permutation) {
   const Dataset& data = *train_;
+  const Range mine = share(blocks_of(count), thread, team_.size());
+  for (int b = mine.first; b < mine.last; ++b) {
+    BlockSamples& samples = samples_[b];
+    samples.count = std::min(kLanes, count - b * kLanes);
+    for (int n = 0; n < samples.count; ++n) {
+      const int row = b * kLanes + n;
+      const uint32_t index = permutation(static_cast<uint32_t>(begin + row));
+      samples.images[n] = data.images.data() + static_cast<size_t>(index) * kImagePixels;
+      samples.labels[n] = data.labels[index];
+      if (!augmentation_.any()) continue;
+      uint8_t* augmented = augmented_.get() + static_cast<size_t>(row) * kImagePixels;
+      kernels_.augment_image(
+          augmented, samples.images[n],
+          draw_map(augmentation_, order_.seed, static_cast<uint32_t>(epoch), index));
+      samples.images[n] = augmented;
+    }
+  }
+}
+
+std::vector<Metrics> CpuEngine::train(int epoch, int first, std::span<const StepRates> rates) {
   const Permutation permutation(order_.seed, static_cast<uint32_t>(epoch),
-                                static_cast<uint32_t>(data.count()), order_.shuffle);
+                                static_cast<uint32_t>(train_->count()), order_.shuffle);
   std::vector<Metrics> steps(rates.size());
   team_.run([&](int thread) {
     for (size_t step = 0; step < rates.size(); ++step) {
       const int begin = (first + static_cast<int>(step)) * plan_.batch;
-      const int count = std::min(plan_.batch, data.count() - begin);
-      const Range mine = share(blocks_of(count), thread, team_.size());
-      for (int b = mine.first; b < mine.last; ++b) {
-        BlockSamples& samples = samples_[b];
-        samples.count = std::min(kLanes, count - b * kLanes);
-        for (int n = 0; n < samples.count; ++n) {
-          const size_t index = permutation(static_cast<uint32_t>(begin + b * kLanes + n));
-          samples.images[n] = data.images.data() + index * kImagePixels;
-          samples.labels[n] = data.labels[index];
-        }
-      }
+      const int count = std::min(plan_.batch, train_->count() - begin);
+      take_samples(thread, epoch, begin, count, permutation);
       forward_backward(thread, count);
       team_.barrier();
       if (thread == 0) steps[step] = sum_losses(count);

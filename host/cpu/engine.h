@@ -7,6 +7,7 @@
 #include "host/cpu/block.h"
 #include "host/cpu/thread_team.h"
 #include "host/engine.h"
+#include "host/permutation.h"
 
 namespace digitron {
 
@@ -34,6 +35,8 @@ class CpuEngine final : public Engine {
   void set_optimizer(const Optimizer& optimizer) override;
   const Optimizer& optimizer() const override { return optimizer_; }
   void set_order(const Order& order) override { order_ = order; }
+  void set_augmentation(const Augmentation& limits) override;
+  void set_label_smoothing(float smoothing) override { smoothing_ = smoothing; }
   using Engine::train;
   std::vector<Metrics> train(int epoch, int first, std::span<const StepRates> rates) override;
   Metrics evaluate(Split split) override;
@@ -44,6 +47,7 @@ class CpuEngine final : public Engine {
  private:
   template <class F>
   void for_each_group(int thread, int blocks, const F& f) const;
+  void take_samples(int thread, int epoch, int begin, int count, const Permutation& permutation);
   void forward_backward(int thread, int count);
   void make_gradients(int thread, int blocks, const StepRates* rates);
   void linear_gradients(const Stage& stage, int thread, int blocks, const StepRates* rates);
@@ -63,6 +67,8 @@ class CpuEngine final : public Engine {
   const CpuKernels& kernels_;
   Optimizer optimizer_;
   Order order_;
+  Augmentation augmentation_;
+  float smoothing_ = 0;
   std::shared_ptr<const Dataset> train_, test_;
 
   AlignedArray<float> state_[4];  // by FlatState; null when the optimiser does not use it
@@ -70,6 +76,7 @@ class CpuEngine final : public Engine {
   std::vector<ThreadMemory> memory_;  // one a thread
   BatchMemory batch_;
   std::vector<BlockSamples> samples_;  // of each block of the batch
+  AlignedArray<uint8_t> augmented_;    // (batch, 28, 28), where samples_ points; null without
   std::vector<BlockLosses> losses_;
   ThreadTeam team_;
 };

@@ -4,6 +4,7 @@
 // run.
 #include "host/cpu/kernels.h"
 
+#include "host/cpu/augment.h"
 #include "host/cpu/conv.h"
 #include "host/cpu/elementwise.h"
 #include "host/cpu/linear.h"
@@ -50,6 +51,7 @@ const CpuKernels kernels = {
     .name = DIGITRON_ISA_NAME,
     .gather = gather,
     .gather_rows = gather_rows,
+    .augment_image = augment_image,
     .conv_forward = conv_forward,
     .conv_backward_weights = conv_backward_weights,
     .conv_backward_input = conv_backward_input,

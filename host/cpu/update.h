@@ -11,6 +11,12 @@ inline Vec square_root(Vec x) {
   return root;
 }
 
+// Without subnormal numbers, which moments that see no more gradient decay into and then never
+// leave, at a hundred cycles for each operation. NaN stays.
+inline Vec flush(Vec x) {
+  return (x < __FLT_MIN__) & (x > -__FLT_MIN__) ? Vec{} : x;
+}
+
 // Some parameters on their way through a step.
 struct Updated {
   Vec w, m, v, average;
@@ -24,11 +30,11 @@ inline void apply(Updated& p, Vec g, const UpdateRule& rule, const StepRates& ra
     g += rule.weight_decay * p.w;
   }
   if constexpr (has_second_moment(kKind)) {
-    p.m = rule.beta1 * p.m + rule.rest1 * g;
-    p.v = rule.beta2 * p.v + rule.rest2 * (g * g);
+    p.m = flush(rule.beta1 * p.m + rule.rest1 * g);
+    p.v = flush(rule.beta2 * p.v + rule.rest2 * (g * g));
     p.w -= rates.step_size * p.m / (square_root(p.v) * rates.root_scale + rule.eps);
   } else {
-    p.m = rule.momentum * p.m + g;
+    p.m = flush(rule.momentum * p.m + g);
     p.w -= rates.lr * (kKind == OptimizerKind::kNesterov ? g + rule.momentum * p.m : p.m);
   }
   p.average += rates.average_rate * (p.w - p.average);

@@ -33,7 +33,7 @@ double learning_rate(const TrainSettings& s, int64_t step, int epoch_steps) {
   const double steps = static_cast<double>(s.epochs) * epoch_steps;
   if (s.schedule == Schedule::kOneCycle) return one_cycle(s, at, steps);
   const double warm_up = std::round(s.warmup.value_or(0) * epoch_steps);
-  if (at < warm_up) return s.lr * (at + 1) / warm_up;
+  if (at < warm_up) return s.lr * ((at + 1) / warm_up);
   if (s.schedule == Schedule::kCosine) return anneal(s.lr, 0, (at - warm_up) / (steps - warm_up));
   if (s.schedule == Schedule::kStep) {
     return s.lr * std::pow(s.gamma, static_cast<double>(step / epoch_steps / s.step_epochs));

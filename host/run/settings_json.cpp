@@ -33,6 +33,10 @@ void for_each_setting(Settings& s, F f) {
   f("step_epochs", s.step_epochs);
   f("gamma", s.gamma);
   f("label_smoothing", s.label_smoothing);
+  f("shift", s.shift);
+  f("rotate", s.rotate);
+  f("scale", s.scale);
+  f("shear", s.shear);
 }
 
 template <class T>

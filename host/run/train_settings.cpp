@@ -3,7 +3,9 @@
 #include <spdlog/fmt/fmt.h>
 
 #include <array>
+#include <cmath>
 #include <limits>
+#include <numbers>
 #include <span>
 #include <string>
 
@@ -71,6 +73,18 @@ void check_schedule(const TrainSettings& s) {
           fmt::format("--gamma is {}; give a number above 0, up to 1", s.gamma));
 }
 
+void require_within(const char* option, double value, double most, const char* unit) {
+  require(value >= 0 && value <= most,
+          fmt::format("{} is {}; give a number {}from 0 to {}", option, value, unit, most));
+}
+
+void check_augmentation(const TrainSettings& s) {
+  require_within("--shift", s.shift, kImageSide, "of pixels ");
+  require_within("--rotate", s.rotate, 45, "of degrees ");
+  require_within("--scale", s.scale, 0.9, "");
+  require_within("--shear", s.shear, 45, "of degrees ");
+}
+
 }  // namespace
 
 std::string to_text(OptimizerKind kind) {
@@ -95,6 +109,7 @@ void check_settings(const TrainSettings& s) {
   check_optimizer(s);
   check_schedule(s);
   require_below_one("--label-smoothing", s.label_smoothing, "0.1");
+  check_augmentation(s);
   require(
       !s.max_steps || *s.max_steps >= 1,
       fmt::format("--max-steps is {}; give 1 or more, or leave it out", s.max_steps.value_or(1)));
@@ -118,8 +133,22 @@ std::string settings_text(const TrainSettings& s) {
   if (s.schedule != Schedule::kConstant) text += ", schedule " + to_text(s.schedule);
   if (s.warmup) text += fmt::format(", warm-up {} epochs", *s.warmup);
   if (s.label_smoothing > 0) text += fmt::format(", label smoothing {}", s.label_smoothing);
+  if (augmentation_of(s).any()) {
+    text += fmt::format(", augmented: shift {}, rotate {}, scale {}, shear {}", s.shift, s.rotate,
+                        s.scale, s.shear);
+  }
   if (s.ema > 0) text += fmt::format(", moving average {}", s.ema);
   return text;
+}
+
+Augmentation augmentation_of(const TrainSettings& s) {
+  const auto fixed = [](double value) {
+    return static_cast<int32_t>(std::lround(value * kFixedOne));
+  };
+  const auto angle = [&](double degrees) {
+    return std::min(kMostAngle, fixed(degrees * std::numbers::pi / 180));
+  };
+  return {fixed(s.shift), angle(s.rotate), std::min(kMostScale, fixed(s.scale)), angle(s.shear)};
 }
 
 Optimizer optimizer_of(const TrainSettings& s) {

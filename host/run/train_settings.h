@@ -28,6 +28,10 @@ struct TrainSettings {
   int step_epochs = 5;           // of the schedule "step"
   double gamma = 0.1;
   double label_smoothing = 0;
+  double shift = 0;   // augmentation: pixels
+  double rotate = 0;  // degrees
+  double scale = 0;   // fraction
+  double shear = 0;   // degrees
   uint64_t seed = 1;
   bool shuffle = true;
   std::optional<int64_t> max_steps;  // of the whole run
@@ -51,5 +55,6 @@ std::string settings_text(const TrainSettings& settings);
 
 // What the engine needs of them.
 Optimizer optimizer_of(const TrainSettings& settings);
+Augmentation augmentation_of(const TrainSettings& settings);
 
 }  // namespace digitron

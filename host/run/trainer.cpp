@@ -47,6 +47,8 @@ Trainer::Trainer(Engine& engine, RunDirectory& directory, const TrainSettings& s
       stop_(stop) {
   engine.set_optimizer(optimizer_of(settings));
   engine.set_order({settings.seed, settings.shuffle});
+  engine.set_augmentation(augmentation_of(settings));
+  engine.set_label_smoothing(static_cast<float>(settings.label_smoothing));
 }
 
 TrainResult Trainer::run() {
