@@ -8,7 +8,7 @@
 #include "host/permutation.h"
 #include "kernels/advance.h"
 #include "kernels/gather.h"
-#include "kernels/sgd.h"
+#include "kernels/optimizer.h"
 #include "kernels/softmax_cross_entropy.h"
 
 namespace digitron {
@@ -43,7 +43,6 @@ CudaEngine::CudaEngine(const Plan& plan, int device, const CudaOptions& options)
       networks_.try_emplace(plan_.batch, context_, plan_, plan_.batch, kWorkspaceLimit);
   std::byte* cublas_workspace = nullptr;
   add_tensors(memory_, tensors_, plan_, std::max(whole->second.workspace_bytes(), kLeastWorkspace));
-  memory_.add("momentum", &momentum_, plan_.parameter_floats);
   memory_.add("labels", &labels_, batch);
   memory_.add("loss partials", &loss_partials_, loss_partials(plan_.batch));
   memory_.add("step state", &state_, 1);
@@ -61,7 +60,7 @@ CudaEngine::CudaEngine(const Plan& plan, int device, const CudaOptions& options)
   // Gradients are overwritten but for the gaps between slices; a staged batch may be a short one.
   const std::vector<float> zeros(plan_.parameter_floats);
   set_parameters(zeros);
-  set_momentum(zeros);
+  set_optimizer({});
   upload<float>(tensors_.gradients, zeros);
   upload<uint8_t>(staged_.images, std::vector<uint8_t>(batch * kImagePixels));
   upload<uint8_t>(staged_.labels, std::vector<uint8_t>(batch));
@@ -79,6 +78,7 @@ void CudaEngine::load(std::shared_ptr<const Dataset> train, std::shared_ptr<cons
   add("test", test_, *test);
   const int steps = steps_per_epoch(std::max(train_.count, test_.count), plan_.batch);
   data_memory_.add("metrics", &metrics_, static_cast<size_t>(steps));
+  data_memory_.add("rates", &rates_, static_cast<size_t>(steps));
   data_memory_.allocate();
   upload<uint8_t>(train_.images, train->images);
   upload<uint8_t>(train_.labels, train->labels);
@@ -89,35 +89,81 @@ void CudaEngine::load(std::shared_ptr<const Dataset> train, std::shared_ptr<cons
   }
 }
 
-void CudaEngine::set_parameters(std::span<const float> parameters) {
-  upload(tensors_.parameters, parameters);
+float* CudaEngine::flat(FlatState which) const {
+  switch (which) {
+    case FlatState::kParameters:
+      return tensors_.parameters;
+    case FlatState::kMomentum:
+      return momentum_;
+    case FlatState::kSecondMoment:
+      return second_moment_;
+    default:
+      return average_;
+  }
 }
 
-std::vector<float> CudaEngine::parameters() const {
-  return download(tensors_.parameters, plan_.parameter_floats);
+void CudaEngine::set_state(FlatState which, std::span<const float> values) {
+  if (float* buffer = flat(which)) upload(buffer, values);
 }
 
-void CudaEngine::set_momentum(std::span<const float> momentum) {
-  upload(momentum_, momentum);
+std::vector<float> CudaEngine::state(FlatState which) const {
+  const float* buffer = flat(which);
+  return buffer ? download(buffer, plan_.parameter_floats)
+                : std::vector<float>(plan_.parameter_floats);
 }
 
-std::vector<float> CudaEngine::momentum() const {
-  return download(momentum_, plan_.parameter_floats);
+void CudaEngine::set_optimizer(const Optimizer& optimizer) {
+  graphs_.clear();  // their arguments are constants of the optimiser and places of its buffers
+  const std::vector<float> kept[] = {state(FlatState::kMomentum), state(FlatState::kSecondMoment),
+                                     state(FlatState::kAverage)};
+  optimizer_ = optimizer;
+  optimizer_memory_ = Arena();
+  second_moment_ = nullptr;
+  average_ = nullptr;
+  optimizer_memory_.add("momentum", &momentum_, plan_.parameter_floats);
+  if (has_second_moment(optimizer.kind)) {
+    optimizer_memory_.add("second moment", &second_moment_, plan_.parameter_floats);
+  }
+  if (optimizer.average_decay > 0) {
+    optimizer_memory_.add("average", &average_, plan_.parameter_floats);
+  }
+  optimizer_memory_.allocate();
+  set_state(FlatState::kMomentum, kept[0]);
+  set_state(FlatState::kSecondMoment, kept[1]);
+  set_state(FlatState::kAverage, kept[2]);
 }
 
-std::vector<Metrics> CudaEngine::train(int epoch, int first, int last) {
+void CudaEngine::set_augmentation(const Augmentation& limits) {
+  graphs_.clear();  // it is an argument of theirs
+  augmentation_ = limits;
+}
+
+void CudaEngine::set_label_smoothing(float smoothing) {
+  graphs_.clear();
+  smoothing_ = smoothing;
+}
+
+Tensors CudaEngine::evaluated() const {
+  Tensors tensors = tensors_;
+  if (average_) tensors.parameters = average_;
+  return tensors;
+}
+
+std::vector<Metrics> CudaEngine::train(int epoch, int first, std::span<const StepRates> rates) {
   const Range range("epoch " + std::to_string(epoch));
   const Permutation order(order_.seed, static_cast<uint32_t>(epoch),
                           static_cast<uint32_t>(train_.count), order_.shuffle);
-  return run(train_, order, first, last, true);
+  upload(rates_, rates);
+  start(order, epoch, first * plan_.batch);
+  return run(train_, first, first + static_cast<int>(rates.size()), true);
 }
 
 Metrics CudaEngine::evaluate(Split split) {
   const Range range(split == Split::kTrain ? "evaluate train" : "evaluate test");
   const Samples& samples = split == Split::kTrain ? train_ : test_;
   Metrics total;
-  for (const Metrics& step : run(samples, in_file_order(samples.count), 0,
-                                 steps_per_epoch(samples.count, plan_.batch), false)) {
+  start(in_file_order(samples.count), 0, 0);
+  for (const Metrics& step : run(samples, 0, steps_per_epoch(samples.count, plan_.batch), false)) {
     total += step;
   }
   return total;
@@ -136,9 +182,9 @@ std::vector<float> CudaEngine::predict(std::span<const uint8_t> images) {
   for (size_t i = 0; i < count; i += batch) {
     const size_t n = std::min(batch, count - i);
     upload(staged_.images, images.subspan(i * kImagePixels, n * kImagePixels));
-    start(in_file_order(plan_.batch), 0);
-    gather_batch(staged_, plan_.batch);  // rows above n are what was there before
-    network(plan_.batch).forward(tensors_);
+    start(in_file_order(plan_.batch), 0, 0);
+    gather_batch(staged_, plan_.batch, {});  // rows above n are what was there before
+    network(plan_.batch).forward(evaluated());
     const std::vector<float> rows = download(tensors_.logits(), n * kClasses);
     logits.insert(logits.end(), rows.begin(), rows.end());
   }
@@ -150,33 +196,33 @@ std::vector<float> CudaEngine::gradients(std::span<const uint8_t> images,
   const int n = static_cast<int>(labels.size());
   upload(staged_.images, images);
   upload(staged_.labels, labels);
-  start(in_file_order(plan_.batch), 0);
-  gather_batch(staged_, n);
+  start(in_file_order(plan_.batch), 0, 0);
+  gather_batch(staged_, n, {});
   network(n).forward(tensors_);
-  loss(n);
+  loss(n, smoothing_);
   network(n).backward(tensors_);
   return download(tensors_.gradients, plan_.parameter_floats);
 }
 
 std::vector<Slice> CudaEngine::memory() const {
   std::vector<Slice> slices = memory_.slices();
+  slices.insert(slices.end(), optimizer_memory_.slices().begin(), optimizer_memory_.slices().end());
   slices.insert(slices.end(), data_memory_.slices().begin(), data_memory_.slices().end());
   return slices;
 }
 
-void CudaEngine::start(const Permutation& order, int first_sample) {
-  const StepState state{
-      order, static_cast<uint32_t>(first_sample), 0, sgd_.lr, sgd_.momentum, sgd_.weight_decay};
+void CudaEngine::start(const Permutation& order, int epoch, int first_sample) {
+  const StepState state{order, static_cast<uint32_t>(first_sample), order_.seed,
+                        static_cast<uint32_t>(epoch), 0};
   upload(state_, std::span(&state, 1));
 }
 
-// Steps [first, last) over the samples, trained or only measured; waits once, at the end.
-std::vector<Metrics> CudaEngine::run(const Samples& samples, const Permutation& order, int first,
-                                     int last, bool update) {
+// Steps [first, last) over the samples from where start() has put the state, trained or only
+// measured; waits once, at the end.
+std::vector<Metrics> CudaEngine::run(const Samples& samples, int first, int last, bool update) {
   const CudaOptions& options = context_.options;
   const int together = options.graph ? options.steps_per_graph : 1;
   const int whole = std::min(last, samples.count / plan_.batch);  // steps before the ragged one
-  start(order, first * plan_.batch);
   check(cudaEventRecord(begin_.get(), context_.stream.get()), "cudaEventRecord");
   for (int step = first; step < last;) {
     const int steps = whole - step >= together ? together : 1;
@@ -196,13 +242,14 @@ std::vector<Metrics> CudaEngine::run(const Samples& samples, const Permutation& 
 
 void CudaEngine::run_steps(const Samples& samples, int n, int steps, bool training) {
   const Network& network = this->network(n);
+  const Tensors tensors = training ? tensors_ : evaluated();
   const auto enqueue = [&] {
     for (int step = 0; step < steps; ++step) {
-      gather_batch(samples, n);
-      network.forward(tensors_);
-      loss(n);
+      gather_batch(samples, n, training ? augmentation_ : Augmentation{});
+      network.forward(tensors);
+      loss(n, training ? smoothing_ : 0);
       if (training) {
-        network.backward(tensors_);
+        network.backward(tensors);
         update();
       }
       advance_step(n);
@@ -212,23 +259,24 @@ void CudaEngine::run_steps(const Samples& samples, int n, int steps, bool traini
   graphs_[{&samples, n, steps, training}].run(context_.stream.get(), enqueue);
 }
 
-void CudaEngine::gather_batch(const Samples& samples, int n) {
-  check(
-      gather(tensors_.x, labels_, samples.images, samples.labels, state_, n, context_.stream.get()),
-      "gather");
+void CudaEngine::gather_batch(const Samples& samples, int n, const Augmentation& augmentation) {
+  check(gather(tensors_.x, labels_, samples.images, samples.labels, state_, augmentation, n,
+               context_.stream.get()),
+        "gather");
 }
 
 // The gradient has a place of its own: a closing ReLU or pooling still needs the logits.
-void CudaEngine::loss(int n) {
-  check(softmax_cross_entropy(tensors_.dy, loss_partials_, tensors_.logits(), labels_, n,
+void CudaEngine::loss(int n, float smoothing) {
+  check(softmax_cross_entropy(tensors_.dy, loss_partials_, tensors_.logits(), labels_, n, smoothing,
                               context_.stream.get()),
         "softmax_cross_entropy");
 }
 
 void CudaEngine::update() {
-  check(sgd(tensors_.parameters, momentum_, tensors_.gradients, state_, plan_.parameter_floats,
-            context_.stream.get()),
-        "sgd");
+  check(optimizer_step({tensors_.parameters, momentum_, second_moment_, average_},
+                       tensors_.gradients, update_rule(optimizer_), rates_, state_,
+                       plan_.parameter_floats, context_.stream.get()),
+        "optimizer_step");
 }
 
 void CudaEngine::advance_step(int n) {
@@ -240,12 +288,12 @@ const Network& CudaEngine::network(int n) {
   return networks_.try_emplace(n, context_, plan_, n, tensors_.workspace.bytes).first->second;
 }
 
+// Returns when the host's memory, which is pageable, has been read: nothing has to wait for more.
 template <class T>
 void CudaEngine::upload(T* device, std::span<const T> host) {
   check(cudaMemcpyAsync(device, host.data(), host.size_bytes(), cudaMemcpyHostToDevice,
                         context_.stream.get()),
         "cudaMemcpyAsync");
-  check(cudaStreamSynchronize(context_.stream.get()), "cudaStreamSynchronize");
 }
 
 template <class T>

@@ -28,13 +28,15 @@ class CudaEngine final : public Engine {
   std::string description() const override { return description_; }
   std::string precision() const override { return context_.options.tf32 ? "tf32" : "fp32"; }
   void load(std::shared_ptr<const Dataset> train, std::shared_ptr<const Dataset> test) override;
-  void set_parameters(std::span<const float> parameters) override;
-  std::vector<float> parameters() const override;
-  void set_momentum(std::span<const float> momentum) override;
-  std::vector<float> momentum() const override;
-  void set_optimizer(const Sgd& sgd) override { sgd_ = sgd; }
+  void set_state(FlatState which, std::span<const float> values) override;
+  std::vector<float> state(FlatState which) const override;
+  void set_optimizer(const Optimizer& optimizer) override;
+  const Optimizer& optimizer() const override { return optimizer_; }
   void set_order(const Order& order) override { order_ = order; }
-  std::vector<Metrics> train(int epoch, int first, int last) override;
+  void set_augmentation(const Augmentation& limits) override;
+  void set_label_smoothing(float smoothing) override;
+  using Engine::train;
+  std::vector<Metrics> train(int epoch, int first, std::span<const StepRates> rates) override;
   Metrics evaluate(Split split) override;
   double device_seconds() const override;
   std::vector<float> predict(std::span<const uint8_t> images) override;
@@ -54,12 +56,14 @@ class CudaEngine final : public Engine {
   // What a recorded step depends on: samples, batch size, number of steps, whether it trains.
   using GraphKey = std::tuple<const Samples*, int, int, bool>;
 
-  void start(const Permutation& order, int first_sample);
-  std::vector<Metrics> run(const Samples& samples, const Permutation& order, int first, int last,
-                           bool update);
+  float* flat(FlatState which) const;
+  // The tensors with the parameters that evaluate and predict use.
+  Tensors evaluated() const;
+  void start(const Permutation& order, int epoch, int first_sample);
+  std::vector<Metrics> run(const Samples& samples, int first, int last, bool update);
   void run_steps(const Samples& samples, int n, int steps, bool update);
-  void gather_batch(const Samples& samples, int n);
-  void loss(int n);
+  void gather_batch(const Samples& samples, int n, const Augmentation& augmentation);
+  void loss(int n, float smoothing);
   void update();
   void advance_step(int n);
   const Network& network(int n);
@@ -74,22 +78,29 @@ class CudaEngine final : public Engine {
   Plan plan_;
   Context context_;
   std::string description_;
-  Sgd sgd_;
+  Optimizer optimizer_;
   Order order_;
+  Augmentation augmentation_;
+  float smoothing_ = 0;
 
   Event begin_, end_;  // of the steps of the newest call
 
   Arena memory_;
   Tensors tensors_;
-  float* momentum_ = nullptr;  // flat, the plan's layout
   uint8_t* labels_ = nullptr;  // (batch), of the step
   LossSums* loss_partials_ = nullptr;
   StepState* state_ = nullptr;
   Samples staged_;  // one batch from the host, for predict and gradients
 
+  Arena optimizer_memory_;
+  float* momentum_ = nullptr;       // flat, the plan's layout, as are the two that follow
+  float* second_moment_ = nullptr;  // null when the optimiser has none
+  float* average_ = nullptr;        // null when none is kept
+
   Arena data_memory_;
   Samples train_, test_;
   LossSums* metrics_ = nullptr;  // one a step, for the longest epoch
+  StepRates* rates_ = nullptr;   // likewise
 
   std::map<int, Network> networks_;  // by batch size
   std::map<GraphKey, StepGraph> graphs_;

@@ -9,20 +9,32 @@
 #include <variant>
 #include <vector>
 
+#include "host/augment.h"
 #include "host/dataset.h"
 #include "host/error.h"
+#include "host/optimizer.h"
 #include "host/plan.h"
 
 namespace digitron {
 
 enum class Split { kTrain, kTest };
 
-// SGD as PyTorch defines it: g += weight_decay * w; v = momentum * v + g; w -= lr * v.
-struct Sgd {
-  float lr = 0.01f;
-  float momentum = 0.9f;
-  float weight_decay = 0.0f;
+// The flat buffers of a training's state, each in the plan's layout: plan().parameter_floats
+// floats.
+enum class FlatState {
+  kParameters,
+  kMomentum,      // Adam's first moment too
+  kSecondMoment,  // of Adam and AdamW
+  kAverage        // the moving average of the parameters, when the optimiser keeps one
 };
+
+inline constexpr FlatState kFlatStates[] = {FlatState::kParameters, FlatState::kMomentum,
+                                            FlatState::kSecondMoment, FlatState::kAverage};
+
+constexpr bool uses(const Optimizer& optimizer, FlatState which) {
+  if (which == FlatState::kSecondMoment) return has_second_moment(optimizer.kind);
+  return which != FlatState::kAverage || optimizer.average_decay > 0;
+}
 
 // The order in which an epoch visits the training set.
 struct Order {
@@ -61,22 +73,38 @@ class Engine {
   // Puts the data sets on the device. Needed before train and evaluate.
   virtual void load(std::shared_ptr<const Dataset> train, std::shared_ptr<const Dataset> test) = 0;
 
-  // Parameters and momentum, flat in the plan's layout: plan().parameter_floats floats.
-  virtual void set_parameters(std::span<const float> parameters) = 0;
-  virtual std::vector<float> parameters() const = 0;
-  virtual void set_momentum(std::span<const float> momentum) = 0;
-  virtual std::vector<float> momentum() const = 0;
+  // Replaces and reads one flat buffer. One that the optimiser does not use reads as zeros, and
+  // setting it is lost.
+  virtual void set_state(FlatState which, std::span<const float> values) = 0;
+  virtual std::vector<float> state(FlatState which) const = 0;
 
-  // What the steps that follow use.
-  virtual void set_optimizer(const Sgd& sgd) = 0;
+  void set_parameters(std::span<const float> p) { set_state(FlatState::kParameters, p); }
+  std::vector<float> parameters() const { return state(FlatState::kParameters); }
+  void set_momentum(std::span<const float> m) { set_state(FlatState::kMomentum, m); }
+  std::vector<float> momentum() const { return state(FlatState::kMomentum); }
+
+  // What the steps that follow use. Buffers that the optimiser had not used before are zero.
+  virtual void set_optimizer(const Optimizer& optimizer) = 0;
+  virtual const Optimizer& optimizer() const = 0;
   virtual void set_order(const Order& order) = 0;
+  // The images of train are drawn with the order's seed, by epoch and index.
+  virtual void set_augmentation(const Augmentation& augmentation) = 0;
+  // The part of each target, from 0 to below 1, that all classes share in train and gradients, as
+  // torch.nn.CrossEntropyLoss has it; evaluate is without.
+  virtual void set_label_smoothing(float smoothing) = 0;
 
-  // Trains steps [first, last) of an epoch (epochs count from 1, an epoch's steps from 0). The last
-  // step of an epoch takes what is left when the batch does not divide the data set. Returns one
-  // Metrics a step, measured before the step's update.
-  virtual std::vector<Metrics> train(int epoch, int first, int last) = 0;
+  // Trains an epoch's steps from `first` on, as many as there are rates (epochs count from 1, an
+  // epoch's steps from 0). The last step of an epoch takes what is left when the batch does not
+  // divide the data set. Returns one Metrics a step, measured before the step's update.
+  virtual std::vector<Metrics> train(int epoch, int first, std::span<const StepRates> rates) = 0;
 
-  // Loss and accuracy of the present parameters over a whole data set.
+  // The same for steps [first, last) of SGD at the optimiser's own rate.
+  std::vector<Metrics> train(int epoch, int first, int last) {
+    return train(epoch, first, std::vector<StepRates>(last - first, {.lr = optimizer().lr}));
+  }
+
+  // Loss and accuracy of the present parameters over a whole data set; of their moving average when
+  // the optimiser keeps one, here and in predict.
   virtual Metrics evaluate(Split split) = 0;
 
   // How long the steps of the newest train or evaluate took on a device with a clock of its own;

@@ -4,18 +4,19 @@
 
 #include "host/permutation.h"
 #include "host/reference_ops.h"
+#include "host/reference_optimizer.h"
 
 namespace digitron {
 
 template <class T>
 ReferenceEngine<T>::ReferenceEngine(const Plan& plan)
     : plan_(plan),
-      parameters_(plan.parameter_floats),
-      momentum_(plan.parameter_floats),
       gradients_(plan.parameter_floats),
       x_(plan.layers.size() + 1),
       dx_(plan.layers.size() + 1),
-      winner_(plan.layers.size()) {}
+      winner_(plan.layers.size()) {
+  for (std::vector<T>& buffer : state_) buffer.resize(plan.parameter_floats);
+}
 
 template <class T>
 std::string ReferenceEngine<T>::description() const {
@@ -30,39 +31,43 @@ void ReferenceEngine<T>::load(std::shared_ptr<const Dataset> train,
 }
 
 template <class T>
-void ReferenceEngine<T>::set_parameters(std::span<const float> parameters) {
-  parameters_.assign(parameters.begin(), parameters.end());
+void ReferenceEngine<T>::set_state(FlatState which, std::span<const float> values) {
+  if (uses(optimizer_, which)) flat(which).assign(values.begin(), values.end());
 }
 
 template <class T>
-std::vector<float> ReferenceEngine<T>::parameters() const {
-  return {parameters_.begin(), parameters_.end()};
+void ReferenceEngine<T>::set_optimizer(const Optimizer& optimizer) {
+  optimizer_ = optimizer;
+  for (const FlatState which : kFlatStates) {
+    if (!uses(optimizer, which)) flat(which).assign(plan_.parameter_floats, T(0));
+  }
 }
 
 template <class T>
-void ReferenceEngine<T>::set_momentum(std::span<const float> momentum) {
-  momentum_.assign(momentum.begin(), momentum.end());
+std::vector<float> ReferenceEngine<T>::state(FlatState which) const {
+  return {flat(which).begin(), flat(which).end()};
 }
 
 template <class T>
-std::vector<float> ReferenceEngine<T>::momentum() const {
-  return {momentum_.begin(), momentum_.end()};
-}
-
-template <class T>
-void ReferenceEngine<T>::gather(const Dataset& data, const std::vector<uint32_t>& indices) {
+void ReferenceEngine<T>::gather(const Dataset& data, const std::vector<uint32_t>& indices,
+                                int epoch) {
   images_.clear();
   labels_.clear();
   for (const uint32_t index : indices) {
     const uint8_t* image = data.images.data() + size_t(index) * kImagePixels;
-    images_.insert(images_.end(), image, image + kImagePixels);
+    const AffineMap map = draw_map(augmentation_, order_.seed, static_cast<uint32_t>(epoch), index);
+    for (int i = 0; i < kImagePixels; ++i) {
+      images_.push_back(augmentation_.any() ? sample(image, map, i / kImageSide, i % kImageSide)
+                                            : image[i]);
+    }
     labels_.push_back(data.labels[index]);
   }
 }
 
 // images (count, 28, 28) -> x_.back(): logits (count, kClasses).
 template <class T>
-void ReferenceEngine<T>::forward(std::span<const uint8_t> images) {
+void ReferenceEngine<T>::forward(std::span<const uint8_t> images,
+                                 const std::vector<T>& parameters) {
   const int n = static_cast<int>(images.size() / kImagePixels);
   x_[0].resize(images.size());
   for (size_t i = 0; i < images.size(); ++i) {
@@ -76,8 +81,8 @@ void ReferenceEngine<T>::forward(std::span<const uint8_t> images) {
     const T* w = nullptr;
     const T* b = nullptr;
     if (layer.weight >= 0) {
-      w = parameters_.data() + plan_.parameters[layer.weight].offset;
-      b = parameters_.data() + plan_.parameters[layer.weight + 1].offset;
+      w = parameters.data() + plan_.parameters[layer.weight].offset;
+      b = parameters.data() + plan_.parameters[layer.weight + 1].offset;
     }
     if (const auto* conv = std::get_if<Conv2d>(&layer.layer)) {
       reference::conv_forward(y, x, w, b, *conv, layer.in, layer.out, n);
@@ -105,7 +110,7 @@ void ReferenceEngine<T>::backward(int n) {
     T* dw = nullptr;
     T* db = nullptr;
     if (layer.weight >= 0) {
-      w = parameters_.data() + plan_.parameters[layer.weight].offset;
+      w = flat(FlatState::kParameters).data() + plan_.parameters[layer.weight].offset;
       dw = gradients_.data() + plan_.parameters[layer.weight].offset;
       db = gradients_.data() + plan_.parameters[layer.weight + 1].offset;
     }
@@ -125,32 +130,35 @@ template <class T>
 Metrics ReferenceEngine<T>::compute_gradients(std::span<const uint8_t> images,
                                               std::span<const uint8_t> labels) {
   const int n = static_cast<int>(labels.size());
-  forward(images);
+  forward(images, flat(FlatState::kParameters));
   dx_.back() = x_.back();
   Metrics metrics;
   metrics.count = n;
-  metrics.loss_sum = static_cast<double>(
-      reference::softmax_cross_entropy(dx_.back().data(), &metrics.correct, labels.data(), n));
+  metrics.loss_sum = static_cast<double>(reference::softmax_cross_entropy(
+      dx_.back().data(), &metrics.correct, labels.data(), n, T(smoothing_)));
   backward(n);
   return metrics;
 }
 
 template <class T>
-std::vector<Metrics> ReferenceEngine<T>::train(int epoch, int first, int last) {
+std::vector<Metrics> ReferenceEngine<T>::train(int epoch, int first,
+                                               std::span<const StepRates> rates) {
   const int count = train_->count();
   const Permutation permutation(order_.seed, static_cast<uint32_t>(epoch),
                                 static_cast<uint32_t>(count), order_.shuffle);
   std::vector<Metrics> steps;
-  for (int step = first; step < last; ++step) {
+  for (int step = first; const StepRates& step_rates : rates) {
     std::vector<uint32_t> indices;
     const int end = std::min(count, (step + 1) * plan_.batch);
     for (int i = step * plan_.batch; i < end; ++i) {
       indices.push_back(permutation(static_cast<uint32_t>(i)));
     }
-    gather(*train_, indices);
+    gather(*train_, indices, epoch);
     steps.push_back(compute_gradients(images_, labels_));
-    reference::sgd(parameters_.data(), momentum_.data(), gradients_.data(), parameters_.size(),
-                   T(sgd_.lr), T(sgd_.momentum), T(sgd_.weight_decay));
+    reference::update(flat(FlatState::kParameters).data(), flat(FlatState::kMomentum).data(),
+                      flat(FlatState::kSecondMoment).data(), flat(FlatState::kAverage).data(),
+                      gradients_.data(), gradients_.size(), optimizer_, step_rates);
+    ++step;
   }
   return steps;
 }
@@ -161,11 +169,12 @@ Metrics ReferenceEngine<T>::evaluate(Split split) {
   Metrics total;
   for (int i = 0; i < data.count(); i += plan_.batch) {
     const int n = std::min(plan_.batch, data.count() - i);
-    forward(std::span(data.images).subspan(size_t(i) * kImagePixels, size_t(n) * kImagePixels));
+    forward(std::span(data.images).subspan(size_t(i) * kImagePixels, size_t(n) * kImagePixels),
+            flat(evaluated()));
     Metrics metrics;
     metrics.count = n;
     metrics.loss_sum = static_cast<double>(reference::softmax_cross_entropy(
-        x_.back().data(), &metrics.correct, data.labels.data() + i, n));
+        x_.back().data(), &metrics.correct, data.labels.data() + i, n, T(0)));
     total += metrics;
   }
   return total;
@@ -173,7 +182,7 @@ Metrics ReferenceEngine<T>::evaluate(Split split) {
 
 template <class T>
 std::vector<float> ReferenceEngine<T>::predict(std::span<const uint8_t> images) {
-  forward(images);
+  forward(images, flat(evaluated()));
   return {x_.back().begin(), x_.back().end()};
 }
 

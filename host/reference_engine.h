@@ -13,33 +13,44 @@ class ReferenceEngine final : public Engine {
   const Plan& plan() const override { return plan_; }
   std::string description() const override;
   void load(std::shared_ptr<const Dataset> train, std::shared_ptr<const Dataset> test) override;
-  void set_parameters(std::span<const float> parameters) override;
-  std::vector<float> parameters() const override;
-  void set_momentum(std::span<const float> momentum) override;
-  std::vector<float> momentum() const override;
-  void set_optimizer(const Sgd& sgd) override { sgd_ = sgd; }
+  void set_state(FlatState which, std::span<const float> values) override;
+  std::vector<float> state(FlatState which) const override;
+  void set_optimizer(const Optimizer& optimizer) override;
+  const Optimizer& optimizer() const override { return optimizer_; }
   void set_order(const Order& order) override { order_ = order; }
-  std::vector<Metrics> train(int epoch, int first, int last) override;
+  void set_augmentation(const Augmentation& limits) override { augmentation_ = limits; }
+  void set_label_smoothing(float smoothing) override { smoothing_ = smoothing; }
+  using Engine::train;
+  std::vector<Metrics> train(int epoch, int first, std::span<const StepRates> rates) override;
   Metrics evaluate(Split split) override;
   std::vector<float> predict(std::span<const uint8_t> images) override;
   std::vector<float> gradients(std::span<const uint8_t> images,
                                std::span<const uint8_t> labels) override;
 
   // The same two in the engine's own precision, for finite differences.
-  std::vector<T>& exact_parameters() { return parameters_; }
+  std::vector<T>& exact_parameters() { return flat(FlatState::kParameters); }
   Metrics compute_gradients(std::span<const uint8_t> images, std::span<const uint8_t> labels);
   const std::vector<T>& exact_gradients() const { return gradients_; }
 
  private:
-  void forward(std::span<const uint8_t> images);
+  std::vector<T>& flat(FlatState which) { return state_[static_cast<size_t>(which)]; }
+  const std::vector<T>& flat(FlatState which) const { return state_[static_cast<size_t>(which)]; }
+  // What evaluate and predict use.
+  FlatState evaluated() const {
+    return optimizer_.average_decay > 0 ? FlatState::kAverage : FlatState::kParameters;
+  }
+  void forward(std::span<const uint8_t> images, const std::vector<T>& parameters);
   void backward(int count);
-  void gather(const Dataset& data, const std::vector<uint32_t>& indices);
+  void gather(const Dataset& data, const std::vector<uint32_t>& indices, int epoch);
 
   Plan plan_;
-  Sgd sgd_;
+  Optimizer optimizer_;
   Order order_;
+  Augmentation augmentation_;
+  float smoothing_ = 0;
   std::shared_ptr<const Dataset> train_, test_;
-  std::vector<T> parameters_, momentum_, gradients_;
+  std::vector<T> state_[4];  // by FlatState
+  std::vector<T> gradients_;
   std::vector<std::vector<T>> x_;            // x_[l]: input of layer l; the last one: the logits
   std::vector<std::vector<T>> dx_;           // their gradients
   std::vector<std::vector<size_t>> winner_;  // of max-pooling layers

@@ -131,10 +131,12 @@ void relu_backward(T* dx, const T* dy, const T* y, size_t count) {
   for (size_t i = 0; i < count; ++i) dx[i] = y[i] > 0 ? dy[i] : T(0);
 }
 
-// The sum of the losses over n samples; `correct` counts samples whose first largest logit is the
-// label's. logits (n, kClasses) become the gradient of the mean loss, (softmax - one-hot) / n.
+// The sum of the losses over n samples against targets t = (1 - smoothing) * one-hot + smoothing /
+// kClasses; `correct` counts samples whose first largest logit is the label's. logits (n, kClasses)
+// become the gradient of the mean loss, (softmax - t) / n.
 template <class T>
-T softmax_cross_entropy(T* logits, int64_t* correct, const uint8_t* labels, int n) {
+T softmax_cross_entropy(T* logits, int64_t* correct, const uint8_t* labels, int n,
+                        T smoothing = 0) {
   T loss = 0;
   *correct = 0;
   for (int s = 0; s < n; ++s) {
@@ -143,22 +145,14 @@ T softmax_cross_entropy(T* logits, int64_t* correct, const uint8_t* labels, int 
     const T top = z[best];
     T sum = 0;
     for (int c = 0; c < kClasses; ++c) sum += std::exp(z[c] - top);
-    loss += std::log(sum) + top - z[labels[s]];
     *correct += best == labels[s];
     for (int c = 0; c < kClasses; ++c) {
-      z[c] = (std::exp(z[c] - top) / sum - (c == labels[s] ? T(1) : T(0))) / T(n);
+      const T target = smoothing / kClasses + (c == labels[s] ? 1 - smoothing : T(0));
+      if (target > 0) loss += target * (std::log(sum) + top - z[c]);
+      z[c] = (std::exp(z[c] - top) / sum - target) / T(n);
     }
   }
   return loss;
-}
-
-// SGD as PyTorch defines it; v is the momentum buffer, zero at first.
-template <class T>
-void sgd(T* w, T* v, const T* g, size_t count, T lr, T momentum, T weight_decay) {
-  for (size_t i = 0; i < count; ++i) {
-    v[i] = momentum * v[i] + (g[i] + weight_decay * w[i]);
-    w[i] -= lr * v[i];
-  }
 }
 
 }  // namespace digitron::reference

@@ -1,7 +1,8 @@
 // Softmax, cross-entropy, accuracy and the gradient in one pass over the logits z, label t:
 //
-//   loss    = log(sum_c exp(z[c] - top)) + top - z[t]          top = max_c z[c]
-//   dz[c]   = (exp(z[c] - top) / sum - [c == t]) / n
+//   p[c]    = (1 - smoothing) [c == t] + smoothing / 10        the target
+//   loss    = log(sum_c exp(z[c] - top)) + top - sum_c p[c] z[c]    top = max_c z[c]
+//   dz[c]   = (exp(z[c] - top) / sum - p[c]) / n
 //   correct = [t is the first largest]
 //
 // Reads and writes 40 bytes a sample. One thread a sample: ten classes fit its registers, and the
@@ -25,7 +26,8 @@ struct RowLoss {
 };
 
 // z may be dz: all of z is read before dz is written.
-__device__ RowLoss row_loss(float* dz, const float* z, int label, float scale) {
+__device__ RowLoss row_loss(float* dz, const float* z, int label, float scale, float smoothing) {
+  const float shared = smoothing / kClasses;
   float e[kClasses];
   for (int c = 0; c < kClasses; ++c) e[c] = z[c];
   float top = e[0];
@@ -36,25 +38,31 @@ __device__ RowLoss row_loss(float* dz, const float* z, int label, float scale) {
     top = e[c] > top ? e[c] : top;
     target = c == label ? e[c] : target;
   }
+  float distance = (1.0f - smoothing) * (top - target);  // of the targets' logits from the top
+  if (smoothing > 0.0f) {
+    for (int c = 0; c < kClasses; ++c) distance += shared * (top - e[c]);
+  }
   float sum = 0;
   for (int c = 0; c < kClasses; ++c) {
     e[c] = expf(e[c] - top);
     sum += e[c];
   }
   for (int c = 0; c < kClasses; ++c) {
-    dz[c] = (e[c] / sum - (c == label ? 1.0f : 0.0f)) * scale;
+    dz[c] = (e[c] / sum - (c == label ? 1.0f - smoothing + shared : shared)) * scale;
   }
-  return {logf(sum) + (top - target), best == label ? 1 : 0};
+  return {logf(sum) + distance, best == label ? 1 : 0};
 }
 
 __global__ void softmax_cross_entropy_kernel(float* dlogits, LossSums* partials,
-                                             const float* logits, const uint8_t* labels, int n) {
+                                             const float* logits, const uint8_t* labels, int n,
+                                             float smoothing) {
   const int first = static_cast<int>(blockIdx.x) * kRows;
   const int row = first + static_cast<int>(threadIdx.x);
   RowLoss mine = {0, 0};
   if (row < n) {
     const size_t at = static_cast<size_t>(row) * kClasses;
-    mine = row_loss(dlogits + at, logits + at, labels[row], 1.0f / static_cast<float>(n));
+    mine =
+        row_loss(dlogits + at, logits + at, labels[row], 1.0f / static_cast<float>(n), smoothing);
   }
   const double loss = block_sum(static_cast<double>(mine.loss));
   const int correct = block_sum(mine.correct);
@@ -69,9 +77,10 @@ size_t loss_partials(int n) {
 }
 
 cudaError_t softmax_cross_entropy(float* dlogits, LossSums* partials, const float* logits,
-                                  const uint8_t* labels, int n, cudaStream_t stream) {
+                                  const uint8_t* labels, int n, float smoothing,
+                                  cudaStream_t stream) {
   return launch(softmax_cross_entropy_kernel, loss_partials(n), kRows, stream, dlogits, partials,
-                logits, labels, n);
+                logits, labels, n, smoothing);
 }
 
 }  // namespace digitron

@@ -17,6 +17,8 @@ cudaError_t softmax_cross_entropy(float* dlogits,         // (n, 10); may be the
                                   LossSums* partials,     // (loss_partials(n)); advance sums them
                                   const float* logits,    // (n, 10)
                                   const uint8_t* labels,  // (n)
-                                  int n, cudaStream_t stream);
+                                  int n,
+                                  float smoothing,  // the part of a target that all classes share
+                                  cudaStream_t stream);
 
 }  // namespace digitron

@@ -11,10 +11,9 @@ namespace digitron {
 struct StepState {
   Permutation order;  // of the epoch; its keys are drawn on the host, its values on the device
   uint32_t position;  // of the step's first sample in the epoch
-  uint32_t slot;      // of the step's metrics
-  float lr;
-  float momentum;
-  float weight_decay;
+  uint64_t seed;      // of the epoch's augmentation
+  uint32_t epoch;     // likewise
+  uint32_t slot;      // of the step's rates and metrics: it counts within a call
 };
 
 // Sums over some samples: of one block, then of one step.

@@ -2,6 +2,7 @@
 #include <gtest/gtest.h>
 
 #include "host/reference_ops.h"
+#include "host/reference_optimizer.h"
 #include "tests/cpu_testing.h"
 
 namespace digitron {
@@ -186,7 +187,8 @@ TEST_P(CpuLinear, BackwardWeightsUpdates) {
       for (size_t i = 0; i < expected_w.size(); ++i) {
         if (!columns.contains(int(i) % size.inputs)) continue;
         const double g = batch.dw[i] + (add ? dw[i] : 0);
-        reference::sgd(&expected_w[i], &expected_v[i], &g, 1, 0.1, 0.9, 0.02);
+        reference::update<double>(&expected_w[i], &expected_v[i], nullptr, nullptr, &g, 1,
+                                  {.momentum = 0.9f, .weight_decay = 0.02f}, {.lr = 0.1f});
       }
       const SgdStep step{w.data(), v.data(), 0.1f, 0.9f, 0.02f};
       kernels_.linear_backward_weights(dw.data(), batch.dy.data(), batch.xt.data() + columns.first,

@@ -19,9 +19,9 @@ constexpr float kInfinity = std::numeric_limits<float>::infinity();
 
 class CpuLoss : public testing::CpuKernelsTest {
  protected:
-  void run(int count, float scale) {
+  void run(int count, float scale, float smoothing = 0) {
     kernels_.softmax_cross_entropy(dlogits_.data(), losses_.data(), correct_.data(), logits_.data(),
-                                   labels_.data(), kClasses, count, scale);
+                                   labels_.data(), kClasses, count, scale, smoothing);
   }
   // All lanes alike.
   void set_logits(const std::vector<float>& logits) {
@@ -47,13 +47,14 @@ TEST_P(CpuLoss, AgreesWithTheReferenceForEveryCount) {
     for (size_t i = 0; i < kLanes; ++i) labels_[i] = static_cast<uint8_t>(random.between(0, 9));
     losses_ = Guarded<float>(kLanes);
     correct_ = Guarded<uint8_t>(kLanes);
-    run(count, 1.0f / static_cast<float>(count));
+    const float smoothing = trial % 2 == 0 ? 0.0f : 0.1f;
+    run(count, 1.0f / static_cast<float>(count), smoothing);
 
     std::vector<double> expected = transposed(logits_.values(), kClasses);
     for (size_t n = 0; n < size_t(count); ++n) {
       int64_t correct = 0;
-      const double loss = reference::softmax_cross_entropy(&expected[n * kClasses], &correct,
-                                                           labels_.data() + n, 1);
+      const double loss = reference::softmax_cross_entropy(
+          &expected[n * kClasses], &correct, labels_.data() + n, 1, double(smoothing));
       EXPECT_TRUE(std::abs(losses_[n] - loss) <= 2e-6 * (1 + loss));
       EXPECT_EQ(correct_[n], correct);
       for (size_t c = 0; c < kClasses; ++c) expected[n * kClasses + c] /= count;
@@ -74,7 +75,7 @@ TEST_P(CpuLoss, WithoutGradient) {
   set_logits({0, 1, 2, 3, 4, 5, 6, 7, 8, 9});
   set_labels(9);
   kernels_.softmax_cross_entropy(nullptr, losses_.data(), correct_.data(), logits_.data(),
-                                 labels_.data(), kClasses, kLanes, 0.0f);
+                                 labels_.data(), kClasses, kLanes, 0.0f, 0.0f);
   for (size_t n = 0; n < kLanes; ++n) {
     EXPECT_TRUE(std::abs(losses_[n] - 0.458630) <= 1e-6);
     EXPECT_EQ(correct_[n], 1);

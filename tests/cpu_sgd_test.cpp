@@ -1,7 +1,7 @@
 // The optimiser of every instruction set against the reference's in double precision.
 #include <gtest/gtest.h>
 
-#include "host/reference_ops.h"
+#include "host/reference_optimizer.h"
 #include "tests/cpu_testing.h"
 
 namespace digitron {
@@ -20,8 +20,9 @@ TEST_P(CpuSgd, AgreesWithTheReference) {
     const size_t offset = count % 7;
     Guarded<float> w(offset + count, random), v(offset + count, random), g(offset + count, random);
     std::vector<double> expected_w = w.values(), expected_v = v.values();
-    reference::sgd(&expected_w[offset], &expected_v[offset], &g.values()[offset], count, 0.1, 0.9,
-                   0.02);
+    reference::update<double>(&expected_w[offset], &expected_v[offset], nullptr, nullptr,
+                              &g.values()[offset], count, {.momentum = 0.9f, .weight_decay = 0.02f},
+                              {.lr = 0.1f});
     kernels_.sgd({w.data() + offset, v.data() + offset, 0.1f, 0.9f, 0.02f}, g.data() + offset,
                  std::ptrdiff_t(count));
     EXPECT_TRUE(is_near(w.values(), expected_w, 1e-6)) << count;

@@ -9,6 +9,7 @@
 #include "tests/cuda_testing.h"
 #include "tests/engine_testing.h"
 #include "tests/random_model.h"
+#include "tests/training_testing.h"
 
 namespace digitron {
 namespace {
@@ -168,6 +169,21 @@ TEST_P(CudaTraining, TwoRunsAreEqualAndSlicesDoNotMatter) {
 INSTANTIATE_TEST_SUITE_P(Models, CudaTraining,
                          ::testing::Values("custom-mlp", "lenet5",
                                            "conv 3x5 stride 2, maxpool 3 stride 2, relu, fc 10"));
+
+TEST_F(CudaEngineTest, EveryWayToTrainFollowsTheReference) {
+  for (const char* text : {"conv 4x5 stride 2, relu, maxpool 2, fc 10", "fc 33, relu, fc 10"}) {
+    const Plan plan = make_plan(parse_model(text), 48);
+    for (const testing::Training& training : testing::trainings()) {
+      ReferenceEngine<double> reference(plan);
+      const testing::Trained expected = testing::train(reference, training);
+      const auto eager = cuda_engine(plan, kEager);
+      const auto recorded = cuda_engine(plan, {.steps_per_graph = 2});
+      const testing::Trained trained = testing::train(*eager, training);
+      testing::expect_near(trained, expected, text + (", " + training.name));
+      EXPECT_TRUE(testing::train(*recorded, training) == trained) << text << training.name;
+    }
+  }
+}
 
 // Rounding differs between the two, and training makes more of it.
 TEST_F(CudaEngineTest, AHundredStepsAgreeWithTheCpu) {

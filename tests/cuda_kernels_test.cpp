@@ -8,12 +8,13 @@
 #include <cstring>
 
 #include "host/reference_ops.h"
+#include "host/reference_optimizer.h"
 #include "kernels/advance.h"
 #include "kernels/bias.h"
 #include "kernels/bias_gradient.h"
 #include "kernels/gather.h"
+#include "kernels/optimizer.h"
 #include "kernels/relu.h"
-#include "kernels/sgd.h"
 #include "kernels/softmax_cross_entropy.h"
 #include "tests/cuda_testing.h"
 #include "tests/engine_testing.h"
@@ -57,6 +58,8 @@ std::vector<double> in_double(const std::vector<float>& values) {
   return {values.begin(), values.end()};
 }
 
+constexpr Augmentation kDistortion{2 * kFixedOne, kFixedOne / 5, kFixedOne / 8, kFixedOne / 6};
+
 class CudaKernels : public testing::CudaTest, public ::testing::WithParamInterface<int> {
  protected:
   const int n_ = GetParam();
@@ -65,28 +68,35 @@ class CudaKernels : public testing::CudaTest, public ::testing::WithParamInterfa
 };
 
 StepState state_at(const Permutation& order, uint32_t position) {
-  return {order, position, 0, 0.1f, 0.9f, 0.01f};
+  return {order, position, 7, 2, 0};
 }
 
 TEST_P(CudaKernels, GatherFollowsTheOrder) {
   const auto data = testing::random_dataset(n_ + 3, 1);
   const Permutation order(5, 2, static_cast<uint32_t>(n_ + 3), true);
-  OnDevice<StepState> state({state_at(order, 3)});
+  const StepState state = state_at(order, 3);
+  OnDevice<StepState> device_state({state});
   OnDevice<uint8_t> images(data->images), all_labels(data->labels), labels(rows_);
-  OnDevice<float> x(rows_ * kImagePixels);
-  ASSERT_EQ(gather(x, labels, images, all_labels, state, n_, nullptr), cudaSuccess);
-  std::vector<uint8_t> exact_labels;
-  std::vector<double> exact;
-  for (uint32_t row = 0; row < rows_; ++row) {
-    const size_t image = order(3 + row);
-    exact_labels.push_back(data->labels[image]);
-    for (size_t p = 0; p < kImagePixels; ++p) {
-      exact.push_back((data->images[image * kImagePixels + p] / 255.0 - kPixelMean) /
-                      kPixelDeviation);
+  for (const Augmentation& augmentation : {Augmentation{}, kDistortion}) {
+    OnDevice<float> x(rows_ * kImagePixels);
+    ASSERT_EQ(gather(x, labels, images, all_labels, device_state, augmentation, n_, nullptr),
+              cudaSuccess);
+    std::vector<uint8_t> exact_labels;
+    std::vector<double> exact;
+    for (uint32_t row = 0; row < rows_; ++row) {
+      const uint32_t index = order(3 + row);
+      exact_labels.push_back(data->labels[index]);
+      const uint8_t* image = data->images.data() + size_t{index} * kImagePixels;
+      const AffineMap map = draw_map(augmentation, state.seed, state.epoch, index);
+      for (int p = 0; p < kImagePixels; ++p) {
+        const int pixel =
+            augmentation.any() ? sample(image, map, p / kImageSide, p % kImageSide) : image[p];
+        exact.push_back((pixel / 255.0 - kPixelMean) / kPixelDeviation);
+      }
     }
+    EXPECT_EQ(labels.values(), exact_labels);
+    EXPECT_TRUE(is_near(x.values(), exact, kTolerance)) << augmentation.any();
   }
-  EXPECT_EQ(labels.values(), exact_labels);
-  EXPECT_TRUE(is_near(x.values(), exact, kTolerance));
 }
 
 // The loss's two passes, gradients in place; far logits too, whose exponentials would overflow.
@@ -95,27 +105,30 @@ TEST_P(CudaKernels, SoftmaxCrossEntropyAndAdvance) {
   logits[0] = 1000;
   std::vector<uint8_t> labels(rows_);
   for (uint8_t& label : labels) label = static_cast<uint8_t>(random_.between(0, kClasses - 1));
-  std::vector<double> exact = in_double(logits);
-  int64_t correct = 0;
-  const double loss = reference::softmax_cross_entropy(exact.data(), &correct, labels.data(), n_);
-
-  OnDevice<float> dlogits(logits);
   OnDevice<uint8_t> device_labels(labels);
-  OnDevice<LossSums> partials(loss_partials(n_)), sums(3);
-  StepState state = state_at(Permutation(1, 1, 1, false), 10);
-  state.slot = 1;
-  OnDevice<StepState> device_state({state});
-  ASSERT_EQ(softmax_cross_entropy(dlogits, partials, dlogits, device_labels, n_, nullptr),
-            cudaSuccess);
-  ASSERT_EQ(advance(device_state, sums, partials, loss_partials(n_), n_, nullptr), cudaSuccess);
+  for (const float smoothing : {0.0f, 0.1f}) {
+    std::vector<double> exact = in_double(logits);
+    int64_t correct = 0;
+    const double loss = reference::softmax_cross_entropy(exact.data(), &correct, labels.data(), n_,
+                                                         double{smoothing});
+    OnDevice<float> dlogits(logits);
+    OnDevice<LossSums> partials(loss_partials(n_)), sums(3);
+    StepState state = state_at(Permutation(1, 1, 1, false), 10);
+    state.slot = 1;
+    OnDevice<StepState> device_state({state});
+    ASSERT_EQ(
+        softmax_cross_entropy(dlogits, partials, dlogits, device_labels, n_, smoothing, nullptr),
+        cudaSuccess);
+    ASSERT_EQ(advance(device_state, sums, partials, loss_partials(n_), n_, nullptr), cudaSuccess);
 
-  EXPECT_TRUE(is_near(dlogits.values(), exact, kTolerance));
-  const LossSums sum = sums.values()[1];
-  EXPECT_TRUE(std::abs(sum.loss - loss) <= kTolerance * loss);
-  EXPECT_EQ(sum.correct, correct);
-  EXPECT_EQ(sum.count, n_);
-  EXPECT_EQ(device_state.values()[0].slot, 2u);
-  EXPECT_EQ(device_state.values()[0].position, 10u + static_cast<uint32_t>(n_));
+    EXPECT_TRUE(is_near(dlogits.values(), exact, kTolerance)) << smoothing;
+    const LossSums sum = sums.values()[1];
+    EXPECT_TRUE(std::abs(sum.loss - loss) <= kTolerance * loss) << smoothing;
+    EXPECT_EQ(sum.correct, correct);
+    EXPECT_EQ(sum.count, n_);
+    EXPECT_EQ(device_state.values()[0].slot, 2u);
+    EXPECT_EQ(device_state.values()[0].position, 10u + static_cast<uint32_t>(n_));
+  }
 }
 
 struct BiasShape {
@@ -183,22 +196,39 @@ TEST_P(CudaKernels, Relu) {
   }
 }
 
-TEST_P(CudaKernels, Sgd) {
+TEST_P(CudaKernels, EveryOptimizer) {
   const size_t count = 4 * rows_;
   const std::vector<float> w = random_.reals<float>(count);
-  const std::vector<float> v = random_.reals<float>(count);
+  const std::vector<float> m = random_.reals<float>(count);
+  const std::vector<float> v = random_.reals<float>(count, 0, 1);
+  const std::vector<float> a = random_.reals<float>(count);
   const std::vector<float> g = random_.reals<float>(count);
-  const StepState state = state_at(Permutation(1, 1, 1, false), 0);
+  const StepRates rates{.lr = 0.1f, .step_size = 0.2f, .root_scale = 1.5f, .average_rate = 0.3f};
+  StepState state = state_at(Permutation(1, 1, 1, false), 0);
+  state.slot = 1;
   OnDevice<StepState> device_state({state});
-  OnDevice<float> device_w(w), device_v(v), device_g(g);
-  ASSERT_EQ(sgd(device_w, device_v, device_g, device_state, count, nullptr), cudaSuccess);
-  std::vector<double> exact_w, exact_v;
-  for (size_t i = 0; i < count; ++i) {
-    exact_v.push_back(double{state.momentum} * v[i] + (g[i] + double{state.weight_decay} * w[i]));
-    exact_w.push_back(w[i] - double{state.lr} * exact_v[i]);
+  OnDevice<StepRates> device_rates({StepRates{}, rates});
+  for (const OptimizerKind kind : {OptimizerKind::kSgd, OptimizerKind::kNesterov,
+                                   OptimizerKind::kAdam, OptimizerKind::kAdamW}) {
+    Optimizer optimizer;
+    optimizer.kind = kind;
+    optimizer.weight_decay = 0.01f;
+    optimizer.average_decay = 0.5;
+    OnDevice<float> dw(w), dm(m), dv(v), da(a), dg(g);
+    const FlatBuffers buffers{dw, dm, has_second_moment(kind) ? dv : static_cast<float*>(nullptr),
+                              da};
+    ASSERT_EQ(optimizer_step(buffers, dg, update_rule(optimizer), device_rates, device_state, count,
+                             nullptr),
+              cudaSuccess);
+    std::vector<double> exact[] = {in_double(w), in_double(m), in_double(v), in_double(a)};
+    const std::vector<double> exact_g = in_double(g);
+    reference::update(exact[0].data(), exact[1].data(), exact[2].data(), exact[3].data(),
+                      exact_g.data(), count, optimizer, rates);
+    EXPECT_TRUE(is_near(dw.values(), exact[0], kTolerance)) << static_cast<int>(kind);
+    EXPECT_TRUE(is_near(dm.values(), exact[1], kTolerance)) << static_cast<int>(kind);
+    EXPECT_TRUE(is_near(dv.values(), exact[2], kTolerance)) << static_cast<int>(kind);
+    EXPECT_TRUE(is_near(da.values(), exact[3], kTolerance)) << static_cast<int>(kind);
   }
-  EXPECT_TRUE(is_near(device_v.values(), exact_v, kTolerance));
-  EXPECT_TRUE(is_near(device_w.values(), exact_w, kTolerance));
 }
 
 INSTANTIATE_TEST_SUITE_P(Sizes, CudaKernels, ::testing::Values(1, 7, 63, 64, 65, 1000));

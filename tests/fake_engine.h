@@ -2,6 +2,7 @@
 #pragma once
 
 #include <functional>
+#include <map>
 #include <string>
 #include <utility>
 #include <vector>
@@ -12,7 +13,9 @@ namespace digitron::testing {
 
 class FakeEngine final : public Engine {
  public:
-  explicit FakeEngine(const Plan& plan) : plan_(plan), parameters_(plan.parameter_floats, 0.0f) {}
+  explicit FakeEngine(const Plan& plan) : plan_(plan) {
+    set_parameters(std::vector<float>(plan.parameter_floats));
+  }
 
   // What a step of the run (from 1) and an evaluation answer.
   std::function<Metrics(int64_t)> on_step = [](int64_t) { return Metrics{2.0, 1, 4}; };
@@ -24,26 +27,38 @@ class FakeEngine final : public Engine {
   std::vector<Slice> slices;
   int64_t steps = 0;
   int evaluations = 0;
-  double seconds = -1;  // what the device's clock says of a call
-  Sgd sgd;
+  double seconds = -1;           // what the device's clock says of a call
+  std::vector<StepRates> rates;  // of the steps so far
   Order order;
+  Augmentation augmentation;
+  float smoothing = 0;
 
   const Plan& plan() const override { return plan_; }
   std::string description() const override { return "fake"; }
   void load(std::shared_ptr<const Dataset>, std::shared_ptr<const Dataset>) override {}
-  void set_parameters(std::span<const float> p) override { parameters_.assign(p.begin(), p.end()); }
-  std::vector<float> parameters() const override { return parameters_; }
-  void set_momentum(std::span<const float>) override {}
-  std::vector<float> momentum() const override { return {}; }
-  void set_optimizer(const Sgd& value) override { sgd = value; }
+  void set_state(FlatState which, std::span<const float> values) override {
+    states_[which].assign(values.begin(), values.end());
+  }
+  std::vector<float> state(FlatState which) const override {
+    const auto at = states_.find(which);
+    return at == states_.end() ? std::vector<float>(plan_.parameter_floats) : at->second;
+  }
+  void set_optimizer(const Optimizer& value) override { optimizer_ = value; }
+  const Optimizer& optimizer() const override { return optimizer_; }
   void set_order(const Order& value) override { order = value; }
+  void set_augmentation(const Augmentation& value) override { augmentation = value; }
+  void set_label_smoothing(float value) override { smoothing = value; }
 
-  std::vector<Metrics> train(int epoch, int first, int last) override {
-    slices.push_back({epoch, first, last});
+  using Engine::train;
+  std::vector<Metrics> train(int epoch, int first, std::span<const StepRates> step_rates) override {
+    slices.push_back({epoch, first, first + static_cast<int>(step_rates.size())});
     std::vector<Metrics> metrics;
-    for (int step = first; step < last; ++step) metrics.push_back(on_step(++steps));
+    for (const StepRates& each : step_rates) {
+      rates.push_back(each);
+      metrics.push_back(on_step(++steps));
+    }
     // A checkpoint says by its first parameter which step it is of.
-    parameters_[0] = static_cast<float>(steps);
+    states_[FlatState::kParameters][0] = static_cast<float>(steps);
     return metrics;
   }
   Metrics evaluate(Split) override {
@@ -58,7 +73,8 @@ class FakeEngine final : public Engine {
 
  private:
   Plan plan_;
-  std::vector<float> parameters_;
+  std::map<FlatState, std::vector<float>> states_;
+  Optimizer optimizer_;
 };
 
 }  // namespace digitron::testing

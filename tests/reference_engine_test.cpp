@@ -13,7 +13,7 @@ using testing::random_dataset;
 
 // The whole network's gradient against central differences of its loss, at some parameters of each
 // tensor.
-void expect_gradient_of_loss(const Model& model) {
+void expect_gradient_of_loss(const Model& model, float label_smoothing = 0) {
   constexpr int kSamples = 3;
   constexpr double kStep = 1e-6;
   const Plan plan = make_plan(model, kSamples);
@@ -22,6 +22,7 @@ void expect_gradient_of_loss(const Model& model) {
   const Dataset data = testing::smooth_samples(plan, parameters, kSamples, random);
   ReferenceEngine<double> engine(plan);
   engine.set_parameters(parameters);
+  engine.set_label_smoothing(label_smoothing);
   engine.compute_gradients(data.images, data.labels);
   const std::vector<double> gradients = engine.exact_gradients();
   for (const Parameter& parameter : plan.parameters) {
@@ -48,6 +49,10 @@ TEST(ReferenceEngine, GradientOfLeNet5) {
 
 TEST(ReferenceEngine, GradientOfCustomMlp) {
   expect_gradient_of_loss(custom_mlp());
+}
+
+TEST(ReferenceEngine, GradientWithLabelSmoothing) {
+  expect_gradient_of_loss(lenet5(), 0.2f);
 }
 
 TEST(ReferenceEngine, GradientOfOverlappingAndStridedWindows) {

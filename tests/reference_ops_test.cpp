@@ -216,18 +216,24 @@ TEST(ReferenceLoss, LargeLogitsAndTies) {
   EXPECT_TRUE(std::abs(logits[kClasses + 3] + 1.0 / 3) <= 1e-15);
 }
 
-// torch.optim.SGD([w], lr=0.1, momentum=0.9, weight_decay=0.01) by hand.
-TEST(ReferenceSgd, TwoStepsAsPyTorch) {
-  double w = 1;
-  double v = 0;
-  double g = 0.5;
-  reference::sgd(&w, &v, &g, 1, 0.1, 0.9, 0.01);
-  EXPECT_DOUBLE_EQ(v, 0.51);
-  EXPECT_DOUBLE_EQ(w, 0.949);
-  g = -0.2;
-  reference::sgd(&w, &v, &g, 1, 0.1, 0.9, 0.01);
-  EXPECT_DOUBLE_EQ(v, 0.26849);  // 0.9 * 0.51 - 0.2 + 0.00949
-  EXPECT_DOUBLE_EQ(w, 0.922151);
+// torch.nn.functional.cross_entropy(logits, [2, 9], label_smoothing=0.1)
+TEST(ReferenceLoss, LabelSmoothingAsPyTorch) {
+  std::vector<double> logits{0.5, -1, 2, 0, 0.25, 1, -2, 3, 0.75, -0.5,
+                             1,   2,  3, 4, 5,    6, 7,  8, 9,    -10};
+  const std::vector<double> expected{
+      0.0170698366104343,   -7.55538226641251e-05, -0.35608985447887,    0.00838603255907672,
+      0.0121880060344642,   0.0313870090604994,    -0.00318839749220283, 0.263865651220328,
+      0.0233382311499432,   0.00311903915899159,   -0.00489396050215398, -0.00471175475990625,
+      -0.00421646820171335, -0.00287013975069755,  0.0007895604128361,   0.0107376568649782,
+      0.037779386678594,    0.111286429441045,     0.311099288045978,    -0.45499999822896};
+  const uint8_t labels[]{2, 9};
+  int64_t correct = -1;
+  const double loss = reference::softmax_cross_entropy(logits.data(), &correct, labels, 2, 0.1);
+  EXPECT_TRUE(std::abs(loss / 2 - 9.94447400646654) <= 1e-13);
+  EXPECT_EQ(correct, 0);
+  for (size_t i = 0; i < expected.size(); ++i) {
+    EXPECT_TRUE(std::abs(logits[i] - expected[i]) <= 1e-15) << i;
+  }
 }
 
 }  // namespace

@@ -92,9 +92,9 @@ TEST_F(TrainerTest, TakesEveryStepOfEveryEpochInOrder) {
   }
   EXPECT_EQ(epoch, 2);
   EXPECT_EQ(next, 10);
-  EXPECT_EQ(engine_.sgd.lr, 0.5f);
-  EXPECT_EQ(engine_.sgd.momentum, 0.25f);
-  EXPECT_EQ(engine_.sgd.weight_decay, 0.125f);
+  EXPECT_EQ(engine_.optimizer().lr, 0.5f);
+  EXPECT_EQ(engine_.optimizer().momentum, 0.25f);
+  EXPECT_EQ(engine_.optimizer().weight_decay, 0.125f);
   EXPECT_EQ(engine_.order.seed, 7u);
   EXPECT_FALSE(engine_.order.shuffle);
 }

@@ -96,7 +96,7 @@ void BlockPass::forward(std::span<const BlockSamples> samples, BatchMemory* batc
 
 void BlockPass::loss(BlockLosses& losses, const BlockSamples& samples, int k) {
   kernels_.softmax_cross_entropy(nullptr, losses.loss, losses.correct, logits(k), samples.labels,
-                                 kClasses, samples.count, 0.0f);
+                                 kClasses, samples.count, 0.0f, 0.0f);
 }
 
 // Where the gradient of a slot lies: of a linear stage's output in the batch's memory, else the
@@ -195,7 +195,7 @@ void BlockPass::backward_linear(size_t s, int blocks, BatchMemory& batch, int fi
 }
 
 void BlockPass::train(std::span<BlockLosses> losses, std::span<const BlockSamples> samples,
-                      BatchMemory& batch, int first_block, int batch_count) {
+                      BatchMemory& batch, int first_block, int batch_count, float smoothing) {
   forward(samples, &batch, first_block);
   const int blocks = static_cast<int>(samples.size());
   for (int k = 0; k < blocks; ++k) {
@@ -203,7 +203,7 @@ void BlockPass::train(std::span<BlockLosses> losses, std::span<const BlockSample
     kernels_.softmax_cross_entropy(gradient(layout_.stages.size(), batch, first_block + k).data,
                                    losses[k].loss, losses[k].correct, z, samples[k].labels,
                                    kClasses, samples[k].count,
-                                   1.0f / static_cast<float>(batch_count));
+                                   1.0f / static_cast<float>(batch_count), smoothing);
   }
   for (size_t s = layout_.stages.size(); s-- > static_cast<size_t>(layout_.first_trained);) {
     if (layout_.stages[s].kind == Stage::Kind::kLinear) {

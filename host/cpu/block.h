@@ -66,9 +66,10 @@ class BlockPass {
   void forward(std::span<const BlockSamples> samples) { forward(samples, nullptr, 0); }
 
   // Samples -> losses, the linear stages' xt and dy and the convolutions' partial gradients of
-  // blocks first_block, ... batch_count: samples of the whole batch, over which the loss is a mean.
+  // blocks first_block, ... batch_count: samples of the whole batch, over which the loss is a mean;
+  // smoothing: of the labels.
   void train(std::span<BlockLosses> losses, std::span<const BlockSamples> samples,
-             BatchMemory& batch, int first_block, int batch_count);
+             BatchMemory& batch, int first_block, int batch_count, float smoothing);
 
   // The losses of the k-th of the blocks that went forward last.
   void loss(BlockLosses& losses, const BlockSamples& samples, int k);

@@ -35,13 +35,12 @@ CpuEngine::CpuEngine(const Plan& plan, int threads, const CpuKernels& kernels)
     : plan_(plan),
       layout_(make_cpu_layout(plan)),
       kernels_(kernels),
-      parameters_(make_aligned<float>(plan.parameter_floats)),
-      momentum_(make_aligned<float>(plan.parameter_floats)),
       gradients_(make_aligned<float>(plan.parameter_floats)),
       batch_(layout_, blocks_of(plan.batch)),
       samples_(blocks_of(plan.batch)),
       losses_(blocks_of(plan.batch)),
       team_(threads) {
+  set_optimizer({});
   for (int thread = 0; thread < threads; ++thread) memory_.emplace_back(layout_);
 }
 
@@ -56,20 +55,34 @@ void CpuEngine::load(std::shared_ptr<const Dataset> train, std::shared_ptr<const
   test_ = std::move(test);
 }
 
-void CpuEngine::set_parameters(std::span<const float> parameters) {
-  std::copy(parameters.begin(), parameters.end(), parameters_.get());
+void CpuEngine::set_state(FlatState which, std::span<const float> values) {
+  if (float* buffer = flat(which)) std::copy(values.begin(), values.end(), buffer);
 }
 
-std::vector<float> CpuEngine::parameters() const {
-  return {parameters_.get(), parameters_.get() + plan_.parameter_floats};
+std::vector<float> CpuEngine::state(FlatState which) const {
+  const float* buffer = flat(which);
+  if (!buffer) return std::vector<float>(plan_.parameter_floats);
+  return {buffer, buffer + plan_.parameter_floats};
 }
 
-void CpuEngine::set_momentum(std::span<const float> momentum) {
-  std::copy(momentum.begin(), momentum.end(), momentum_.get());
+void CpuEngine::set_augmentation(const Augmentation& limits) {
+  augmentation_ = limits;
+  if (limits.any() && !augmented_) {
+    augmented_ = make_aligned<uint8_t>(static_cast<size_t>(plan_.batch) * kImagePixels);
+  }
 }
 
-std::vector<float> CpuEngine::momentum() const {
-  return {momentum_.get(), momentum_.get() + plan_.parameter_floats};
+void CpuEngine::set_optimizer(const Optimizer& optimizer) {
+  optimizer_ = optimizer;
+  for (const FlatState which : kFlatStates) {
+    AlignedArray<float>& buffer = state_[static_cast<size_t>(which)];
+    if (!uses(optimizer, which)) buffer.reset();
+    if (uses(optimizer, which) && !buffer) buffer = make_aligned<float>(plan_.parameter_floats);
+  }
+}
+
+const float* CpuEngine::evaluated() const {
+  return flat(optimizer_.average_decay > 0 ? FlatState::kAverage : FlatState::kParameters);
 }
 
 // Calls f(first block, how many) for a thread's share of the blocks, group by group.
@@ -84,10 +97,10 @@ void CpuEngine::for_each_group(int thread, int blocks, const F& f) const {
 // Phase one of a step: the blocks of a batch of `count` samples. Which thread takes which is fixed,
 // so that a block's memory stays in one core's cache.
 void CpuEngine::forward_backward(int thread, int count) {
-  BlockPass pass(layout_, kernels_, parameters_.get(), memory_[thread]);
+  BlockPass pass(layout_, kernels_, flat(FlatState::kParameters), memory_[thread]);
   for_each_group(thread, blocks_of(count), [&](int b, int blocks) {
     pass.train(std::span(losses_).subspan(b, blocks), std::span(samples_).subspan(b, blocks),
-               batch_, b, count);
+               batch_, b, count, smoothing_);
   });
 }
 
@@ -101,29 +114,42 @@ Metrics CpuEngine::sum_losses(int count) const {
   return metrics;
 }
 
-std::vector<Metrics> CpuEngine::train(int epoch, int first, int last) {
+// A thread's blocks of the batch of `count` samples that begins at position `begin` of the epoch.
+void CpuEngine::take_samples(int thread, int epoch, int begin, int count,
+                             const Permutation& permutation) {
   const Dataset& data = *train_;
+  const Range mine = share(blocks_of(count), thread, team_.size());
+  for (int b = mine.first; b < mine.last; ++b) {
+    BlockSamples& samples = samples_[b];
+    samples.count = std::min(kLanes, count - b * kLanes);
+    for (int n = 0; n < samples.count; ++n) {
+      const int row = b * kLanes + n;
+      const uint32_t index = permutation(static_cast<uint32_t>(begin + row));
+      samples.images[n] = data.images.data() + static_cast<size_t>(index) * kImagePixels;
+      samples.labels[n] = data.labels[index];
+      if (!augmentation_.any()) continue;
+      uint8_t* augmented = augmented_.get() + static_cast<size_t>(row) * kImagePixels;
+      kernels_.augment_image(
+          augmented, samples.images[n],
+          draw_map(augmentation_, order_.seed, static_cast<uint32_t>(epoch), index));
+      samples.images[n] = augmented;
+    }
+  }
+}
+
+std::vector<Metrics> CpuEngine::train(int epoch, int first, std::span<const StepRates> rates) {
   const Permutation permutation(order_.seed, static_cast<uint32_t>(epoch),
-                                static_cast<uint32_t>(data.count()), order_.shuffle);
-  std::vector<Metrics> steps(std::max(0, last - first));
+                                static_cast<uint32_t>(train_->count()), order_.shuffle);
+  std::vector<Metrics> steps(rates.size());
   team_.run([&](int thread) {
-    for (int step = first; step < last; ++step) {
-      const int begin = step * plan_.batch;
-      const int count = std::min(plan_.batch, data.count() - begin);
-      const Range mine = share(blocks_of(count), thread, team_.size());
-      for (int b = mine.first; b < mine.last; ++b) {
-        BlockSamples& samples = samples_[b];
-        samples.count = std::min(kLanes, count - b * kLanes);
-        for (int n = 0; n < samples.count; ++n) {
-          const size_t index = permutation(static_cast<uint32_t>(begin + b * kLanes + n));
-          samples.images[n] = data.images.data() + index * kImagePixels;
-          samples.labels[n] = data.labels[index];
-        }
-      }
+    for (size_t step = 0; step < rates.size(); ++step) {
+      const int begin = (first + static_cast<int>(step)) * plan_.batch;
+      const int count = std::min(plan_.batch, train_->count() - begin);
+      take_samples(thread, epoch, begin, count, permutation);
       forward_backward(thread, count);
       team_.barrier();
-      if (thread == 0) steps[step - first] = sum_losses(count);
-      make_gradients(thread, blocks_of(count), true);
+      if (thread == 0) steps[step] = sum_losses(count);
+      make_gradients(thread, blocks_of(count), &rates[step]);
       team_.barrier();
     }
   });
@@ -139,7 +165,7 @@ std::vector<float> CpuEngine::gradients(std::span<const uint8_t> images,
   team_.run([&](int thread) {
     forward_backward(thread, count);
     team_.barrier();
-    make_gradients(thread, blocks_of(count), false);
+    make_gradients(thread, blocks_of(count), nullptr);
   });
   return {gradients_.get(), gradients_.get() + plan_.parameter_floats};
 }
@@ -150,7 +176,7 @@ template <class Take>
 void CpuEngine::forward_blocks(int count, const uint8_t* images, const uint8_t* labels,
                                const Take& take) {
   team_.run([&](int thread) {
-    BlockPass pass(layout_, kernels_, parameters_.get(), memory_[thread]);
+    BlockPass pass(layout_, kernels_, evaluated(), memory_[thread]);
     for_each_group(thread, blocks_of(count), [&](int first, int blocks) {
       BlockSamples samples[kGroupBlocks];
       for (int k = 0; k < blocks; ++k) {

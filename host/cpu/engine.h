@@ -7,6 +7,7 @@
 #include "host/cpu/block.h"
 #include "host/cpu/thread_team.h"
 #include "host/engine.h"
+#include "host/permutation.h"
 
 namespace digitron {
 
@@ -29,13 +30,15 @@ class CpuEngine final : public Engine {
   const Plan& plan() const override { return plan_; }
   std::string description() const override;
   void load(std::shared_ptr<const Dataset> train, std::shared_ptr<const Dataset> test) override;
-  void set_parameters(std::span<const float> parameters) override;
-  std::vector<float> parameters() const override;
-  void set_momentum(std::span<const float> momentum) override;
-  std::vector<float> momentum() const override;
-  void set_optimizer(const Sgd& sgd) override { sgd_ = sgd; }
+  void set_state(FlatState which, std::span<const float> values) override;
+  std::vector<float> state(FlatState which) const override;
+  void set_optimizer(const Optimizer& optimizer) override;
+  const Optimizer& optimizer() const override { return optimizer_; }
   void set_order(const Order& order) override { order_ = order; }
-  std::vector<Metrics> train(int epoch, int first, int last) override;
+  void set_augmentation(const Augmentation& limits) override;
+  void set_label_smoothing(float smoothing) override { smoothing_ = smoothing; }
+  using Engine::train;
+  std::vector<Metrics> train(int epoch, int first, std::span<const StepRates> rates) override;
   Metrics evaluate(Split split) override;
   std::vector<float> predict(std::span<const uint8_t> images) override;
   std::vector<float> gradients(std::span<const uint8_t> images,
@@ -44,13 +47,17 @@ class CpuEngine final : public Engine {
  private:
   template <class F>
   void for_each_group(int thread, int blocks, const F& f) const;
+  void take_samples(int thread, int epoch, int begin, int count, const Permutation& permutation);
   void forward_backward(int thread, int count);
-  void make_gradients(int thread, int blocks, bool update);
-  void linear_gradients(const Stage& stage, int thread, int blocks, bool update);
+  void make_gradients(int thread, int blocks, const StepRates* rates);
+  void linear_gradients(const Stage& stage, int thread, int blocks, const StepRates* rates);
   const float* gather_strip(int thread, int first, int count, int first_pixel, int row_floats);
   void sum_partials(size_t offset, const float* parts, Range range, int blocks);
-  SgdStep sgd_step(size_t offset) const;
-  void sgd(size_t offset, Range range);
+  bool plain_sgd() const;
+  SgdStep sgd_step(size_t offset, const StepRates& rates) const;
+  void update(size_t offset, Range range, const StepRates& rates);
+  float* flat(FlatState which) const { return state_[static_cast<size_t>(which)].get(); }
+  const float* evaluated() const;
   template <class Take>
   void forward_blocks(int count, const uint8_t* images, const uint8_t* labels, const Take& take);
   Metrics sum_losses(int count) const;
@@ -58,14 +65,18 @@ class CpuEngine final : public Engine {
   Plan plan_;
   CpuLayout layout_;
   const CpuKernels& kernels_;
-  Sgd sgd_;
+  Optimizer optimizer_;
   Order order_;
+  Augmentation augmentation_;
+  float smoothing_ = 0;
   std::shared_ptr<const Dataset> train_, test_;
 
-  AlignedArray<float> parameters_, momentum_, gradients_;
+  AlignedArray<float> state_[4];  // by FlatState; null when the optimiser does not use it
+  AlignedArray<float> gradients_;
   std::vector<ThreadMemory> memory_;  // one a thread
   BatchMemory batch_;
   std::vector<BlockSamples> samples_;  // of each block of the batch
+  AlignedArray<uint8_t> augmented_;    // (batch, 28, 28), where samples_ points; null without
   std::vector<BlockLosses> losses_;
   ThreadTeam team_;
 };

@@ -16,13 +16,14 @@ Range column_share(const Stage& stage, int thread, int threads) {
 
 }  // namespace
 
-// Phase two: a thread's share of every stage's gradients, and of their update.
-void CpuEngine::make_gradients(int thread, int blocks, bool update) {
+// Phase two: a thread's share of every stage's gradients and, when there are rates, of their
+// update.
+void CpuEngine::make_gradients(int thread, int blocks, const StepRates* rates) {
   for (const Stage& stage : layout_.stages) {
     if (stage.weight_count == 0) continue;
     const Range outputs = share(stage.out.channels, thread, team_.size());
     if (stage.kind == Stage::Kind::kLinear) {
-      linear_gradients(stage, thread, blocks, update);
+      linear_gradients(stage, thread, blocks, rates);
       kernels_.linear_backward_bias(gradients_.get() + stage.bias, batch_.dy(stage, 0),
                                     stage.out.count(), outputs.first, outputs.last, blocks);
     } else {
@@ -30,21 +31,23 @@ void CpuEngine::make_gradients(int thread, int blocks, bool update) {
       const float* partial = batch_.partials.get() + stage.partial;
       sum_partials(stage.weight, partial, weights, blocks);
       sum_partials(stage.bias, partial + stage.weight_count, outputs, blocks);
-      if (update) sgd(stage.weight, weights);
+      if (rates) update(stage.weight, weights, *rates);
     }
-    if (update) sgd(stage.bias, outputs);
+    if (rates) update(stage.bias, outputs, *rates);
   }
 }
 
 // Threads share the columns: each reads its own columns of the inputs, and all of dy, which is
 // small.
-void CpuEngine::linear_gradients(const Stage& stage, int thread, int blocks, bool update) {
+void CpuEngine::linear_gradients(const Stage& stage, int thread, int blocks,
+                                 const StepRates* rates) {
   const Range columns = column_share(stage, thread, team_.size());
   if (columns.first == columns.last) return;
   const bool from_images = &stage == &layout_.stages.front();
   const int row_floats =
       from_images ? whole_vectors(columns.last - columns.first) : stage.row_floats();
-  const SgdStep step = sgd_step(stage.weight);
+  const bool fused = rates && plain_sgd();
+  const SgdStep step = fused ? sgd_step(stage.weight, *rates) : SgdStep{};
   for (int first = 0; first < blocks; first += kStripBlocks) {
     const int count = std::min(kStripBlocks, blocks - first);
     const float* xt = from_images ? gather_strip(thread, first, count, columns.first, row_floats)
@@ -53,7 +56,11 @@ void CpuEngine::linear_gradients(const Stage& stage, int thread, int blocks, boo
     kernels_.linear_backward_weights(gradients_.get() + stage.weight, batch_.dy(stage, first), xt,
                                      stage.in.count(), row_floats, stage.out.count(), columns.first,
                                      columns.last, count, first > 0,
-                                     update && last ? &step : nullptr);
+                                     fused && last ? &step : nullptr);
+  }
+  if (!rates || fused) return;
+  for (int row = 0; row < stage.out.count(); ++row) {
+    update(stage.weight + static_cast<size_t>(row) * stage.in.count(), columns, *rates);
   }
 }
 
@@ -78,14 +85,27 @@ void CpuEngine::sum_partials(size_t offset, const float* parts, Range range, int
   }
 }
 
-SgdStep CpuEngine::sgd_step(size_t offset) const {
-  return {parameters_.get() + offset, momentum_.get() + offset, sgd_.lr, sgd_.momentum,
-          sgd_.weight_decay};
+// The one that linear layers do then and there. The others cost a pass over the parameters more,
+// which are in cache: not worth a copy of the matrix product for each optimiser.
+bool CpuEngine::plain_sgd() const {
+  return optimizer_.kind == OptimizerKind::kSgd && optimizer_.average_decay == 0;
 }
 
-void CpuEngine::sgd(size_t offset, Range range) {
+SgdStep CpuEngine::sgd_step(size_t offset, const StepRates& rates) const {
+  return {flat(FlatState::kParameters) + offset, flat(FlatState::kMomentum) + offset, rates.lr,
+          optimizer_.momentum, optimizer_.weight_decay};
+}
+
+void CpuEngine::update(size_t offset, Range range, const StepRates& rates) {
   offset += range.first;
-  kernels_.sgd(sgd_step(offset), gradients_.get() + offset, range.last - range.first);
+  const float* g = gradients_.get() + offset;
+  const int count = range.last - range.first;
+  if (plain_sgd()) return kernels_.sgd(sgd_step(offset, rates), g, count);
+  const auto at = [&](FlatState which) { return flat(which) ? flat(which) + offset : nullptr; };
+  kernels_.update(
+      {at(FlatState::kParameters), at(FlatState::kMomentum), at(FlatState::kSecondMoment),
+       at(FlatState::kAverage), update_rule(optimizer_), rates},
+      g, count);
 }
 
 }  // namespace digitron

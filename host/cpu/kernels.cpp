@@ -4,11 +4,13 @@
 // run.
 #include "host/cpu/kernels.h"
 
+#include "host/cpu/augment.h"
 #include "host/cpu/conv.h"
 #include "host/cpu/elementwise.h"
 #include "host/cpu/linear.h"
 #include "host/cpu/loss.h"
 #include "host/cpu/sgd.h"
+#include "host/cpu/update.h"
 
 namespace digitron::DIGITRON_ISA {
 
@@ -49,6 +51,7 @@ const CpuKernels kernels = {
     .name = DIGITRON_ISA_NAME,
     .gather = gather,
     .gather_rows = gather_rows,
+    .augment_image = augment_image,
     .conv_forward = conv_forward,
     .conv_backward_weights = conv_backward_weights,
     .conv_backward_input = conv_backward_input,
@@ -67,6 +70,7 @@ const CpuKernels kernels = {
     .transpose = transpose,
     .softmax_cross_entropy = softmax_cross_entropy,
     .sgd = sgd,
+    .update = update,
 };
 
 }  // namespace digitron::DIGITRON_ISA

@@ -11,6 +11,9 @@
 #include <cstddef>
 #include <cstdint>
 
+#include "host/augment.h"
+#include "host/optimizer.h"
+
 namespace digitron {
 
 inline constexpr int kLanes = 16;
@@ -45,13 +48,25 @@ struct Winners {
   std::ptrdiff_t channel_stride;
 };
 
-// v = momentum * v + (g + weight_decay * w); w -= lr * v, for parameters w with momentum v.
+// Plain SGD for parameters w with momentum v, which a kernel that makes gradients can do then and
+// there: v = momentum * v + (g + weight_decay * w); w -= lr * v.
 struct SgdStep {
   float* w;
   float* v;
   float lr;
   float momentum;
   float weight_decay;
+};
+
+// Any optimiser's step for parameters w with their buffers; see host/optimizer.h. v is of Adam
+// alone; average may be null.
+struct UpdateStep {
+  float* w;
+  float* m;
+  float* v;
+  float* average;
+  UpdateRule rule;
+  StepRates rates;
 };
 
 struct CpuKernels {
@@ -65,6 +80,9 @@ struct CpuKernels {
   // by kLanes.
   void (*gather_rows)(float* xt, int row_floats, const uint8_t* const* images, int count,
                       int first_pixel);
+
+  // out (28, 28) = image (28, 28) through the map, the same bytes as digitron::sample's.
+  void (*augment_image)(uint8_t* out, const uint8_t* image, const AffineMap& map);
 
   // Rows [first, first + y.height) of the convolution of x with w (O, C, rows, columns), plus b
   // unless it is null, into y's rows from 0 on; x points at the input's corner, border included.
@@ -122,13 +140,15 @@ struct CpuKernels {
   void (*transpose)(float* xt, int row_floats, const float* x, int count);
 
   // Softmax cross-entropy of logits (classes, kLanes): the first `count` lanes' losses and whether
-  // the largest logit is the label's. dlogits = (softmax - one-hot) * scale, 0 in the other lanes;
-  // may be null.
+  // the largest logit is the label's. dlogits = (softmax - target) * scale, 0 in the other lanes;
+  // may be null. The target is the label's one-hot row, of which all classes share the part
+  // `smoothing`.
   void (*softmax_cross_entropy)(float* dlogits, float* losses, uint8_t* correct,
                                 const float* logits, const uint8_t* labels, int classes, int count,
-                                float scale);
+                                float scale, float smoothing);
   // One step for `count` parameters with gradients g.
   void (*sgd)(const SgdStep& step, const float* g, std::ptrdiff_t count);
+  void (*update)(const UpdateStep& step, const float* g, std::ptrdiff_t count);
 };
 
 inline constexpr uint16_t kNoWinner = 65535;

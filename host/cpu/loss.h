@@ -27,7 +27,8 @@ inline Vec exp_of_negative(Vec x) {
 
 inline void softmax_cross_entropy(float* dlogits, float* losses, uint8_t* correct,
                                   const float* logits, const uint8_t* labels, int classes,
-                                  int count, float scale) {
+                                  int count, float scale, float smoothing) {
+  const float shared = smoothing / static_cast<float>(classes);
   for (int lane = 0; lane < kLanes; lane += kWidth) {
     const float* z = logits + lane;
     Vec top = load(z);
@@ -38,21 +39,29 @@ inline void softmax_cross_entropy(float* dlogits, float* losses, uint8_t* correc
       top = larger ? value : top;
       best = larger ? IntVec{} + c : best;
     }
+    Vec shared_logits = {};
+    if (smoothing > 0) {
+      for (int c = 0; c < classes; ++c) shared_logits += shared * (load(z + c * kLanes) - top);
+    }
     Vec sum = {};
     for (int c = 0; c < classes; ++c) sum += exp_of_negative(load(z + c * kLanes) - top);
     for (int i = 0; i < kWidth && lane + i < count; ++i) {
       const int label = labels[lane + i];
       losses[lane + i] = __builtin_logf(sum[i]) + top[i] - z[label * kLanes + i];
+      if (smoothing > 0) {
+        const float own = (1 - smoothing) * (z[label * kLanes + i] - top[i]);
+        losses[lane + i] = __builtin_logf(sum[i]) - own - shared_logits[i];
+      }
       correct[lane + i] = best[i] == label;
     }
     if (!dlogits) continue;
     for (int c = 0; c < classes; ++c) {
-      Vec d = exp_of_negative(load(z + c * kLanes) - top) / sum;
+      Vec d = exp_of_negative(load(z + c * kLanes) - top) / sum - shared;
       for (int i = 0; i < kWidth; ++i) {
         if (lane + i >= count)
           d[i] = 0.0f;
         else if (labels[lane + i] == c)
-          d[i] -= 1.0f;
+          d[i] -= 1.0f - smoothing;
       }
       store(dlogits + c * kLanes + lane, d * scale);
     }

@@ -8,6 +8,7 @@
 #include "host/error.h"
 #include "host/run/atomic_file.h"
 #include "host/run/environment.h"
+#include "host/run/settings_json.h"
 
 namespace digitron {
 
@@ -59,16 +60,8 @@ ordered_json run_description(const RunRequest& request, const TrainSettings& set
                  {"train_images", data.train->count()},
                  {"test_images", data.test->count()}};
   ordered_json& s = run["settings"];
-  s["epochs"] = settings.epochs;
-  s["batch"] = plan.batch;
-  s["lr"] = settings.lr;
-  s["momentum"] = settings.momentum;
-  s["weight_decay"] = settings.weight_decay;
-  s["seed"] = settings.seed;
-  s["shuffle"] = settings.shuffle;
+  s = settings_json(settings);
   s["init"] = request.init.empty() ? ordered_json() : ordered_json(request.init);
-  s["max_steps"] = settings.max_steps ? ordered_json(*settings.max_steps) : ordered_json();
-  s["log_steps"] = settings.log_steps;
   return run;
 }
 

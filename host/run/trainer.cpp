@@ -9,6 +9,7 @@
 
 #include "host/error.h"
 #include "host/run/environment.h"
+#include "host/run/schedule.h"
 #include "host/run/table.h"
 
 namespace digitron {
@@ -44,9 +45,10 @@ Trainer::Trainer(Engine& engine, RunDirectory& directory, const TrainSettings& s
       settings_(settings),
       epoch_steps_(steps_per_epoch(train_count, engine.plan().batch)),
       stop_(stop) {
-  engine.set_optimizer({static_cast<float>(settings.lr), static_cast<float>(settings.momentum),
-                        static_cast<float>(settings.weight_decay)});
+  engine.set_optimizer(optimizer_of(settings));
   engine.set_order({settings.seed, settings.shuffle});
+  engine.set_augmentation(augmentation_of(settings));
+  engine.set_label_smoothing(static_cast<float>(settings.label_smoothing));
 }
 
 TrainResult Trainer::run() {
@@ -73,7 +75,8 @@ Trainer::Pass Trainer::train_pass(EpochResult& result) {
     if (stop_) return Pass::kInterrupted;
     const int end = std::min(last, step + slice_steps_);
     const Clock::time_point slice_start = Clock::now();
-    const std::vector<Metrics> slice = engine_.train(result.epoch, step, end);
+    const std::vector<Metrics> slice =
+        engine_.train(result.epoch, step, rates(result.epoch, step, end));
     const double slice_seconds = seconds_since(slice_start);
     result.seconds = seconds_since(start);
     log_slice(result.epoch, slice);
@@ -86,6 +89,17 @@ Trainer::Pass Trainer::train_pass(EpochResult& result) {
     if (progress_.due()) show_progress(result, step);
   }
   return Pass::kWhole;
+}
+
+// Of steps [first, last) of an epoch.
+std::vector<StepRates> Trainer::rates(int epoch, int first, int last) const {
+  std::vector<StepRates> rates;
+  for (int i = first; i < last; ++i) {
+    const int64_t step = int64_t{epoch - 1} * epoch_steps_ + i;
+    rates.push_back(
+        step_rates(engine_.optimizer(), learning_rate(settings_, step, epoch_steps_), step + 1));
+  }
+  return rates;
 }
 
 // Counts the slice's steps, and stops the run at the first whose loss is not finite.

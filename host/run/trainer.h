@@ -35,6 +35,7 @@ class Trainer {
   enum class Pass { kWhole, kInterrupted };
 
   Pass train_pass(EpochResult& result);
+  std::vector<StepRates> rates(int epoch, int first, int last) const;
   void log_slice(int epoch, const std::vector<Metrics>& slice);
   void finish_epoch(EpochResult& result);
   void finish_interrupted(const EpochResult& result);

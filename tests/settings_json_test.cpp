@@ -1,0 +1,64 @@
+#include "host/run/settings_json.h"
+
+#include <gmock/gmock.h>
+
+#include <nlohmann/json.hpp>
+
+#include "host/error.h"
+#include "tests/data_testing.h"
+
+namespace digitron {
+namespace {
+
+using nlohmann::ordered_json;
+
+// Every setting another value than its default.
+ordered_json other_values() {
+  return ordered_json::parse(R"({
+    "epochs": 3, "batch": 5, "lr": 0.3, "momentum": 0.8, "weight_decay": 1e-4,
+    "seed": 18446744073709551615, "shuffle": false, "max_steps": 77, "log_steps": true,
+    "optimizer": "adamw", "beta1": 0.7, "beta2": 0.98, "eps": 1e-7, "ema": 0.99,
+    "schedule": "one-cycle", "warmup": 0.5, "step_epochs": 2, "gamma": 0.25,
+    "label_smoothing": 0.1, "shift": 1.5, "rotate": 7.0, "scale": 0.2, "shear": 3.0})");
+}
+
+TEST(SettingsJson, EverySettingComesBack) {
+  const ordered_json others = other_values();
+  const ordered_json defaults = settings_json({});
+  EXPECT_EQ(defaults.size(), others.size());
+  for (const auto& [name, value] : defaults.items()) {
+    ASSERT_TRUE(others.contains(name)) << name;
+    EXPECT_NE(value, others[name]) << name;
+  }
+  EXPECT_EQ(settings_json(settings_from_json(others)), others);
+  EXPECT_EQ(settings_json(settings_from_json(defaults)), defaults);
+}
+
+TEST(SettingsJson, WhatAnOlderProgramDidNotWriteKeepsItsDefault) {
+  const TrainSettings settings = settings_from_json({{"epochs", 2}});
+  EXPECT_EQ(settings.epochs, 2);
+  EXPECT_EQ(settings.batch, 64);
+}
+
+TEST(SettingsJson, NonsenseIsNamed) {
+  EXPECT_EQ(testing::error_of<InputError>([] {
+              settings_from_json({{"epochs", "two"}});
+            }),
+            "run.json says \"two\" for epochs; restore the file, or start a new run");
+}
+
+TEST(SettingsJson, OneOptionIsCopiedAlone) {
+  const TrainSettings from = settings_from_json(other_values());
+  for (const std::string& option : setting_options()) {
+    TrainSettings to;
+    copy_setting(to, from, option);
+    const ordered_json changed = settings_json(to);
+    const ordered_json defaults = settings_json({});
+    int differences = 0;
+    for (const auto& [name, value] : changed.items()) differences += value != defaults[name];
+    EXPECT_EQ(differences, 1) << option;
+  }
+}
+
+}  // namespace
+}  // namespace digitron

@@ -1,0 +1,85 @@
+// Ways to train that every engine must agree on: optimisers, label smoothing, augmentation, the
+// moving average.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "host/engine.h"
+#include "tests/engine_testing.h"
+
+namespace digitron::testing {
+
+struct Training {
+  std::string name;
+  Optimizer optimizer;
+  float smoothing = 0;
+  Augmentation augmentation = {};
+};
+
+inline std::vector<Training> trainings() {
+  constexpr Augmentation kDistorted{2 << 16, 11000, 6500, 6000};
+  const auto adam = [](OptimizerKind kind, double average) {
+    // eps so large that noise in a gradient near 0 is not a step of full size.
+    return Optimizer{.weight_decay = 0.01f, .kind = kind, .eps = 1e-3, .average_decay = average};
+  };
+  return {{"sgd with an average", {.weight_decay = 0.01f, .average_decay = 0.9}},
+          {"nesterov", {.weight_decay = 0.01f, .kind = OptimizerKind::kNesterov}},
+          {"adam", adam(OptimizerKind::kAdam, 0)},
+          {"adamw, all at once", adam(OptimizerKind::kAdamW, 0.8), 0.1f, kDistorted},
+          {"label smoothing", {}, 0.2f},
+          {"augmentation", {}, 0, kDistorted}};
+}
+
+// What is left of two epochs at changing rates.
+struct Trained {
+  std::vector<double> losses;
+  std::vector<std::vector<float>> states;
+  double test_loss = 0;
+  std::vector<float> logits;
+  bool operator==(const Trained&) const = default;
+};
+
+inline Trained train(Engine& engine, const Training& training) {
+  constexpr int kCount = 110;
+  constexpr int kTestCount = 30;
+  const auto test = random_dataset(kTestCount, 6);
+  engine.load(random_dataset(kCount, 5), test);
+  engine.set_optimizer(training.optimizer);
+  engine.set_parameters(initial_parameters(engine.plan(), 1));
+  engine.set_state(FlatState::kAverage, engine.parameters());
+  engine.set_order({.seed = 8});
+  engine.set_augmentation(training.augmentation);
+  engine.set_label_smoothing(training.smoothing);
+  const int steps = steps_per_epoch(kCount, engine.plan().batch);
+  const double lr = has_second_moment(training.optimizer.kind) ? 0.002 : 0.02;
+  Trained trained;
+  for (int epoch = 1, t = 1; epoch <= 2; ++epoch) {
+    std::vector<StepRates> rates;
+    for (int i = 0; i < steps; ++i, ++t) {
+      rates.push_back(step_rates(training.optimizer, lr / t, t));
+    }
+    // In two slices: the rates are the slice's own.
+    for (const Metrics& m : engine.train(epoch, 0, std::span(rates).first(1))) {
+      trained.losses.push_back(m.loss());
+    }
+    for (const Metrics& m : engine.train(epoch, 1, std::span(rates).subspan(1))) {
+      trained.losses.push_back(m.loss());
+    }
+  }
+  for (const FlatState which : kFlatStates) trained.states.push_back(engine.state(which));
+  trained.test_loss = engine.evaluate(Split::kTest).loss();
+  trained.logits = engine.predict(test->images);
+  return trained;
+}
+
+inline void expect_near(const Trained& actual, const Trained& expected, const std::string& what) {
+  EXPECT_TRUE(is_near(actual.losses, expected.losses, 2e-5)) << what;
+  EXPECT_TRUE(std::abs(actual.test_loss - expected.test_loss) <= 2e-5 * expected.test_loss) << what;
+  EXPECT_TRUE(is_near(actual.logits, expected.logits, 1e-4)) << what;
+  for (size_t i = 0; i < expected.states.size(); ++i) {
+    EXPECT_TRUE(is_near(actual.states[i], expected.states[i], 1e-4)) << what << ", state " << i;
+  }
+}
+
+}  // namespace digitron::testing
