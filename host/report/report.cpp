@@ -1,0 +1,177 @@
+#include "host/report/report.h"
+
+#include <spdlog/fmt/fmt.h>
+#include <spdlog/spdlog.h>
+
+#include <algorithm>
+#include <iterator>
+#include <set>
+
+#include "host/error.h"
+#include "host/report/comparison.h"
+#include "host/report/figures.h"
+#include "host/report/html.h"
+#include "host/report/markdown.h"
+#include "host/report/model_part.h"
+#include "host/report/text.h"
+#include "host/run/atomic_file.h"
+#include "host/run/environment.h"
+
+namespace digitron {
+
+namespace {
+
+namespace fs = std::filesystem;
+using nlohmann::ordered_json;
+
+constexpr const char* kFilePrefix = "report-";
+
+// Every run that was given, once.
+std::vector<RunRecord> read_runs(const std::vector<fs::path>& directories) {
+  std::vector<RunRecord> runs;
+  std::set<fs::path> seen;
+  for (const fs::path& directory : directories) {
+    std::error_code error;
+    const fs::path canonical = fs::weakly_canonical(directory, error);
+    if (!seen.insert(error ? directory : canonical).second) continue;
+    runs.push_back(read_run(directory));
+  }
+  const bool any = std::any_of(runs.begin(), runs.end(),
+                               [](const RunRecord& run) { return run.has_description; });
+  if (any) return runs;
+  const std::string first = directories.empty() ? "" : directories[0].string();
+  throw InputError(
+      (runs.size() == 1 ? first + " is not" : "none of the directories (" + first + ", ...) is") +
+      " a run: no run.json there; give what digitron train wrote to its --out");
+}
+
+void warn_of_problems(const std::vector<RunRecord>& runs) {
+  for (const RunRecord& run : runs) {
+    for (const std::string& problem : run.problems) {
+      spdlog::warn("Warning: {}: {}", one_line(run.directory.string()), one_line(problem));
+    }
+  }
+}
+
+// What a reader must know before looking at any figure.
+void add_data_notices(std::vector<Block>& blocks, std::span<const RunRecord> runs) {
+  std::set<std::string> strange, sums;
+  bool unknown = false;
+  for (const RunRecord& run : runs) {
+    const std::string is_mnist = run.text({"data", "is_mnist"});
+    if (is_mnist == "no") strange.insert(run.text({"data", "description"}));
+    unknown = unknown || (is_mnist != "yes" && is_mnist != "no");
+    const std::string sum = run.text({"data", "sha256"});
+    if (!sum.empty()) sums.insert(sum);
+  }
+  for (const std::string& description : strange) {
+    blocks.emplace_back(Notice{"This is not MNIST. There are runs here on other data, " +
+                               description + ": their figures say nothing about MNIST."});
+  }
+  if (unknown)
+    blocks.emplace_back(Notice{"Of some runs it is not known whether their data is MNIST."});
+  if (sums.size() > 1) {
+    blocks.emplace_back(
+        Notice{"The runs learned from different data sets: their figures do not compare."});
+  }
+}
+
+// "data.sha256" and its value, one line for each leaf of a JSON object.
+void add_facts(Facts& facts, const std::string& prefix, const ordered_json& object) {
+  for (const auto& [key, value] : object.items()) {
+    std::string name = prefix + key;
+    std::replace(name.begin(), name.end(), '_', ' ');
+    if (value.is_object()) {
+      add_facts(facts, name + ": ", value);
+    } else {
+      facts.rows.emplace_back(name, value_text(value));
+    }
+  }
+}
+
+std::string command_text(const ordered_json& command) {
+  std::string text;
+  for (const ordered_json& word : command) text += (text.empty() ? "" : " ") + value_text(word);
+  return text;
+}
+
+// run.json, whatever is in it: what is added there later is here without being known.
+Facts run_facts(const RunRecord& run) {
+  Facts facts;
+  for (const auto& [key, value] : run.description.items()) {
+    if (key == "command" && value.is_array()) {
+      facts.rows.emplace_back(key, command_text(value));
+    } else if (value.is_object()) {
+      add_facts(facts, key == "settings" ? "" : key + ": ", value);
+    } else {
+      facts.rows.emplace_back(key, value_text(value));
+    }
+  }
+  const std::optional<Statistics> seconds = RunGroup{"", {&run}, {&run}, {}}.training_seconds();
+  if (seconds) facts.rows.emplace_back("training", seconds_text(seconds) + " in all");
+  return facts;
+}
+
+void add_runs(std::vector<Block>& blocks, std::span<const RunRecord> runs) {
+  blocks.emplace_back(Heading{2, "Runs"});
+  for (const RunRecord& run : runs) {
+    blocks.emplace_back(Heading{3, run.directory.string()});
+    for (const std::string& problem : run.problems) blocks.emplace_back(Notice{problem});
+    if (!run.description.empty()) blocks.emplace_back(run_facts(run));
+  }
+}
+
+void make_directory(const fs::path& path) {
+  std::error_code error;
+  fs::create_directories(path, error);
+  if (fs::is_directory(path, error)) return;
+  throw InputError("cannot create the output directory " + path.string() +
+                   "; give one that can be written, with --out");
+}
+
+// Names may hold bytes that are not UTF-8, which a terminal should not get either.
+std::string terminal_table(std::span<const RunGroup> groups) {
+  std::vector<Row> rows = comparison_rows(groups);
+  for (Row& row : rows) {
+    for (std::string& cell : row) cell = replaced(one_line(cell), kNoFigure, "-");
+  }
+  return format_table(rows, kComparisonAlignment);
+}
+
+}  // namespace
+
+Document report_document(std::span<const RunRecord> runs, std::span<const RunGroup> groups,
+                         DataSources& sources) {
+  Document document;
+  document.title = "Digitron report";
+  document.subtitle =
+      fmt::format("{}, {}; written {} by Digitron {}", counted(groups.size(), "model"),
+                  counted(runs.size(), "run"), utc_now(), version());
+  add_data_notices(document.blocks, runs);
+  const auto append = [&](std::vector<Block> blocks) {
+    std::move(blocks.begin(), blocks.end(), std::back_inserter(document.blocks));
+  };
+  append(comparison_blocks(groups));
+  for (size_t i = 0; i < groups.size(); ++i) append(model_blocks(groups[i], i + 1, sources));
+  add_runs(document.blocks, runs);
+  return document;
+}
+
+Report write_report(const ReportRequest& request) {
+  const std::vector<RunRecord> runs = read_runs(request.runs);
+  warn_of_problems(runs);
+  const std::vector<RunGroup> groups = group_runs(runs);
+  DataSources sources(request.data, request.data_seed);
+  const Document document = report_document(runs, groups, sources);
+  const MarkdownPage markdown = to_markdown(document, kFilePrefix);
+
+  make_directory(request.out);
+  const Report report{request.out / "report.html", request.out / "report.md",
+                      terminal_table(groups)};
+  for (const auto& [name, svg] : markdown.files) write_file_atomically(request.out / name, svg);
+  write_file_atomically(report.html, to_html(document));
+  write_file_atomically(report.markdown, markdown.text);
+  return report;
+}
+
+}  // namespace digitron
