@@ -49,29 +49,42 @@ Curve curve_of(const RunGroup& group, Metric metric, double scale) {
   return curve;
 }
 
-std::vector<Row> comparison_rows(std::span<const RunGroup> groups) {
-  std::vector<Row> rows{{"Model", "Parameters", "Runs", "Final test accuracy", "Best test accuracy",
-                         "Final test loss", "Training"}};
+Table comparison_table(std::span<const RunGroup> groups) {
+  const bool has_ranges = std::any_of(groups.begin(), groups.end(), [](const RunGroup& group) {
+    return group.complete.size() > 1;
+  });
+  Table table{"", "lrrrrrr", {}, false, {}};
+  table.rows = {{"Model", "Parameters", "Runs", "Final test accuracy", "Best test accuracy",
+                 "Final test loss", "Training"}};
   for (const RunGroup& group : groups) {
     const RunRecord& run = *group.runs[0];
     const std::string parameters =
         run.plan ? grouped(static_cast<int64_t>(run.plan->parameter_count)) : kNoFigure;
-    rows.push_back({group.label, parameters, std::to_string(group.complete.size()),
-                    percent_text(group.final_figure(&EpochRecord::test_accuracy)),
-                    percent_text(group.best_test_accuracy()),
-                    loss_text(group.final_figure(&EpochRecord::test_loss)),
-                    seconds_text(group.training_seconds())});
+    table.rows.push_back({group.label, parameters, std::to_string(group.complete.size()),
+                          percent_text(group.final_figure(&EpochRecord::test_accuracy)),
+                          percent_text(group.best_test_accuracy()),
+                          loss_text(group.final_figure(&EpochRecord::test_loss)),
+                          seconds_text(group.training_seconds())});
   }
-  return rows;
+  if (!has_ranges) return table;
+  constexpr std::ptrdiff_t kRangeColumn = 4;
+  table.alignment += 'r';
+  table.rows[0].insert(table.rows[0].begin() + kRangeColumn, "Lowest to highest");
+  for (size_t i = 0; i < groups.size(); ++i) {
+    Row& row = table.rows[i + 1];
+    const auto final_accuracy = groups[i].final_figure(&EpochRecord::test_accuracy);
+    row.insert(row.begin() + kRangeColumn, percent_range_text(final_accuracy));
+  }
+  return table;
 }
 
 std::vector<Block> comparison_blocks(std::span<const RunGroup> groups) {
   std::vector<Block> blocks{Heading{2, "Comparison"}};
-  Table table{"", kComparisonAlignment, comparison_rows(groups), false, {}};
+  Table table = comparison_table(groups);
   table.caption = fmt::format(
       "Final: after {}. Best: the highest of any epoch, chosen on the test set itself and so "
       "flattering. Training: seconds of all training passes of a run, without evaluation. Of "
-      "several runs: the mean, with the lowest and the highest.",
+      "several runs: the mean.",
       epochs_text(groups));
   blocks.emplace_back(table);
   if (std::any_of(groups.begin(), groups.end(), is_lenet5_on_mnist)) {

@@ -9,9 +9,8 @@
 
 namespace digitron {
 
-// A head and one row a group: model, parameters, runs, accuracies, loss, time.
-std::vector<Row> comparison_rows(std::span<const RunGroup> groups);
-inline constexpr const char* kComparisonAlignment = "lrrrrrr";
+// One row a group: model, parameters, runs, accuracies, loss, time.
+Table comparison_table(std::span<const RunGroup> groups);
 
 // The part of the report: the table, and, of several groups, test accuracy and loss over epochs.
 std::vector<Block> comparison_blocks(std::span<const RunGroup> groups);

@@ -79,18 +79,23 @@ std::string x_axis(const Range& epochs) {
   return fmt::format("set xrange [{}:{}]\nset xtics {}\n", epochs.lowest, epochs.highest, step);
 }
 
-// Tics at 1, 2 and 5 times every power of ten: gnuplot's own powers of ten leave most of such an
-// axis unmarked.
+// The digits that get a tic in every power of ten: the wider the range, the fewer.
+std::vector<int> tic_digits(double powers) {
+  if (powers < 0.6) return {1, 2, 3, 4, 5, 6, 7, 8, 9};
+  if (powers < 1.2) return {1, 2, 3, 5, 7};
+  if (powers < 4) return {1, 2, 5};
+  return {1};
+}
+
+// gnuplot's own tics, at powers of ten, leave most of such an axis unmarked.
 std::string logarithmic_axis(const Range& values) {
   const double lowest = values.lowest / 1.1;
   const double highest = values.highest * 1.1;
   const int first = static_cast<int>(std::floor(std::log10(lowest)));
   const int last = static_cast<int>(std::ceil(std::log10(highest)));
-  const bool few = last - first <= 4;
   std::string tics;
   for (int power = first; power <= last; ++power) {
-    for (const int digit : {1, 2, 5}) {
-      if (digit > 1 && !few) continue;
+    for (const int digit : tic_digits(std::log10(highest / lowest))) {
       tics += fmt::format("{}{}e{}", tics.empty() ? "" : ",", digit, power);
     }
   }
@@ -129,11 +134,10 @@ std::string band(const Curve& curve, size_t index) {
 
 std::string line(const Curve& curve, size_t index) {
   const bool marked = curve.points.size() <= kMostMarkedPoints;
-  return fmt::format("$curve{} using 1:2 with {} linecolor rgb '{}' linewidth 1.7{}{} title {}, ",
-                     index, marked ? "linespoints" : "lines", curve_colour(curve),
-                     curve.dashed ? " dashtype (6,4)" : "",
-                     marked ? " pointtype 7 pointsize 0.35" : "",
-                     gnuplot_text(shortened(curve.title, kMostTitle)));
+  return fmt::format(
+      "$curve{} using 1:2 with {} linecolor rgb '{}' linewidth 1.7{}{} title {}, ", index,
+      marked ? "linespoints" : "lines", curve_colour(curve), curve.dashed ? " dashtype (6,4)" : "",
+      marked ? " pointtype 7 pointsize 0.5" : "", gnuplot_text(shortened(curve.title, kMostTitle)));
 }
 
 // The text between the marks, marks included, goes.
@@ -181,12 +185,12 @@ std::string for_page(std::string svg, const std::string& name) {
 std::string gnuplot_script(const Plot& plot) {
   std::string script = fmt::format(
       "set encoding utf8\n"
-      "set terminal svg size 520,340 dynamic noenhanced font 'sans-serif,12' linewidth 1.1 "
+      "set terminal svg size 520,340 dynamic noenhanced font 'sans-serif,13.5' linewidth 1.1 "
       "rounded\n"
       "set border 3 linecolor rgb '{0}'\n"
       "set tics nomirror out scale 0.4 textcolor rgb '{0}'\n"
       "set grid xtics ytics linetype 1 linecolor rgb '{1}' linewidth 0.5\n"
-      "set key outside bottom center horizontal reverse Left samplen 2 textcolor rgb '{0}'\n"
+      "set key above left horizontal reverse Left samplen 2 width 2 textcolor rgb '{0}'\n"
       "set xlabel 'Epoch' textcolor rgb '{0}'\n"
       "set ylabel {2} textcolor rgb '{0}'\n"
       "set format y '%g'\n",

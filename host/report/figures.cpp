@@ -14,23 +14,19 @@ std::string fixed(double value, int digits) {
   return fmt::format("{:.{}f}", value, digits);
 }
 
-std::string with_range(const std::optional<Statistics>& s, double scale, int digits,
-                       const std::string& unit) {
-  if (!s) return kNoFigure;
-  const std::string mean = fixed(scale * s->mean, digits) + unit;
-  if (s->count < 2) return mean;
-  return fmt::format("{} ({} to {})", mean, fixed(scale * s->lowest, digits),
-                     fixed(scale * s->highest, digits));
-}
-
 }  // namespace
 
 std::string percent_text(const std::optional<Statistics>& fraction) {
-  return with_range(fraction, 100, 2, "%");
+  return fraction ? percent(fraction->mean) : kNoFigure;
+}
+
+std::string percent_range_text(const std::optional<Statistics>& fraction) {
+  if (!fraction || fraction->count < 2) return kNoFigure;
+  return fixed(100 * fraction->lowest, 2) + " to " + fixed(100 * fraction->highest, 2);
 }
 
 std::string loss_text(const std::optional<Statistics>& loss) {
-  return with_range(loss, 1, 4, "");
+  return loss ? fixed(loss->mean, 4) : kNoFigure;
 }
 
 std::string seconds_text(const std::optional<Statistics>& seconds) {

@@ -1,4 +1,4 @@
-// A report's figures as text: the mean of several runs with the lowest and the highest behind it.
+// A report's figures as text; kNoFigure where there is none.
 #pragma once
 
 #include <optional>
@@ -10,14 +10,13 @@ namespace digitron {
 
 inline constexpr const char* kNoFigure = "\u2013";
 
-// 0.98971 -> "98.97%". With several runs "98.94% (98.90 to 98.97)".
+// The mean, "98.97%".
 std::string percent_text(const std::optional<Statistics>& fraction);
-// "0.0343"; "0.0350 (0.0340 to 0.0360)".
-std::string loss_text(const std::optional<Statistics>& loss);
-// "17.5 s".
-std::string seconds_text(const std::optional<Statistics>& seconds);
-// "34,674".
-std::string rate_text(const std::optional<Statistics>& rate);
+// "98.94 to 99.02" percent; kNoFigure for less than two values.
+std::string percent_range_text(const std::optional<Statistics>& fraction);
+std::string loss_text(const std::optional<Statistics>& loss);        // "0.0343"
+std::string seconds_text(const std::optional<Statistics>& seconds);  // "17.5 s"
+std::string rate_text(const std::optional<Statistics>& rate);        // "34,674"
 
 std::string percent(double fraction);  // "98.97%"
 

@@ -80,7 +80,9 @@ class HtmlWriter {
   }
 
   std::string operator()(const Tiles& tiles) const {
-    std::string text = "<p>" + html_text(tiles.caption) + "</p>\n<ul class=\"tiles\">\n";
+    std::string text = fmt::format(
+        "<p>{}</p>\n<ul class=\"tiles\" style=\"grid-template-columns:repeat(auto-fill,{}px)\">\n",
+        html_text(tiles.caption), tiles.side);
     for (const Tile& tile : tiles.tiles) {
       const std::string caption = html_text(tile.caption);
       text +=

@@ -46,12 +46,14 @@ caption { caption-side: bottom; text-align: left; padding-top: .5rem; }
 thead { border-top: 1.5px solid var(--ink); border-bottom: 1px solid var(--ink); }
 tbody { border-bottom: 1.5px solid var(--ink); }
 th { font-weight: 600; vertical-align: bottom; }
-th, td { padding: .28rem .75rem; text-align: left; }
+th, td { padding: .28rem .7rem; text-align: left; }
 th:first-child, td:first-child { padding-left: .25rem; }
 th:last-child, td:last-child { padding-right: .25rem; }
-.r { text-align: right; white-space: nowrap; }
+.r { text-align: right; }
+td.r { white-space: nowrap; }
 .total td { border-top: 1px solid var(--rule); font-weight: 600; }
-table.shaded td, table.shaded th { padding: .3rem .55rem; min-width: 2.6rem; }
+table.shaded td, table.shaded th { padding: .3rem .5rem; min-width: 3.3rem; }
+td:first-child:not(.r) { min-width: 7rem; }
 dl { display: grid; grid-template-columns: max-content 1fr; gap: .15rem 1.5rem; font-size: .9rem; }
 dt { color: var(--soft); }
 dd { margin: 0; overflow-wrap: anywhere; }
@@ -60,7 +62,7 @@ figure { margin: 0; }
 figure svg { display: block; width: 100%; height: auto; }
 figure svg text { font-family: inherit; }
 figcaption { font-size: .9rem; }
-.tiles { display: flex; flex-wrap: wrap; gap: .9rem .8rem; margin: 1rem 0; padding: 0; list-style: none; }
+.tiles { display: grid; gap: .9rem 24px; margin: 1.1rem 0; padding: 0; list-style: none; }
 .tiles li { text-align: center; font-size: .85rem; line-height: 1.25; }
 .tiles img { display: block; margin: 0 auto .25rem; image-rendering: pixelated; border: 1px solid var(--grid); }
 .tiles small { display: block; color: var(--soft); }

@@ -35,24 +35,24 @@ std::string run_name(const RunRecord& run) {
 
 std::string introduction(const RunGroup& group) {
   std::string text = counted(group.runs.size(), "run");
-  text += group.runs.size() == 1 ? ", seed " : ", seeds ";
-  text += group.seeds() + ".";
+  text += (group.runs.size() == 1 ? ", seed " : ", seeds ") + group.seeds() + ".";
+  const bool several = group.complete.size() > 1;
   if (group.last_epoch) {
-    text +=
-        fmt::format(" Test accuracy after epoch {}: {}; best of any epoch: {}.", *group.last_epoch,
-                    percent_text(group.final_figure(&EpochRecord::test_accuracy)),
-                    percent_text(group.best_test_accuracy()));
+    const auto final_accuracy = group.final_figure(&EpochRecord::test_accuracy);
+    text += fmt::format(" Test accuracy after epoch {}: {}{}; best of any epoch: {}.",
+                        *group.last_epoch, percent_text(final_accuracy),
+                        several ? " (" + percent_range_text(final_accuracy) + ")" : "",
+                        percent_text(group.best_test_accuracy()));
   }
-  if (group.complete.size() > 1) {
+  if (several) {
     text +=
-        " Figures are means over the runs, with the lowest and the highest in brackets; the bands "
-        "of the curves reach from the lowest to the highest.";
+        " Figures are means over the runs; ranges, and the bands of the curves, reach from the "
+        "lowest to the highest.";
   }
-  if (group.complete.size() < group.runs.size()) {
-    text +=
-        fmt::format(" {} did not get as far as epoch {} and {} left out of all figures.",
-                    counted(group.runs.size() - group.complete.size(), "run"), *group.last_epoch,
-                    group.runs.size() - group.complete.size() == 1 ? "is" : "are");
+  const size_t left_out = group.runs.size() - group.complete.size();
+  if (left_out > 0) {
+    text += fmt::format(" {} did not get as far as epoch {} and {} left out of all figures.",
+                        counted(left_out, "run"), *group.last_epoch, left_out == 1 ? "is" : "are");
   }
   return text;
 }
@@ -65,6 +65,34 @@ void add_problems(Blocks& blocks, const RunGroup& group) {
   }
 }
 
+// "6x5" and "6 * 5" with the sign of multiplication.
+std::string with_times_signs(std::string text) {
+  for (size_t i = 1; i + 1 < text.size(); ++i) {
+    const auto is_digit = [&](size_t at) { return text[at] >= '0' && text[at] <= '9'; };
+    if (text[i] == 'x' && is_digit(i - 1) && is_digit(i + 1)) text.replace(i, 1, "\u00d7");
+  }
+  return replaced(std::move(text), " * ", " \u00d7 ");
+}
+
+// plan_rows without work and memory.
+Table parameter_table(const Plan& plan) {
+  constexpr size_t kColumns = 5;
+  Table table{"", "llllr", plan_rows(plan), true, {}};
+  for (size_t i = 0; i < table.rows.size(); ++i) {
+    Row& row = table.rows[i];
+    row.resize(kColumns);
+    if (i == 0 || i > plan.layers.size()) continue;
+    const size_t sum = row.back().rfind("= ");
+    if (sum != std::string::npos) {
+      row.back() = row.back().substr(0, sum + 2) + grouped(parameter_count(plan.layers[i - 1]));
+    }
+    for (size_t column = 1; column < kColumns; ++column) {
+      row[column] = row[column] == "-" ? "" : with_times_signs(row[column]);
+    }
+  }
+  return table;
+}
+
 void add_parameters(Blocks& blocks, const RunGroup& group) {
   blocks.emplace_back(Heading{3, "Parameters"});
   const std::optional<Plan>& plan = group.runs[0]->plan;
@@ -72,12 +100,7 @@ void add_parameters(Blocks& blocks, const RunGroup& group) {
     blocks.emplace_back(Notice{"The layers are not known, so there is no table of parameters."});
     return;
   }
-  constexpr size_t kColumns = 5;  // of plan_rows: the rest is about work and memory
-  Table table{"", "llllr", plan_rows(*plan), true, {}};
-  for (Row& row : table.rows) {
-    row.resize(kColumns);
-    row.back() = replaced(row.back(), " * ", " \u00d7 ");
-  }
+  Table table = parameter_table(*plan);
   const auto parameters = static_cast<int64_t>(plan->parameter_count);
   table.caption = fmt::format(
       "Inputs of a unit (channels \u00d7 kernel \u00d7 kernel in a convolution) times units, plus "
@@ -113,29 +136,20 @@ void add_curves(Blocks& blocks, const RunGroup& group, size_t index) {
                       "weights move. Test: after the epoch."),
        curves_picture(group, &EpochRecord::train_accuracy, &EpochRecord::test_accuracy, 100,
                       {picture_name(group, index, "accuracy"), "Accuracy (%)", false, {}},
-                      "Accuracy, taken as the loss is.")}});
+                      "Accuracy; training and test as for the loss.")}});
 }
 
-std::string range_text(const std::optional<Statistics>& s) {
-  return s ? fmt::format("{:.2f} to {:.2f}", 100 * s->lowest, 100 * s->highest) : kNoFigure;
-}
-
-// Means only: the ranges of six figures would bury them.
 Row epoch_row(const RunGroup& group, int epoch) {
-  const auto mean = [&](Metric metric) {
-    auto s = group.at_epoch(epoch, metric);
-    if (s) s->count = 1;
-    return s;
-  };
+  const auto at = [&](Metric metric) { return group.at_epoch(epoch, metric); };
   Row row{std::to_string(epoch),
-          loss_text(mean(&EpochRecord::train_loss)),
-          percent_text(mean(&EpochRecord::train_accuracy)),
-          loss_text(mean(&EpochRecord::test_loss)),
-          percent_text(mean(&EpochRecord::test_accuracy)),
-          seconds_text(mean(&EpochRecord::seconds)),
-          rate_text(mean(&EpochRecord::images_per_second))};
+          loss_text(at(&EpochRecord::train_loss)),
+          percent_text(at(&EpochRecord::train_accuracy)),
+          loss_text(at(&EpochRecord::test_loss)),
+          percent_text(at(&EpochRecord::test_accuracy)),
+          seconds_text(at(&EpochRecord::seconds)),
+          rate_text(at(&EpochRecord::images_per_second))};
   if (group.complete.size() > 1) {
-    row.insert(row.begin() + 5, range_text(group.at_epoch(epoch, &EpochRecord::test_accuracy)));
+    row.insert(row.begin() + 5, percent_range_text(at(&EpochRecord::test_accuracy)));
   }
   return row;
 }
@@ -275,7 +289,7 @@ void add_first_layer(Blocks& blocks, const RunGroup& group, size_t index) {
   const size_t shown = weights.pictures.size();
   blocks.emplace_back(Heading{3, weights.is_convolution ? "Filters of the first convolution"
                                                         : "Weights of the first layer"});
-  Tiles tiles{picture_name(group, index, "weights"), "", {}, weights.is_convolution ? 80 : 84};
+  Tiles tiles{picture_name(group, index, "weights"), "", {}, 72};
   tiles.caption = fmt::format(
       "{} {} of {}, {}\u00d7{} weights each, of {}: negative blue, zero white, positive red.",
       shown == weights.count ? "The" : fmt::format("The first {} of", shown),

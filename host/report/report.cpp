@@ -131,11 +131,11 @@ void make_directory(const fs::path& path) {
 
 // Names may hold bytes that are not UTF-8, which a terminal should not get either.
 std::string terminal_table(std::span<const RunGroup> groups) {
-  std::vector<Row> rows = comparison_rows(groups);
-  for (Row& row : rows) {
+  Table table = comparison_table(groups);
+  for (Row& row : table.rows) {
     for (std::string& cell : row) cell = replaced(one_line(cell), kNoFigure, "-");
   }
-  return format_table(rows, kComparisonAlignment);
+  return format_table(table.rows, table.alignment);
 }
 
 }  // namespace
