@@ -2,6 +2,8 @@
 
 #include <spdlog/fmt/fmt.h>
 
+#include <cmath>
+
 #include "host/report/html_style.h"
 #include "host/report/text.h"
 
@@ -25,6 +27,10 @@ std::string row_html(const Row& row, const Table& table, const std::string& tag,
   return text;
 }
 
+std::string caption(const std::string& text) {
+  return "<figcaption>" + html_text(text) + "</figcaption>";
+}
+
 class HtmlWriter {
  public:
   std::string operator()(const Heading& heading) {
@@ -41,9 +47,8 @@ class HtmlWriter {
   }
 
   std::string operator()(const Table& table) const {
-    std::string text = fmt::format("<div class=\"scroll\"><table{}>\n",
+    std::string text = fmt::format("<figure><div class=\"scroll\"><table{}>\n",
                                    table.shade.empty() ? "" : " class=\"shaded\"");
-    if (!table.caption.empty()) text += "<caption>" + html_text(table.caption) + "</caption>\n";
     for (size_t i = 0; i < table.rows.size(); ++i) {
       const bool total = table.has_total && i + 1 == table.rows.size();
       const std::vector<double> shade =
@@ -56,7 +61,9 @@ class HtmlWriter {
                           row_html(table.rows[i], table, i == 0 ? "th" : "td", shade),
                           i == 0 ? "</thead>" : "");
     }
-    return text + (table.rows.size() > 1 ? "</tbody>\n" : "") + "</table></div>\n";
+    text += std::string(table.rows.size() > 1 ? "</tbody>\n" : "") + "</table></div>";
+    if (!table.caption.empty()) text += caption(table.caption);
+    return text + "</figure>\n";
   }
 
   std::string operator()(const Facts& facts) const {
@@ -73,15 +80,15 @@ class HtmlWriter {
       std::string svg = picture.svg;
       svg.insert(svg.find("<svg") + 4,
                  " role=\"img\" aria-label=\"" + html_text(picture.caption) + "\"");
-      text += "<figure>\n" + svg + "<figcaption>" + html_text(picture.caption) +
-              "</figcaption></figure>\n";
+      text += "<figure>\n" + svg + caption(picture.caption) + "</figure>\n";
     }
     return text + "</div>\n";
   }
 
   std::string operator()(const Tiles& tiles) const {
     std::string text = fmt::format(
-        "<p>{}</p>\n<ul class=\"tiles\" style=\"grid-template-columns:repeat(auto-fill,{}px)\">\n",
+        "<p class=\"lead\">{}</p>\n<ul class=\"tiles\" "
+        "style=\"grid-template-columns:repeat(auto-fill,{}px)\">\n",
         html_text(tiles.caption), tiles.side);
     for (const Tile& tile : tiles.tiles) {
       const std::string caption = html_text(tile.caption);

@@ -31,7 +31,7 @@ h1 { font-size: 2.1rem; margin: 0 0 .3rem; letter-spacing: -.01em; }
 h2 { font-size: 1.5rem; margin: 4rem 0 1rem; padding-top: .8rem; border-top: 2px solid var(--ink); }
 h3 { font-size: 1.08rem; margin: 2.4rem 0 .6rem; }
 p { max-width: 42rem; margin: .7rem 0; overflow-wrap: anywhere; }
-.subtitle, figcaption, caption { color: var(--soft); }
+.subtitle, figcaption { color: var(--soft); }
 .subtitle { margin: 0 0 1.5rem; }
 nav { margin: 1.5rem 0 0; }
 nav a { color: inherit; text-decoration-color: var(--rule); text-underline-offset: .2em; }
@@ -40,9 +40,8 @@ nav a + a::before { content: "\00a0\00b7\00a0 "; display: inline-block; }
   max-width: 46rem; margin: 1rem 0; padding: .6rem 1rem; border-left: 4px solid var(--alarm);
   background: var(--alarm-paper); color: var(--alarm); overflow-wrap: anywhere;
 }
-.scroll { overflow-x: auto; margin: 1rem 0 1.4rem; }
+.scroll { overflow-x: auto; margin: 1rem 0 .4rem; }
 table { border-collapse: collapse; font-size: .9rem; line-height: 1.35; }
-caption { caption-side: bottom; text-align: left; padding-top: .5rem; }
 thead { border-top: 1.5px solid var(--ink); border-bottom: 1px solid var(--ink); }
 tbody { border-bottom: 1.5px solid var(--ink); }
 th { font-weight: 600; vertical-align: bottom; }
@@ -61,14 +60,16 @@ dd { margin: 0; overflow-wrap: anywhere; }
 figure { margin: 0; }
 figure svg { display: block; width: 100%; height: auto; }
 figure svg text { font-family: inherit; }
-figcaption { font-size: .9rem; }
+figcaption { font-size: .9rem; line-height: 1.4; max-width: 46rem; }
 .tiles { display: grid; gap: .9rem 24px; margin: 1.1rem 0; padding: 0; list-style: none; }
 .tiles li { text-align: center; font-size: .85rem; line-height: 1.25; }
 .tiles img { display: block; margin: 0 auto .25rem; image-rendering: pixelated; border: 1px solid var(--grid); }
 .tiles small { display: block; color: var(--soft); }
 @media print {
-  body { padding: 0; max-width: none; font-size: 9.5pt; }
-  h2, h3 { break-after: avoid; }
+  :root { font-size: 9.5pt; }
+  body { padding: 0; max-width: none; }
+  .scroll { overflow: visible; }
+  h2, h3, .lead { break-after: avoid; }
   figure, tr, li, .notice { break-inside: avoid; }
   nav { display: none; }
   .pictures { grid-template-columns: 1fr 1fr; }

@@ -62,7 +62,9 @@ class MarkdownWriter {
   std::string operator()(const Pictures& pictures) const {
     std::string text;
     for (const Picture& picture : pictures.pictures) {
-      text += image(picture.name, picture.caption, standalone(picture.svg));
+      std::string svg = picture.svg;
+      svg.insert(svg.find("<svg") + 4, " width=\"640\"");  // in a page it takes what there is
+      text += image(picture.name, picture.caption, standalone(svg));
     }
     return text;
   }
@@ -87,11 +89,12 @@ class MarkdownWriter {
 }  // namespace
 
 std::string tiles_svg(const Tiles& tiles) {
-  constexpr int kGap = 14;
-  constexpr int kWidth = 900;
-  constexpr int kText = 34;  // two lines
-  const int column = tiles.side + kGap + 16;
-  const int row = tiles.side + kText + kGap;
+  constexpr int kGap = 24;
+  constexpr int kWidth = 960;
+  constexpr int kLine = 16;
+  const bool has_detail = !tiles.tiles.empty() && !tiles.tiles[0].detail.empty();
+  const int column = tiles.side + kGap;
+  const int row = tiles.side + (has_detail ? 2 : 1) * kLine + kGap / 2;
   const int columns = kWidth / column;
   const int count = static_cast<int>(tiles.tiles.size());
   const int rows = (count + columns - 1) / columns;
@@ -102,7 +105,7 @@ std::string tiles_svg(const Tiles& tiles) {
   for (int i = 0; i < count; ++i) {
     const Tile& tile = tiles.tiles[static_cast<size_t>(i)];
     const int middle = i % columns * column + column / 2;
-    const int top = i / columns * row + kGap / 2;
+    const int top = i / columns * row + kGap / 4;
     text += fmt::format(
         "<image x=\"{}\" y=\"{}\" width=\"{}\" height=\"{}\" style=\"image-rendering:pixelated\" "
         "href=\"{}\"/>\n<text x=\"{}\" y=\"{}\">{}</text>\n",

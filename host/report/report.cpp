@@ -13,6 +13,7 @@
 #include "host/report/html.h"
 #include "host/report/markdown.h"
 #include "host/report/model_part.h"
+#include "host/report/run_part.h"
 #include "host/report/text.h"
 #include "host/run/atomic_file.h"
 #include "host/run/environment.h"
@@ -22,7 +23,6 @@ namespace digitron {
 namespace {
 
 namespace fs = std::filesystem;
-using nlohmann::ordered_json;
 
 constexpr const char* kFilePrefix = "report-";
 
@@ -76,51 +76,6 @@ void add_data_notices(std::vector<Block>& blocks, std::span<const RunRecord> run
   }
 }
 
-// "data.sha256" and its value, one line for each leaf of a JSON object.
-void add_facts(Facts& facts, const std::string& prefix, const ordered_json& object) {
-  for (const auto& [key, value] : object.items()) {
-    std::string name = prefix + key;
-    std::replace(name.begin(), name.end(), '_', ' ');
-    if (value.is_object()) {
-      add_facts(facts, name + ": ", value);
-    } else {
-      facts.rows.emplace_back(name, value_text(value));
-    }
-  }
-}
-
-std::string command_text(const ordered_json& command) {
-  std::string text;
-  for (const ordered_json& word : command) text += (text.empty() ? "" : " ") + value_text(word);
-  return text;
-}
-
-// run.json, whatever is in it: what is added there later is here without being known.
-Facts run_facts(const RunRecord& run) {
-  Facts facts;
-  for (const auto& [key, value] : run.description.items()) {
-    if (key == "command" && value.is_array()) {
-      facts.rows.emplace_back(key, command_text(value));
-    } else if (value.is_object()) {
-      add_facts(facts, key == "settings" ? "" : key + ": ", value);
-    } else {
-      facts.rows.emplace_back(key, value_text(value));
-    }
-  }
-  const std::optional<Statistics> seconds = RunGroup{"", {&run}, {&run}, {}}.training_seconds();
-  if (seconds) facts.rows.emplace_back("training", seconds_text(seconds) + " in all");
-  return facts;
-}
-
-void add_runs(std::vector<Block>& blocks, std::span<const RunRecord> runs) {
-  blocks.emplace_back(Heading{2, "Runs"});
-  for (const RunRecord& run : runs) {
-    blocks.emplace_back(Heading{3, run.directory.string()});
-    for (const std::string& problem : run.problems) blocks.emplace_back(Notice{problem});
-    if (!run.description.empty()) blocks.emplace_back(run_facts(run));
-  }
-}
-
 void make_directory(const fs::path& path) {
   std::error_code error;
   fs::create_directories(path, error);
@@ -153,7 +108,7 @@ Document report_document(std::span<const RunRecord> runs, std::span<const RunGro
   };
   append(comparison_blocks(groups));
   for (size_t i = 0; i < groups.size(); ++i) append(model_blocks(groups[i], i + 1, sources));
-  add_runs(document.blocks, runs);
+  append(run_blocks(runs));
   return document;
 }
 
