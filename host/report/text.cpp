@@ -1,5 +1,7 @@
 #include "host/report/text.h"
 
+#include <spdlog/fmt/fmt.h>
+
 #include <cctype>
 #include <cstdint>
 
@@ -114,9 +116,7 @@ std::string markdown_text(std::string_view bytes) {
 }
 
 std::string gnuplot_text(std::string_view bytes) {
-  std::string text = replaced(one_line(bytes), "'", "''");
-  text.insert(text.begin(), '\'');
-  return text + '\'';
+  return fmt::format("'{}'", replaced(one_line(bytes), "'", "\u2019"));
 }
 
 std::string shortened(std::string_view bytes, size_t most) {

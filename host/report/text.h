@@ -18,7 +18,8 @@ std::string html_text(std::string_view bytes);
 // For a Markdown paragraph, heading or table cell (CommonMark, GitHub's tables).
 std::string markdown_text(std::string_view bytes);
 
-// A string of gnuplot's, quotes included. Nothing inside it is looked up or run.
+// A string of gnuplot's, quotes included: single ones, in which nothing is looked up or run.
+// Apostrophes become U+2019, because gnuplot 5.4 ends a string at a doubled quote at its beginning.
 std::string gnuplot_text(std::string_view bytes);
 
 // At most `most` characters, the last one an ellipsis when some are left out.
