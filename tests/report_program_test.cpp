@@ -105,13 +105,14 @@ TEST_F(ReportProgramTest, BrokenRunsAreToldInTheirPlace) {
              safetensors_bytes(other, initial_parameters(other, 1), {}));
   const ProgramResult result = report({run, trained(), file("nowhere")});
   EXPECT_EQ(result.exit_code, 0);
-  EXPECT_THAT(result.out, HasSubstr("Warning: " + run + "/metrics.jsonl: line 4 is not a whole"));
+  EXPECT_THAT(result.out,
+              HasSubstr("Warning: " + run + ": Line 4 of metrics.jsonl is not a whole"));
   EXPECT_THAT(result.out,
               HasSubstr("Warning: " + file("nowhere") + ": There is no such directory."));
   for (const std::string& page : {html(), markdown()}) {
     EXPECT_THAT(page, HasSubstr("Line 4 of metrics.jsonl is not a whole event; skipped."));
     EXPECT_THAT(page, HasSubstr("The checkpoint does not hold this run"));
-    EXPECT_THAT(page, HasSubstr("There is no such directory."));
+    EXPECT_THAT(page, HasSubstr("nowhere holds nothing to report: There is no such directory."));
     EXPECT_THAT(page, HasSubstr("0 wrong")) << "of the run that is whole";
   }
 }

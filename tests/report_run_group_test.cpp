@@ -96,10 +96,18 @@ TEST(RunGroupTest, UnknownRunsStayAlone) {
   for (RunRecord& run : runs) {
     run.description = ordered_json::object();
     run.model_name = "Unknown model";
+    run.epochs.emplace_back().epoch = 1;
   }
   runs[0].directory = "a";
   runs[1].directory = "b";
   EXPECT_THAT(labels(runs), ElementsAre("Unknown model (a)", "Unknown model (b)"));
+}
+
+TEST(RunGroupTest, HollowRunsAreLeftOut) {
+  std::vector<RunRecord> runs{record("lenet5", 1, {0.5}), RunRecord()};
+  runs[1].description = ordered_json::object();
+  EXPECT_TRUE(runs[1].is_hollow());
+  EXPECT_THAT(labels(runs), ElementsAre("LeNet-5"));
 }
 
 TEST(RunGroupTest, RunsThatStoppedEarlyAreLeftOut) {

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <array>
 #include <cmath>
+#include <limits>
 
 #include "host/report/gnuplot.h"
 #include "host/report/text.h"
@@ -36,8 +37,8 @@ std::string curve_colour(const Curve& curve) {
 }
 
 struct Range {
-  double lowest = INFINITY;
-  double highest = -INFINITY;
+  double lowest = std::numeric_limits<double>::infinity();
+  double highest = -std::numeric_limits<double>::infinity();
   void add(double value) {
     lowest = std::min(lowest, value);
     highest = std::max(highest, value);

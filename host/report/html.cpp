@@ -43,7 +43,7 @@ class HtmlWriter {
   }
 
   std::string operator()(const Notice& notice) const {
-    return "<p class=\"notice\" role=\"note\">" + html_text(notice.text) + "</p>\n";
+    return R"(<p class="notice" role="note">)" + html_text(notice.text) + "</p>\n";
   }
 
   std::string operator()(const Table& table) const {
@@ -79,7 +79,7 @@ class HtmlWriter {
     for (const Picture& picture : pictures.pictures) {
       std::string svg = picture.svg;
       svg.insert(svg.find("<svg") + 4,
-                 " role=\"img\" aria-label=\"" + html_text(picture.caption) + "\"");
+                 fmt::format(R"( role="img" aria-label="{}")", html_text(picture.caption)));
       text += "<figure>\n" + svg + caption(picture.caption) + "</figure>\n";
     }
     return text + "</div>\n";

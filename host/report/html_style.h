@@ -38,7 +38,7 @@ nav a { color: inherit; text-decoration-color: var(--rule); text-underline-offse
 nav a + a::before { content: "\00a0\00b7\00a0 "; display: inline-block; }
 .notice {
   max-width: 46rem; margin: 1rem 0; padding: .6rem 1rem; border-left: 4px solid var(--alarm);
-  background: var(--alarm-paper); color: var(--alarm); overflow-wrap: anywhere;
+  background: var(--alarm-paper); color: var(--alarm); font-weight: 500; overflow-wrap: anywhere;
 }
 .scroll { overflow-x: auto; margin: 1rem 0 .4rem; }
 table { border-collapse: collapse; font-size: .9rem; line-height: 1.35; }
@@ -57,7 +57,7 @@ dl { display: grid; grid-template-columns: max-content 1fr; gap: .15rem 1.5rem; 
 dt { color: var(--soft); }
 dd { margin: 0; overflow-wrap: anywhere; }
 .pictures { display: grid; grid-template-columns: repeat(auto-fit, minmax(min(24rem, 100%), 1fr)); gap: 1.5rem; }
-figure { margin: 0; }
+figure { margin: 0 0 1rem; }
 figure svg { display: block; width: 100%; height: auto; }
 figure svg text { font-family: inherit; }
 figcaption { font-size: .9rem; line-height: 1.4; max-width: 46rem; }

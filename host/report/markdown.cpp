@@ -70,7 +70,7 @@ class MarkdownWriter {
   }
 
   std::string operator()(const Tiles& tiles) const {
-    const std::string caption = markdown_text(tiles.caption) + "\n\n";
+    std::string caption = markdown_text(tiles.caption) + "\n\n";
     if (tiles.tiles.empty()) return caption;
     return caption + image(tiles.name, tiles.caption, standalone(tiles_svg(tiles)));
   }

@@ -37,6 +37,9 @@ std::string introduction(const RunGroup& group) {
   std::string text = counted(group.runs.size(), "run");
   text += (group.runs.size() == 1 ? ", seed " : ", seeds ") + group.seeds() + ".";
   const bool several = group.complete.size() > 1;
+  if (group.runs[0]->text({"data", "is_mnist"}) == "no") {
+    text += " Not MNIST: " + group.runs[0]->text({"data", "description"}) + ".";
+  }
   if (group.last_epoch) {
     const auto final_accuracy = group.final_figure(&EpochRecord::test_accuracy);
     text += fmt::format(" Test accuracy after epoch {}: {}{}; best of any epoch: {}.",

@@ -58,6 +58,7 @@ void add_data_notices(std::vector<Block>& blocks, std::span<const RunRecord> run
   std::set<std::string> strange, sums;
   bool unknown = false;
   for (const RunRecord& run : runs) {
+    if (run.is_hollow()) continue;
     const std::string is_mnist = run.text({"data", "is_mnist"});
     if (is_mnist == "no") strange.insert(run.text({"data", "description"}));
     unknown = unknown || (is_mnist != "yes" && is_mnist != "no");
@@ -73,6 +74,14 @@ void add_data_notices(std::vector<Block>& blocks, std::span<const RunRecord> run
   if (sums.size() > 1) {
     blocks.emplace_back(
         Notice{"The runs learned from different data sets: their figures do not compare."});
+  }
+}
+
+void add_hollow_runs(std::vector<Block>& blocks, std::span<const RunRecord> runs) {
+  for (const RunRecord& run : runs) {
+    if (!run.is_hollow()) continue;
+    blocks.emplace_back(
+        Notice{run.directory.string() + " holds nothing to report: " + run.problems.front()});
   }
 }
 
@@ -103,10 +112,11 @@ Document report_document(std::span<const RunRecord> runs, std::span<const RunGro
       fmt::format("{}, {}; written {} by Digitron {}", counted(groups.size(), "model"),
                   counted(runs.size(), "run"), utc_now(), version());
   add_data_notices(document.blocks, runs);
+  add_hollow_runs(document.blocks, runs);
   const auto append = [&](std::vector<Block> blocks) {
     std::move(blocks.begin(), blocks.end(), std::back_inserter(document.blocks));
   };
-  append(comparison_blocks(groups));
+  if (!groups.empty()) append(comparison_blocks(groups));
   for (size_t i = 0; i < groups.size(); ++i) append(model_blocks(groups[i], i + 1, sources));
   append(run_blocks(runs));
   return document;
@@ -121,8 +131,7 @@ Report write_report(const ReportRequest& request) {
   const MarkdownPage markdown = to_markdown(document, kFilePrefix);
 
   make_directory(request.out);
-  const Report report{request.out / "report.html", request.out / "report.md",
-                      terminal_table(groups)};
+  Report report{request.out / "report.html", request.out / "report.md", terminal_table(groups)};
   for (const auto& [name, svg] : markdown.files) write_file_atomically(request.out / name, svg);
   write_file_atomically(report.html, to_html(document));
   write_file_atomically(report.markdown, markdown.text);

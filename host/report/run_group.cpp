@@ -54,7 +54,8 @@ std::string distinction(const Traits& traits, const std::set<std::string>& diffe
       part = name.substr(kSetting.size()) + ' ' + (value.empty() ? "not given" : value);
       std::replace(part.begin(), part.end(), '_', ' ');
     }
-    text += (text.empty() ? "" : ", ") + part;
+    if (!text.empty()) text += ", ";
+    text += part;
   }
   return text;
 }
@@ -77,8 +78,8 @@ void set_labels(std::vector<RunGroup>& groups, const std::vector<Traits>& traits
     }
     for (const size_t i : members) {
       const bool says_what_it_is = !traits[i].contains("directory");
-      if (!says_what_it_is) differing = {"directory"};
-      const std::string more = distinction(traits[i], differing);
+      const std::string more =
+          distinction(traits[i], says_what_it_is ? differing : std::set<std::string>{"directory"});
       groups[i].label = name + (members.size() > 1 && !more.empty() ? " (" + more + ")" : "");
     }
   }
@@ -187,6 +188,7 @@ std::vector<RunGroup> group_runs(std::span<const RunRecord> runs) {
   std::vector<RunGroup> groups;
   std::vector<Traits> traits;
   for (const RunRecord& run : runs) {
+    if (run.is_hollow()) continue;
     const Traits own = traits_of(run);
     const auto same = std::find(traits.begin(), traits.end(), own);
     const auto index = static_cast<size_t>(same - traits.begin());

@@ -43,7 +43,8 @@ struct RunGroup {
 };
 
 // Groups in the order of their first run. Runs go together when model, every setting but the seed,
-// data, device and precision are the same; a run that does not say what it is stays alone.
+// data, device and precision are the same; a run that does not say what it is stays alone, and a
+// hollow one is left out.
 std::vector<RunGroup> group_runs(std::span<const RunRecord> runs);
 
 }  // namespace digitron

@@ -1,7 +1,6 @@
 #include "host/report/run_record.h"
 
 #include <spdlog/fmt/fmt.h>
-#include <spdlog/spdlog.h>
 
 #include <algorithm>
 #include <cmath>
@@ -92,8 +91,6 @@ std::optional<EpochRecord> epoch_record(const ordered_json& event) {
 }
 
 void skip_line(RunRecord& run, int line) {
-  spdlog::warn("Warning: {}: line {} is not a whole event; skipped",
-               one_line((run.directory / "metrics.jsonl").string()), line);
   run.problems.push_back(
       fmt::format("Line {} of metrics.jsonl is not a whole event; skipped.", line));
 }

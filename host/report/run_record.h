@@ -24,6 +24,7 @@ struct EpochRecord {
   bool interrupted = false;
 };
 
+// NOLINTNEXTLINE(bugprone-exception-escape): of nlohmann's move constructor, which throws nothing
 struct RunRecord {
   std::filesystem::path directory;
   bool has_description = false;        // there is a file run.json, be it whole or not
@@ -38,10 +39,11 @@ struct RunRecord {
   const nlohmann::ordered_json* find(std::initializer_list<const char*> keys) const;
   // The same as text, as value_text gives it; "" where there is none or null.
   std::string text(std::initializer_list<const char*> keys) const;
+  // There is nothing to show but the problems.
+  bool is_hollow() const { return description.empty() && epochs.empty(); }
 };
 
-// Reads run.json, metrics.jsonl and model.safetensors. Throws nothing for what is in them; a line
-// of metrics that is not whole is also logged as a warning.
+// Reads run.json, metrics.jsonl and model.safetensors. Throws nothing for what is in them.
 RunRecord read_run(const std::filesystem::path& directory);
 
 // A JSON value for people: text without quotes, "yes" and "no", "none" for null, the rest as JSON.
