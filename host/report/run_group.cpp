@@ -80,7 +80,8 @@ void set_labels(std::vector<RunGroup>& groups, const std::vector<Traits>& traits
       const bool says_what_it_is = !traits[i].contains("directory");
       const std::string more =
           distinction(traits[i], says_what_it_is ? differing : std::set<std::string>{"directory"});
-      groups[i].label = name + (members.size() > 1 && !more.empty() ? " (" + more + ")" : "");
+      groups[i].label = name;
+      if (members.size() > 1 && !more.empty()) groups[i].label += fmt::format(" ({})", more);
     }
   }
 }
