@@ -52,6 +52,7 @@ int run(int argc, char** argv) {
                                       add_predict(app),
                                       add_inspect(app),
                                       add_bench(app),
+                                      add_report(app),
                                       add_devices(app)};
   app.footer("Each command has a --help of its own, for example: digitron train --help");
   try {

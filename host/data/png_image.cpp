@@ -34,6 +34,24 @@ class PngImage {
   throw InputError("cannot read " + name + " as a PNG: " + reason + "; check the file");
 }
 
+std::string encode(int width, int height, png_uint_32 format, std::span<const uint8_t> pixels) {
+  PngImage png;
+  png->width = static_cast<png_uint_32>(width);
+  png->height = static_cast<png_uint_32>(height);
+  png->format = format;
+  if (width <= 0 || height <= 0 || pixels.size() != PNG_IMAGE_SIZE(*png.get()))
+    throw InputError("cannot make a PNG of " + std::to_string(pixels.size()) + " bytes: not " +
+                     std::to_string(width) + "x" + std::to_string(height) +
+                     " pixels; pass an image of that size");
+
+  std::string bytes(PNG_IMAGE_PNG_SIZE_MAX(*png.get()), '\0');
+  png_alloc_size_t size = bytes.size();
+  if (!png_image_write_to_memory(png.get(), bytes.data(), &size, 0, pixels.data(), 0, nullptr))
+    throw MachineError(std::string("cannot make a PNG: ") + png->message + "; run again");
+  bytes.resize(size);
+  return bytes;
+}
+
 }  // namespace
 
 GreyImage read_png_grey(const std::filesystem::path& path) {
@@ -53,21 +71,17 @@ GreyImage read_png_grey(const std::filesystem::path& path) {
   return image;
 }
 
+std::string grey_png(int width, int height, std::span<const uint8_t> pixels) {
+  return encode(width, height, PNG_FORMAT_GRAY, pixels);
+}
+
+std::string colour_png(int width, int height, std::span<const uint8_t> pixels) {
+  return encode(width, height, PNG_FORMAT_RGB, pixels);
+}
+
 void write_png_grey(const std::filesystem::path& path, int width, int height,
                     std::span<const uint8_t> pixels) {
-  PngImage png;
-  png->width = static_cast<png_uint_32>(width);
-  png->height = static_cast<png_uint_32>(height);
-  png->format = PNG_FORMAT_GRAY;
-  if (width <= 0 || height <= 0 || pixels.size() != PNG_IMAGE_SIZE(*png.get()))
-    throw InputError("cannot write " + path.string() + ": not " + std::to_string(width) + "x" +
-                     std::to_string(height) + " pixels; pass an image of that size");
-
-  std::string bytes(PNG_IMAGE_PNG_SIZE_MAX(*png.get()), '\0');
-  png_alloc_size_t size = bytes.size();
-  if (!png_image_write_to_memory(png.get(), bytes.data(), &size, 0, pixels.data(), 0, nullptr))
-    throw MachineError("cannot write " + path.string() + ": " + png->message + "; run again");
-  write_file_atomically(path, std::string_view(bytes).substr(0, size));
+  write_file_atomically(path, grey_png(width, height, pixels));
 }
 
 }  // namespace digitron

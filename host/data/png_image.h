@@ -22,6 +22,11 @@ struct GreyImage {
 // more than 64 million pixels.
 GreyImage read_png_grey(const std::filesystem::path& path);
 
+// A PNG file as bytes: pixels (height, width) of grey, or (height, width, 3) of red, green and
+// blue. Throws InputError when there are not that many pixels.
+std::string grey_png(int width, int height, std::span<const uint8_t> pixels);
+std::string colour_png(int width, int height, std::span<const uint8_t> pixels);
+
 // pixels (height, width). Replaces a file of that name. Throws as write_file_atomically does.
 void write_png_grey(const std::filesystem::path& path, int width, int height,
                     std::span<const uint8_t> pixels);

@@ -3,10 +3,8 @@
 #include <spdlog/fmt/fmt.h>
 
 #include <algorithm>
-#include <array>
 #include <cmath>
-
-#include "host/run/table.h"
+#include <numeric>
 
 namespace digitron {
 
@@ -38,7 +36,7 @@ int64_t activation_bytes(const PlannedLayer& layer, int batch) {
 
 }  // namespace
 
-std::string plan_table(const Plan& plan) {
+std::vector<Row> plan_rows(const Plan& plan) {
   std::vector<Row> rows{{"Layer", "Input", "Output", "Kernel", "Parameters", "FLOPs forward",
                          "FLOPs backward", "Activation bytes"}};
   int64_t bytes = 0;
@@ -50,16 +48,20 @@ std::string plan_table(const Plan& plan) {
                     grouped(layer.flops_forward), grouped(layer.flops_backward),
                     grouped(activation_bytes(layer, plan.batch))});
   }
+  rows.push_back({"Total", "", "", "", grouped(static_cast<int64_t>(plan.parameter_count)),
+                  grouped(plan.flops_forward), grouped(plan.flops_backward), grouped(bytes)});
+  return rows;
+}
+
+std::string plan_table(const Plan& plan) {
   const auto parameters = static_cast<int64_t>(plan.parameter_count);
-  rows.push_back({"Total", "", "", "", grouped(parameters), grouped(plan.flops_forward),
-                  grouped(plan.flops_backward), grouped(bytes)});
   const int64_t parameter_bytes = parameters * static_cast<int64_t>(sizeof(float));
   return fmt::format(
       "{}: {} parameters, {} bytes in fp32\n\n{}\n"
       "FLOPs and bytes are for one step at batch {}; a multiply-add counts 2 FLOPs,\n"
       "and backward leaves out the gradient of the images, which nobody needs.\n",
       plan.model.name, grouped(parameters), grouped(parameter_bytes),
-      format_table(rows, "llllrrrr"), plan.batch);
+      format_table(plan_rows(plan), "llllrrrr"), plan.batch);
 }
 
 std::vector<int> predicted_classes(std::span<const float> logits) {
@@ -94,24 +96,30 @@ std::string prediction_table(const std::vector<std::string>& names, std::span<co
   return format_table(rows, "lr" + std::string(kClasses, 'r'));
 }
 
-std::string confusion_table(std::span<const uint8_t> labels, std::span<const int> predictions) {
-  std::array<std::array<int64_t, kClasses>, kClasses> counts{};
+Confusion confusion_counts(std::span<const uint8_t> labels, std::span<const int> predictions) {
+  Confusion counts{};
   for (size_t i = 0; i < labels.size(); ++i) {
     ++counts[labels[i]][static_cast<size_t>(predictions[i])];
   }
+  return counts;
+}
+
+std::string recall_text(const Confusion& counts, size_t truth) {
+  const int64_t images = std::accumulate(counts[truth].begin(), counts[truth].end(), int64_t{0});
+  if (images == 0) return "-";
+  return fmt::format(
+      "{:.2f}%", 100.0 * static_cast<double>(counts[truth][truth]) / static_cast<double>(images));
+}
+
+std::string confusion_table(std::span<const uint8_t> labels, std::span<const int> predictions) {
+  const Confusion counts = confusion_counts(labels, predictions);
   std::vector<Row> rows{{"truth"}};
   for (int c = 0; c < kClasses; ++c) rows[0].push_back(fmt::format("{:5}", c));
   rows[0].push_back("recall");
   for (size_t truth = 0; truth < kClasses; ++truth) {
     Row& row = rows.emplace_back(Row{std::to_string(truth)});
-    int64_t images = 0;
-    for (const int64_t count : counts[truth]) {
-      images += count;
-      row.push_back(fmt::format("{:5}", count));
-    }
-    const double recall =
-        100.0 * static_cast<double>(counts[truth][truth]) / static_cast<double>(images);
-    row.push_back(images > 0 ? fmt::format("{:.2f}%", recall) : "-");
+    for (const int64_t count : counts[truth]) row.push_back(fmt::format("{:5}", count));
+    row.push_back(recall_text(counts, truth));
   }
   return "Confusion matrix: rows are the truth, columns the prediction\n\n" +
          format_table(rows, std::string(kClasses + 2, 'r'));

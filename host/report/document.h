@@ -1,0 +1,75 @@
+// A report as a list of blocks: what it says, not what it looks like. All text is plain; the
+// renderers (html.h, markdown.h) escape it.
+#pragma once
+
+#include <string>
+#include <utility>
+#include <variant>
+#include <vector>
+
+#include "host/run/table.h"
+
+namespace digitron {
+
+struct Heading {
+  int level;  // 2 for a part, 3 for a section
+  std::string text;
+};
+
+struct Paragraph {
+  std::string text;
+};
+
+// What nobody may overlook.
+struct Notice {
+  std::string text;
+};
+
+// rows[0] is the head; every row has alignment.size() cells.
+struct Table {
+  std::string caption;
+  std::string alignment;  // one letter a column, 'l' or 'r'
+  std::vector<Row> rows;
+  bool has_total = false;                  // the last row is one
+  std::vector<std::vector<double>> shade;  // as rows, each 0 to 1; empty for none
+};
+
+// Names and values under each other.
+struct Facts {
+  std::vector<std::pair<std::string, std::string>> rows;
+};
+
+// A vector picture. `name` is unique in a document and fit for a file name and an id.
+struct Picture {
+  std::string name;
+  std::string svg;
+  std::string caption;  // also what stands for the picture where it cannot be seen
+};
+
+// Pictures beside each other where there is room.
+struct Pictures {
+  std::vector<Picture> pictures;
+};
+
+// Small images with a line of text each.
+struct Tile {
+  std::string png;
+  std::string caption;
+  std::string detail;
+};
+struct Tiles {
+  std::string name;  // as Picture's
+  std::string caption;
+  std::vector<Tile> tiles;
+  int side = 0;  // of an image, in CSS pixels
+};
+
+using Block = std::variant<Heading, Paragraph, Notice, Table, Facts, Pictures, Tiles>;
+
+struct Document {
+  std::string title;
+  std::string subtitle;
+  std::vector<Block> blocks;
+};
+
+}  // namespace digitron

@@ -1,0 +1,135 @@
+#include "host/report/evaluation.h"
+
+#include <spdlog/fmt/fmt.h>
+
+#include <algorithm>
+#include <array>
+#include <cmath>
+
+#include "host/data/data.h"
+#include "host/data/png_image.h"
+#include "host/engine.h"
+#include "host/error.h"
+
+namespace digitron {
+
+namespace {
+
+constexpr size_t kChecksumShown = 12;  // digits, enough to tell two apart
+
+// -1 is blue, 0 white, 1 red.
+std::array<uint8_t, 3> diverging_colour(double value) {
+  constexpr std::array<double, 3> kNegative{33, 102, 172};
+  constexpr std::array<double, 3> kPositive{178, 24, 43};
+  const std::array<double, 3>& end = value < 0 ? kNegative : kPositive;
+  const double share = std::min(std::abs(value), 1.0);
+  std::array<uint8_t, 3> colour{};
+  for (size_t i = 0; i < 3; ++i) {
+    colour[i] = static_cast<uint8_t>(std::lround(255 + share * (end[i] - 255)));
+  }
+  return colour;
+}
+
+WeightPicture weight_picture(std::span<const float> weights, int width, int height,
+                             double largest) {
+  std::vector<uint8_t> pixels;
+  for (const float weight : weights) {
+    const auto colour = diverging_colour(largest > 0 ? weight / largest : 0);
+    pixels.insert(pixels.end(), colour.begin(), colour.end());
+  }
+  return {colour_png(width, height, pixels), width, height};
+}
+
+}  // namespace
+
+const std::variant<Data, std::string>& DataSources::load(const std::string& source) {
+  const auto entry = loaded_.find(source);
+  if (entry != loaded_.end()) return entry->second;
+  const auto load = [&]() -> std::variant<Data, std::string> {
+    try {
+      return load_data(source, seed_);
+    } catch (const InputError& error) {
+      return error.what();
+    } catch (const MachineError& error) {
+      return error.what();
+    }
+  };
+  return loaded_.emplace(source, load()).first->second;
+}
+
+DataSources::TestSetOrReason DataSources::test_set(const RunRecord& run) {
+  const std::string source = source_.empty() ? run.text({"data", "source"}) : source_;
+  if (source.empty()) return "The run does not name its data set; give it with --data.";
+  const auto& loaded = load(source);
+  if (const auto* reason = std::get_if<std::string>(&loaded)) {
+    return fmt::format("The run's data set cannot be read ({}). Give it with --data.", *reason);
+  }
+  const Data& data = std::get<Data>(loaded);
+  const std::string expected = run.text({"data", "sha256"});
+  if (data.sha256 != expected) {
+    return fmt::format(
+        "The data set at {} is not the one that the run learned from: the SHA-256 of its training "
+        "images begins with {}, the run's with {}. Give the right one with --data.",
+        source, data.sha256.substr(0, kChecksumShown),
+        expected.empty() ? "nothing (it has none)" : expected.substr(0, kChecksumShown));
+  }
+  // The checksum is of the training images alone; MNIST is known by all four files.
+  if (run.text({"data", "is_mnist"}) == "yes" && !data.is_mnist) {
+    return fmt::format("The run learned from MNIST, and the test set at {} is not MNIST's.",
+                       source);
+  }
+  if (data.test->count() == 0) return fmt::format("The test set at {} has no images.", source);
+  return data.test;
+}
+
+double Evaluation::accuracy() const {
+  return 1 - static_cast<double>(wrong.size()) / static_cast<double>(test->count());
+}
+
+Evaluation evaluate_run(const RunRecord& run, std::shared_ptr<const Dataset> test) {
+  const std::unique_ptr<Engine> engine = make_cpu_engine(*run.plan, 0);
+  engine->set_parameters(run.parameters);
+  const std::vector<float> logits = engine->predict(test->images);
+  const std::vector<int> classes = predicted_classes(logits);
+  Evaluation result;
+  result.confusion = confusion_counts(test->labels, classes);
+  for (size_t i = 0; i < classes.size(); ++i) {
+    if (classes[i] == test->labels[i]) continue;
+    const std::span<const float> row = std::span(logits).subspan(i * kClasses, kClasses);
+    const double confidence = softmax(row)[static_cast<size_t>(classes[i])];
+    result.wrong.push_back({i, test->labels[i], classes[i], confidence});
+  }
+  std::stable_sort(
+      result.wrong.begin(), result.wrong.end(),
+      [](const WrongImage& a, const WrongImage& b) { return a.confidence > b.confidence; });
+  result.test = std::move(test);
+  return result;
+}
+
+WeightPictures first_layer_pictures(const RunRecord& run, size_t most) {
+  const auto layer = std::find_if(run.plan->layers.begin(), run.plan->layers.end(),
+                                  [](const PlannedLayer& planned) { return planned.weight >= 0; });
+  if (layer == run.plan->layers.end()) return {};
+  const Parameter& weight = run.plan->parameters[static_cast<size_t>(layer->weight)];
+  WeightPictures result;
+  result.layer = layer->name;
+  result.is_convolution = weight.dims.size() == 4;
+  const bool is_linear = weight.dims.size() == 2;
+  if (layer->in.channels != 1 || !(result.is_convolution || is_linear)) return result;
+
+  const int height = is_linear ? layer->in.height : static_cast<int>(weight.dims[2]);
+  const int width = is_linear ? layer->in.width : static_cast<int>(weight.dims[3]);
+  const std::span<const float> values =
+      std::span(run.parameters).subspan(weight.offset, weight.count);
+  double largest = 0;
+  for (const float value : values) largest = std::max(largest, std::abs(double{value}));
+  const size_t pixels = static_cast<size_t>(width) * static_cast<size_t>(height);
+  result.count = values.size() / pixels;
+  for (size_t i = 0; i < std::min(result.count, most); ++i) {
+    result.pictures.push_back(
+        weight_picture(values.subspan(i * pixels, pixels), width, height, largest));
+  }
+  return result;
+}
+
+}  // namespace digitron

@@ -1,0 +1,69 @@
+// What a run's checkpoint does on the run's test set, and what its first layer has learned.
+#pragma once
+
+#include <map>
+#include <memory>
+#include <string>
+#include <variant>
+#include <vector>
+
+#include "host/dataset.h"
+#include "host/report/run_record.h"
+#include "host/run/inspect.h"
+
+namespace digitron {
+
+// The data sets that runs were trained on, each loaded once.
+class DataSources {
+ public:
+  // `source` stands in for what the runs name, unless it is empty; `seed` draws synthetic digits.
+  DataSources(std::string source, uint64_t seed) : source_(std::move(source)), seed_(seed) {}
+
+  // The run's test set, or why it cannot be had: not there, broken, or another by its checksum.
+  using TestSetOrReason = std::variant<std::shared_ptr<const Dataset>, std::string>;
+  TestSetOrReason test_set(const RunRecord& run);
+
+ private:
+  const std::variant<Data, std::string>& load(const std::string& source);
+
+  std::string source_;
+  uint64_t seed_;
+  std::map<std::string, std::variant<Data, std::string>> loaded_;
+};
+
+struct WrongImage {
+  size_t index;  // in the test set
+  int truth;
+  int guess;
+  double confidence;  // the guess's probability
+};
+
+struct Evaluation {
+  std::shared_ptr<const Dataset> test;
+  Confusion confusion{};
+  std::vector<WrongImage> wrong;  // most confident first
+  double accuracy() const;        // a fraction
+};
+
+// On the CPU. Requires the run's plan and parameters, and an image at least.
+Evaluation evaluate_run(const RunRecord& run, std::shared_ptr<const Dataset> test);
+
+// A weight of the first layer that looks at the image, as a picture: negative weights blue, zero
+// white, positive ones red, the largest of the layer in full colour.
+struct WeightPicture {
+  std::string png;
+  int width = 0;
+  int height = 0;
+};
+struct WeightPictures {
+  std::string layer;  // its name
+  bool is_convolution = false;
+  size_t count = 0;  // how many there are in all; `pictures` has the first of them
+  std::vector<WeightPicture> pictures;
+};
+
+// Requires the run's plan and parameters. No pictures for a model whose first layer with weights
+// does not take images of one channel.
+WeightPictures first_layer_pictures(const RunRecord& run, size_t most);
+
+}  // namespace digitron

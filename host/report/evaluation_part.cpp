@@ -1,0 +1,162 @@
+#include "host/report/evaluation_part.h"
+
+#include <spdlog/fmt/fmt.h>
+
+#include <algorithm>
+#include <cmath>
+#include <utility>
+
+#include "host/data/png_image.h"
+#include "host/report/figures.h"
+
+namespace digitron {
+
+namespace {
+
+using Blocks = std::vector<Block>;
+
+constexpr size_t kMostWrong = 48;
+constexpr size_t kMostFilters = 64;
+constexpr size_t kMostWeightImages = 30;
+
+// Of the first complete run that has a checkpoint, else of the first run that has one.
+const RunRecord* run_to_evaluate(const RunGroup& group) {
+  for (const auto* runs : {&group.complete, &group.runs}) {
+    for (const RunRecord* run : *runs) {
+      if (!run->parameters.empty()) return run;
+    }
+  }
+  return nullptr;
+}
+
+Table confusion_matrix(const Confusion& counts) {
+  constexpr double kStrongest = 0.75;
+  Table table{
+      "Rows are the truth, columns the prediction; the last column is the share of each "
+      "digit that was recognised.",
+      std::string(kClasses + 2, 'r'),
+      {},
+      false,
+      {}};
+  Row& head = table.rows.emplace_back(Row{"Truth"});
+  for (int c = 0; c < kClasses; ++c) head.push_back(std::to_string(c));
+  head.emplace_back("Recall");
+  int64_t most_errors = 1;
+  for (size_t i = 0; i < kClasses; ++i) {
+    for (size_t j = 0; j < kClasses; ++j) {
+      if (i != j) most_errors = std::max(most_errors, counts[i][j]);
+    }
+  }
+  table.shade.emplace_back();
+  for (size_t truth = 0; truth < kClasses; ++truth) {
+    Row& row = table.rows.emplace_back(Row{std::to_string(truth)});
+    std::vector<double>& shade = table.shade.emplace_back(std::vector<double>{0});
+    for (size_t guess = 0; guess < kClasses; ++guess) {
+      const int64_t count = counts[truth][guess];
+      row.push_back(count == 0 ? "\u00b7" : grouped(count));
+      const double share = static_cast<double>(count) / static_cast<double>(most_errors);
+      shade.push_back(truth == guess ? 0.16 : -kStrongest * share);
+    }
+    row.push_back(recall_text(counts, truth));
+  }
+  return table;
+}
+
+// What the run itself recorded last, where that is another figure than the checkpoint's here.
+std::string difference_text(const RunRecord& run, double accuracy) {
+  constexpr double kRounding = 0.001;  // between devices
+  if (run.epochs.empty() || !run.epochs.back().test_accuracy) return "";
+  const double recorded = *run.epochs.back().test_accuracy;
+  if (std::abs(recorded - accuracy) <= kRounding) return "";
+  return fmt::format(
+      " The run recorded {} after its last epoch: the checkpoint is another epoch's.",
+      percent(recorded));
+}
+
+void add_wrong_images(Blocks& blocks, const Evaluation& evaluation, const std::string& name) {
+  blocks.emplace_back(Heading{3, "Wrong images"});
+  const size_t count = evaluation.wrong.size();
+  if (count == 0) {
+    blocks.emplace_back(Paragraph{"None: every test image was recognised."});
+    return;
+  }
+  Tiles tiles{name, "", {}, 56};
+  const size_t shown = std::min(count, kMostWrong);
+  tiles.caption = fmt::format(
+      "{} of the {} wrong images, most confident first: truth \u2192 guess, and the guess\u2019s "
+      "probability.",
+      shown == count ? "All" : "The first " + std::to_string(shown), count);
+  for (size_t i = 0; i < shown; ++i) {
+    const WrongImage& wrong = evaluation.wrong[i];
+    const auto pixels = std::span(evaluation.test->images)
+                            .subspan(wrong.index * size_t{kImagePixels}, kImagePixels);
+    tiles.tiles.push_back({grey_png(kImageSide, kImageSide, pixels),
+                           fmt::format("{} \u2192 {}", wrong.truth, wrong.guess),
+                           fmt::format("{:.1f}%", 100 * wrong.confidence)});
+  }
+  blocks.emplace_back(tiles);
+}
+
+void add_evaluation(Blocks& blocks, const RunGroup& group, const std::string& prefix,
+                    DataSources& sources) {
+  blocks.emplace_back(Heading{3, "Confusion matrix"});
+  const RunRecord* run = run_to_evaluate(group);
+  if (run == nullptr) {
+    blocks.emplace_back(
+        Notice{"There is no checkpoint to evaluate, so there is no confusion matrix, no wrong "
+               "image and no picture of the first layer."});
+    return;
+  }
+  const DataSources::TestSetOrReason test = sources.test_set(*run);
+  if (const auto* reason = std::get_if<std::string>(&test)) {
+    blocks.emplace_back(Notice{"No confusion matrix and no wrong images. " + *reason});
+    return;
+  }
+  const Evaluation evaluation = evaluate_run(*run, std::get<std::shared_ptr<const Dataset>>(test));
+  const double accuracy = evaluation.accuracy();
+  blocks.emplace_back(Paragraph{fmt::format(
+      "The checkpoint of {} on {} test images: {}, {} wrong.{}", run_name(*run),
+      grouped(evaluation.test->count()), percent(accuracy),
+      grouped(static_cast<int64_t>(evaluation.wrong.size())), difference_text(*run, accuracy))});
+  blocks.emplace_back(confusion_matrix(evaluation.confusion));
+  add_wrong_images(blocks, evaluation, prefix + "wrong");
+}
+
+void add_first_layer(Blocks& blocks, const RunGroup& group, const std::string& prefix) {
+  const RunRecord* run = run_to_evaluate(group);
+  if (run == nullptr) return;
+  WeightPictures weights = first_layer_pictures(*run, kMostFilters);
+  if (weights.pictures.empty()) return;
+  if (!weights.is_convolution) {
+    weights.pictures.resize(std::min(weights.pictures.size(), kMostWeightImages));
+  }
+  const size_t shown = weights.pictures.size();
+  blocks.emplace_back(Heading{3, weights.is_convolution ? "Filters of the first convolution"
+                                                        : "Weights of the first layer"});
+  Tiles tiles{prefix + "weights", "", {}, 72};
+  tiles.caption = fmt::format(
+      "{} {} of {}, {}\u00d7{} weights each, of {}: negative blue, zero white, positive red.",
+      shown == weights.count ? "The" : fmt::format("The first {} of", shown),
+      counted(weights.count, weights.is_convolution ? "filter" : "unit"), weights.layer,
+      weights.pictures[0].height, weights.pictures[0].width, run_name(*run));
+  for (size_t i = 0; i < shown; ++i) {
+    tiles.tiles.push_back({std::move(weights.pictures[i].png), std::to_string(i + 1), ""});
+  }
+  blocks.emplace_back(std::move(tiles));
+}
+
+}  // namespace
+
+std::string run_name(const RunRecord& run) {
+  const std::string seed = run.text({"settings", "seed"});
+  return run.directory.string() + (seed.empty() ? "" : " (seed " + seed + ")");
+}
+
+Blocks evaluation_blocks(const RunGroup& group, const std::string& prefix, DataSources& sources) {
+  Blocks blocks;
+  add_evaluation(blocks, group, prefix, sources);
+  add_first_layer(blocks, group, prefix);
+  return blocks;
+}
+
+}  // namespace digitron

@@ -1,0 +1,22 @@
+// The part of a report that is about one checkpoint of a model.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "host/report/document.h"
+#include "host/report/evaluation.h"
+#include "host/report/run_group.h"
+
+namespace digitron {
+
+// "runs/lenet5 (seed 1)".
+std::string run_name(const RunRecord& run);
+
+// Confusion matrix, wrong images and first layer of the group's first run that reached its end with
+// a checkpoint (else the first that has one); what cannot be had is said in its place. Picture
+// names begin with `prefix`.
+std::vector<Block> evaluation_blocks(const RunGroup& group, const std::string& prefix,
+                                     DataSources& sources);
+
+}  // namespace digitron

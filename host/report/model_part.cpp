@@ -1,0 +1,187 @@
+#include "host/report/model_part.h"
+
+#include <spdlog/fmt/fmt.h>
+
+#include <algorithm>
+
+#include "host/report/comparison.h"
+#include "host/report/curves.h"
+#include "host/report/evaluation_part.h"
+#include "host/report/figures.h"
+#include "host/report/text.h"
+
+namespace digitron {
+
+namespace {
+
+using Blocks = std::vector<Block>;
+
+constexpr int kMostEpochRows = 100;
+constexpr size_t kMostSlug = 40;
+
+// "2-lenet-5-loss", unique in the report.
+std::string picture_name(const RunGroup& group, size_t index, const std::string& what) {
+  const std::string words = slug(group.label, kMostSlug);
+  return fmt::format("{}{}{}-{}", index, words.empty() ? "" : "-", words, what);
+}
+
+std::string introduction(const RunGroup& group) {
+  std::string text = counted(group.runs.size(), "run");
+  text += (group.runs.size() == 1 ? ", seed " : ", seeds ") + group.seeds() + ".";
+  const bool several = group.complete.size() > 1;
+  if (group.runs[0]->text({"data", "is_mnist"}) == "no") {
+    text += " Not MNIST: " + group.runs[0]->text({"data", "description"}) + ".";
+  }
+  if (group.last_epoch) {
+    const auto final_accuracy = group.final_figure(&EpochRecord::test_accuracy);
+    text += fmt::format(" Test accuracy after epoch {}: {}{}; best of any epoch: {}.",
+                        *group.last_epoch, percent_text(final_accuracy),
+                        several ? " (" + percent_range_text(final_accuracy) + ")" : "",
+                        percent_text(group.best_test_accuracy()));
+  }
+  if (several) {
+    text +=
+        " Figures are means over the runs; ranges, and the bands of the curves, reach from the "
+        "lowest to the highest.";
+  }
+  const size_t left_out = group.runs.size() - group.complete.size();
+  if (left_out > 0) {
+    text += fmt::format(" {} did not get as far as epoch {} and {} left out of all figures.",
+                        counted(left_out, "run"), *group.last_epoch, left_out == 1 ? "is" : "are");
+  }
+  return text;
+}
+
+void add_problems(Blocks& blocks, const RunGroup& group) {
+  for (const RunRecord* run : group.runs) {
+    for (const std::string& problem : run->problems) {
+      blocks.emplace_back(Notice{run_name(*run) + ": " + problem});
+    }
+  }
+}
+
+// "6x5" and "6 * 5" with the sign of multiplication.
+std::string with_times_signs(std::string text) {
+  for (size_t i = 1; i + 1 < text.size(); ++i) {
+    const auto is_digit = [&](size_t at) { return text[at] >= '0' && text[at] <= '9'; };
+    if (text[i] == 'x' && is_digit(i - 1) && is_digit(i + 1)) text.replace(i, 1, "\u00d7");
+  }
+  return replaced(std::move(text), " * ", " \u00d7 ");
+}
+
+// plan_rows without work and memory.
+Table parameter_table(const Plan& plan) {
+  constexpr size_t kColumns = 5;
+  Table table{"", "llllr", plan_rows(plan), true, {}};
+  for (size_t i = 0; i < table.rows.size(); ++i) {
+    Row& row = table.rows[i];
+    row.resize(kColumns);
+    if (i == 0 || i > plan.layers.size()) continue;
+    const size_t sum = row.back().rfind("= ");
+    if (sum != std::string::npos) {
+      row.back() = row.back().substr(0, sum + 2) + grouped(parameter_count(plan.layers[i - 1]));
+    }
+    for (size_t column = 1; column < kColumns; ++column) {
+      row[column] = row[column] == "-" ? "" : with_times_signs(row[column]);
+    }
+  }
+  return table;
+}
+
+void add_parameters(Blocks& blocks, const RunGroup& group) {
+  blocks.emplace_back(Heading{3, "Parameters"});
+  const std::optional<Plan>& plan = group.runs[0]->plan;
+  if (!plan) {
+    blocks.emplace_back(Notice{"The layers are not known, so there is no table of parameters."});
+    return;
+  }
+  Table table = parameter_table(*plan);
+  const auto parameters = static_cast<int64_t>(plan->parameter_count);
+  table.caption = fmt::format(
+      "Inputs of a unit (channels \u00d7 kernel \u00d7 kernel in a convolution) times units, plus "
+      "one bias a unit. {} parameters are {} bytes in fp32; a training step of {} images takes "
+      "{:.1f} MFLOP.",
+      grouped(parameters), grouped(parameters * static_cast<int64_t>(sizeof(float))), plan->batch,
+      static_cast<double>(plan->flops_forward + plan->flops_backward) / 1e6);
+  blocks.emplace_back(table);
+}
+
+Picture curves_picture(const RunGroup& group, Metric train, Metric test, double scale, Plot plot,
+                       const std::string& caption) {
+  Curve training = curve_of(group, train, scale);
+  training.title = "Training";
+  training.colour = 1;
+  training.dashed = true;
+  Curve testing = curve_of(group, test, scale);
+  testing.title = "Test";
+  plot.curves = {training, testing};
+  return {plot.name, draw(plot), caption};
+}
+
+void add_curves(Blocks& blocks, const RunGroup& group, size_t index) {
+  blocks.emplace_back(Heading{3, "Curves"});
+  if (group.epoch_count() == 0) {
+    blocks.emplace_back(Notice{"No epoch is on record, so there are no curves."});
+    return;
+  }
+  blocks.emplace_back(Pictures{
+      {curves_picture(group, &EpochRecord::train_loss, &EpochRecord::test_loss, 1,
+                      {picture_name(group, index, "loss"), "Loss", true, {}},
+                      "Loss, on a logarithmic scale. Training: mean over the epoch while the "
+                      "weights move. Test: after the epoch."),
+       curves_picture(group, &EpochRecord::train_accuracy, &EpochRecord::test_accuracy, 100,
+                      {picture_name(group, index, "accuracy"), "Accuracy (%)", false, {}},
+                      "Accuracy; training and test as for the loss.")}});
+}
+
+Row epoch_row(const RunGroup& group, int epoch) {
+  const auto at = [&](Metric metric) { return group.at_epoch(epoch, metric); };
+  Row row{std::to_string(epoch),
+          loss_text(at(&EpochRecord::train_loss)),
+          percent_text(at(&EpochRecord::train_accuracy)),
+          loss_text(at(&EpochRecord::test_loss)),
+          percent_text(at(&EpochRecord::test_accuracy)),
+          seconds_text(at(&EpochRecord::seconds)),
+          rate_text(at(&EpochRecord::images_per_second))};
+  if (group.complete.size() > 1) {
+    row.insert(row.begin() + 5, percent_range_text(at(&EpochRecord::test_accuracy)));
+  }
+  return row;
+}
+
+void add_epochs(Blocks& blocks, const RunGroup& group) {
+  const int count = group.epoch_count();
+  if (count == 0) return;
+  blocks.emplace_back(Heading{3, "Epochs"});
+  Table table{"", "rrrrrrr", {}, false, {}};
+  table.rows = {{"Epoch", "Train loss", "Train accuracy", "Test loss", "Test accuracy", "Training",
+                 "Images/s"}};
+  if (group.complete.size() > 1) {
+    table.alignment += 'r';
+    table.rows[0].insert(table.rows[0].begin() + 5, "Lowest to highest");
+    table.caption = fmt::format("Means over {}. ", counted(group.complete.size(), "run"));
+  }
+  const int step = (count + kMostEpochRows - 1) / kMostEpochRows;
+  for (int epoch = 1; epoch <= count; ++epoch) {
+    if (epoch % step == 0 || epoch == 1 || epoch == count) {
+      table.rows.push_back(epoch_row(group, epoch));
+    }
+  }
+  if (step > 1) table.caption += fmt::format("Every {}th epoch of {}.", step, count);
+  blocks.emplace_back(table);
+}
+
+}  // namespace
+
+Blocks model_blocks(const RunGroup& group, size_t index, DataSources& sources) {
+  Blocks blocks{Heading{2, group.label}, Paragraph{introduction(group)}};
+  add_problems(blocks, group);
+  add_parameters(blocks, group);
+  add_curves(blocks, group, index);
+  add_epochs(blocks, group);
+  const Blocks more = evaluation_blocks(group, picture_name(group, index, ""), sources);
+  blocks.insert(blocks.end(), more.begin(), more.end());
+  return blocks;
+}
+
+}  // namespace digitron

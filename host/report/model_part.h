@@ -1,0 +1,16 @@
+// The part of a report that is about one model.
+#pragma once
+
+#include <vector>
+
+#include "host/report/document.h"
+#include "host/report/evaluation.h"
+#include "host/report/run_group.h"
+
+namespace digitron {
+
+// Parameters, curves, epochs, confusion matrix, wrong images, first layer; what is missing is said
+// in its place. `index` counts the report's groups from 1.
+std::vector<Block> model_blocks(const RunGroup& group, size_t index, DataSources& sources);
+
+}  // namespace digitron

@@ -1,0 +1,115 @@
+#include "host/report/curves.h"
+
+#include <gmock/gmock.h>
+
+#include "host/error.h"
+#include "host/report/gnuplot.h"
+#include "tests/data_testing.h"
+
+namespace digitron {
+namespace {
+
+using ::testing::AllOf;
+using testing::error_of;
+using ::testing::HasSubstr;
+using ::testing::Not;
+using ::testing::StartsWith;
+
+Plot plot(std::vector<CurvePoint> points, bool logarithmic = false) {
+  Plot result{"some-name", "Loss", logarithmic, {}};
+  result.curves.push_back({"Test", 0, false, std::move(points)});
+  return result;
+}
+
+size_t count(const std::string& text, const std::string& part) {
+  size_t found = 0;
+  for (size_t at = 0; (at = text.find(part, at)) != std::string::npos; at += part.size()) ++found;
+  return found;
+}
+
+TEST(CurvesTest, ScriptHoldsTheFigures) {
+  const std::string script = gnuplot_script(plot({{1, 0.5, 0.25, 0.75}, {2, 0.25, 0.25, 0.25}}));
+  EXPECT_THAT(script, HasSubstr("1 0.5 0.25 0.75\n2 0.25 0.25 0.25\nEOD\n"));
+  EXPECT_THAT(script, HasSubstr("set xrange [1:2]\n"));
+  EXPECT_THAT(script, HasSubstr("with filledcurves"));
+}
+
+TEST(CurvesTest, BandOnlyWhereRunsDiffer) {
+  EXPECT_THAT(gnuplot_script(plot({{1, 0.5, 0.5, 0.5}})), Not(HasSubstr("filledcurves")));
+}
+
+TEST(CurvesTest, LogarithmicOnlyWherePositive) {
+  EXPECT_THAT(gnuplot_script(plot({{1, 0.5, 0.5, 0.5}}, true)), HasSubstr("set logscale y"));
+  EXPECT_THAT(gnuplot_script(plot({{1, 0, 0, 0}, {2, 1, 1, 1}}, true)),
+              Not(HasSubstr("set logscale y")));
+}
+
+TEST(CurvesTest, PictureIsCleanSvg) {
+  const std::string svg = draw(plot({{1, 0.5, 0.25, 0.75}, {2, 0.25, 0.2, 0.3}}, true));
+  EXPECT_THAT(svg, StartsWith("<svg "));
+  EXPECT_THAT(svg, HasSubstr("</svg>"));
+  EXPECT_THAT(svg, HasSubstr(">Test</text>"));
+  EXPECT_THAT(svg, HasSubstr("<polygon fill = 'var(--curve-1, #0072b2)'")) << "the band";
+  EXPECT_EQ(count(svg, "xlink:href='#some-name-dot'"), 3u) << "two points and the key's";
+  EXPECT_EQ(count(svg, " id="), 1u) << "names that another picture of the page might have";
+  EXPECT_THAT(svg, AllOf(Not(HasSubstr("<title>")), Not(HasSubstr("rgb("))));
+}
+
+TEST(CurvesTest, AnyFiguresMakeAPicture) {
+  for (const bool logarithmic : {false, true}) {
+    for (const auto& points : std::vector<std::vector<CurvePoint>>{
+             {{1, 0.5, 0.5, 0.5}},
+             {{7, 0, 0, 0}},
+             {{1, -1, -2, 0}, {1000000, 1, 1, 1}},
+             {{1, 1e-300, 1e-300, 1e-300}, {2, 1e300, 1e300, 1e300}},
+             {{1, 99, 99, 99}, {2, 99, 99, 99}}}) {
+      EXPECT_EQ(count(draw(plot(points, logarithmic)), ">Test</text>"), 1u);
+    }
+  }
+}
+
+TEST(CurvesTest, EmptyCurvesAreLeftOut) {
+  Plot two = plot({{1, 0.5, 0.5, 0.5}});
+  two.curves.insert(two.curves.begin(), {"Training", 1, true, {}});
+  const std::string svg = draw(two);
+  EXPECT_THAT(svg, Not(HasSubstr("Training")));
+  EXPECT_THAT(svg, HasSubstr(">Test</text>"));
+}
+
+// Whatever a title holds is text, for gnuplot and in the picture.
+TEST(CurvesTest, TitlesAreInert) {
+  const testing::TemporaryDirectory directory;
+  const std::string touched = directory / "touched";
+  for (const std::string& title :
+       std::vector<std::string>{"'; system('touch " + touched + "'); '", "`touch " + touched + "`",
+                                "\n!touch " + touched, "\\", "@x $y {/Bold z} %s",
+                                "<script>&\"</script>", "\xFF", "it's"}) {
+    Plot hostile = plot({{1, 0.5, 0.5, 0.5}});
+    hostile.curves[0].title = title;
+    hostile.y_label = title;
+    const std::string svg = draw(hostile);
+    EXPECT_THAT(svg, HasSubstr("</svg>")) << title;
+    EXPECT_THAT(svg, Not(HasSubstr("<script"))) << title;
+    EXPECT_FALSE(std::filesystem::exists(touched)) << title;
+  }
+}
+
+TEST(GnuplotTest, MissingProgramNamesThePackage) {
+  EXPECT_THAT(error_of<MachineError>([] { run_gnuplot("", "no-such-gnuplot"); }),
+              AllOf(HasSubstr("cannot run no-such-gnuplot"), HasSubstr("install"),
+                    HasSubstr("gnuplot-nox")));
+}
+
+TEST(GnuplotTest, FailureSaysWhat) {
+  EXPECT_THAT(error_of<MachineError>([] { run_gnuplot("nonsense here\n"); }),
+              AllOf(HasSubstr("gnuplot failed"), HasSubstr("invalid command")));
+}
+
+TEST(GnuplotTest, LargeOutputAndLargeScript) {
+  std::string script = "set print '-'\n";
+  for (int i = 0; i < 20000; ++i) script += "print 'twenty characters...'\n";
+  EXPECT_EQ(run_gnuplot(script).size(), 20000u * 21);
+}
+
+}  // namespace
+}  // namespace digitron

@@ -1,0 +1,98 @@
+#include <gmock/gmock.h>
+
+#include "host/data/png_image.h"
+#include "host/report/html.h"
+#include "host/report/markdown.h"
+
+namespace digitron {
+namespace {
+
+using ::testing::AllOf;
+using ::testing::Contains;
+using ::testing::EndsWith;
+using ::testing::HasSubstr;
+using ::testing::Key;
+using ::testing::Not;
+using ::testing::SizeIs;
+using ::testing::StartsWith;
+
+// Every kind of block with the same text everywhere.
+Document document_of(const std::string& text) {
+  Document document;
+  document.title = document.subtitle = text;
+  document.blocks.emplace_back(Notice{text});
+  document.blocks.emplace_back(Heading{2, text});
+  document.blocks.emplace_back(Paragraph{text});
+  document.blocks.emplace_back(
+      Table{text, "lr", {{text, text}, {text, text}}, true, {{}, {0, -0.5}}});
+  document.blocks.emplace_back(Facts{{{text, text}}});
+  document.blocks.emplace_back(Pictures{{{"curve", "<svg viewBox=\"0 0 1 1\"></svg>\n", text}}});
+  const std::string png = grey_png(1, 1, std::vector<uint8_t>{7});
+  document.blocks.emplace_back(Tiles{"tiles", text, {{png, text, text}, {png, text, ""}}, 56});
+  return document;
+}
+
+TEST(HtmlTest, OnePageWithEverything) {
+  const std::string html = to_html(document_of("words"));
+  EXPECT_THAT(html, StartsWith("<!DOCTYPE html>"));
+  EXPECT_THAT(html, EndsWith("</html>\n"));
+  EXPECT_THAT(html, HasSubstr("<meta charset=\"utf-8\">"));
+  EXPECT_THAT(html, HasSubstr("<h2 id=\"part-1\">words</h2>"));
+  EXPECT_THAT(html, HasSubstr("<a href=\"#part-1\">words</a>"));
+  EXPECT_THAT(html, HasSubstr("<thead><tr><th>words</th><th class=\"r\">words</th></tr></thead>"));
+  EXPECT_THAT(html, HasSubstr("<tr class=\"total\"><td>words</td><td class=\"r\" "
+                              "style=\"background:rgba(var(--error),0.500)\">words</td></tr>"));
+  EXPECT_THAT(html, HasSubstr("<dt>words</dt><dd>words</dd>"));
+  EXPECT_THAT(html, HasSubstr("<svg role=\"img\" aria-label=\"words\" viewBox"));
+  EXPECT_THAT(html, HasSubstr("<img src=\"data:image/png;base64,"));
+  EXPECT_THAT(html, HasSubstr("<p class=\"notice\""));
+}
+
+TEST(HtmlTest, NeedsNothingElse) {
+  const std::string html = to_html(document_of("words"));
+  for (const char* outside : {"<script", "<link", "@import", "url(", "src=\"http", "href=\"http",
+                              "src=\"/", "src=\"report", "javascript:"}) {
+    EXPECT_THAT(html, Not(HasSubstr(outside)));
+  }
+}
+
+TEST(HtmlTest, TextIsInert) {
+  const std::string html = to_html(document_of("</title><script>\"'&\xFF\x01"));
+  EXPECT_THAT(html, Not(HasSubstr("<script")));
+  EXPECT_THAT(html, HasSubstr("&lt;/title&gt;&lt;script&gt;&quot;&#39;&amp;\xEF\xBF\xBD </title>"));
+}
+
+TEST(MarkdownTest, OnePageWithItsPictures) {
+  const MarkdownPage page = to_markdown(document_of("words"), "report-");
+  EXPECT_THAT(page.text, StartsWith("# words\n\nwords\n\n> **words**\n\n## words\n\nwords\n\n"
+                                    "| words | words |\n|---|---:|\n| words | words |\n\nwords\n\n"
+                                    "- words: words\n\n![words](report-curve.svg)\n\n"
+                                    "words\n\n![words](report-tiles.svg)\n\n"));
+  EXPECT_THAT(page.files, SizeIs(2));
+  EXPECT_THAT(page.files,
+              AllOf(Contains(Key("report-curve.svg")), Contains(Key("report-tiles.svg"))));
+  for (const auto& [name, svg] : page.files) {
+    EXPECT_THAT(svg, StartsWith("<?xml version=\"1.0\" encoding=\"utf-8\"?>\n<svg "));
+    EXPECT_THAT(svg, HasSubstr("fill=\"#fff\"")) << "a ground of its own";
+    EXPECT_THAT(svg, Not(HasSubstr("href=\"http")));
+  }
+}
+
+TEST(MarkdownTest, TextIsInert) {
+  const MarkdownPage page = to_markdown(document_of("a|<script>\n# [x](y)"), "report-");
+  EXPECT_THAT(page.text, HasSubstr("| a\\|&lt;script&gt; \\# \\[x\\](y) |"));
+  EXPECT_THAT(page.text, Not(HasSubstr("<script")));
+  EXPECT_THAT(page.text, Not(HasSubstr("\n\\#")));
+  EXPECT_THAT(page.files.at("report-tiles.svg"), Not(HasSubstr("<script")));
+}
+
+TEST(MarkdownTest, NoTilesNoFile) {
+  Document document;
+  document.blocks.emplace_back(Tiles{"tiles", "None", {}, 56});
+  const MarkdownPage page = to_markdown(document, "report-");
+  EXPECT_THAT(page.text, HasSubstr("None"));
+  EXPECT_THAT(page.files, SizeIs(0));
+}
+
+}  // namespace
+}  // namespace digitron

@@ -1,0 +1,111 @@
+#include "host/report/evaluation.h"
+
+#include <gmock/gmock.h>
+
+#include "host/data/data.h"
+#include "host/data/png_image.h"
+#include "host/engine.h"
+#include "tests/idx_files.h"
+#include "tests/report_testing.h"
+
+namespace digitron {
+namespace {
+
+using ::testing::HasSubstr;
+using testing::TemporaryDirectory;
+
+class ReportEvaluationTest : public ::testing::Test {
+ protected:
+  ReportEvaluationTest() {
+    testing::write_idx_directory(data(), testing::small_dataset(20), testing::small_dataset(30, 5));
+    testing::write_run(directory_ / "run", "fc 10", 1, {0.5});
+    run_ = read_run(directory_ / "run");
+    run_.description["data"] = {
+        {"source", data()}, {"is_mnist", false}, {"sha256", load_data(data(), 1).sha256}};
+  }
+
+  std::string data() const { return directory_ / "data"; }
+  std::string reason(const std::string& source = "") const {
+    const auto result = DataSources(source, 1).test_set(run_);
+    const auto* text = std::get_if<std::string>(&result);
+    return text == nullptr ? "" : *text;
+  }
+
+  TemporaryDirectory directory_;
+  RunRecord run_;
+};
+
+TEST_F(ReportEvaluationTest, FindsTheRunsData) {
+  EXPECT_EQ(reason(), "");
+  run_.description["data"]["source"] = "/nowhere";
+  EXPECT_EQ(reason(data()), "") << "--data wins";
+}
+
+TEST_F(ReportEvaluationTest, SaysWhyThereIsNoData) {
+  auto& description = run_.description["data"];
+  EXPECT_THAT(reason(directory_ / "none"), HasSubstr("cannot be read (no data directory"));
+  description["is_mnist"] = true;
+  EXPECT_THAT(reason(), HasSubstr("is not MNIST's"));
+  description["sha256"] = "0123456789abcdef";
+  EXPECT_THAT(reason(), HasSubstr("the run's with 0123456789ab. Give the right one with --data"));
+  description["source"] = nullptr;
+  EXPECT_THAT(reason(), HasSubstr("does not name its data set"));
+}
+
+TEST_F(ReportEvaluationTest, WrongImagesMostConfidentFirst) {
+  const Data loaded = load_data(data(), 1);
+  const Evaluation evaluation = evaluate_run(run_, loaded.test);
+  const auto engine = make_cpu_engine(*run_.plan, 1);
+  engine->set_parameters(run_.parameters);
+  engine->load(loaded.train, loaded.test);
+  EXPECT_TRUE(std::abs(evaluation.accuracy() - engine->evaluate(Split::kTest).accuracy()) <= 1e-12);
+  ASSERT_FALSE(evaluation.wrong.empty());
+  int64_t off_diagonal = 0, all = 0;
+  for (size_t i = 0; i < kClasses; ++i) {
+    for (size_t j = 0; j < kClasses; ++j) {
+      all += evaluation.confusion[i][j];
+      off_diagonal += i == j ? 0 : evaluation.confusion[i][j];
+    }
+  }
+  EXPECT_EQ(all, 30);
+  EXPECT_EQ(off_diagonal, static_cast<int64_t>(evaluation.wrong.size()));
+  double before = 1;
+  for (const WrongImage& wrong : evaluation.wrong) {
+    EXPECT_TRUE(wrong.confidence <= before && wrong.confidence >= 0.1);
+    EXPECT_EQ(wrong.truth, loaded.test->labels[wrong.index]);
+    EXPECT_NE(wrong.truth, wrong.guess);
+    before = wrong.confidence;
+  }
+}
+
+TEST_F(ReportEvaluationTest, LinearLayerAsImages) {
+  const WeightPictures weights = first_layer_pictures(run_, 4);
+  EXPECT_EQ(weights.layer, "fc1");
+  EXPECT_FALSE(weights.is_convolution);
+  EXPECT_EQ(weights.count, 10u);
+  ASSERT_EQ(weights.pictures.size(), 4u);
+  EXPECT_EQ(weights.pictures[0].width, 28);
+  EXPECT_EQ(weights.pictures[0].height, 28);
+}
+
+TEST_F(ReportEvaluationTest, FiltersInColour) {
+  testing::write_run(directory_ / "conv", "conv 2x3, relu, fc 10", 1, {0.5});
+  RunRecord run = read_run(directory_ / "conv");
+  // First filter: -1 at the start, 1 at the end, 0 between.
+  std::fill_n(run.parameters.begin(), 18, 0.0f);
+  run.parameters[0] = -1;
+  run.parameters[8] = 1;
+  const WeightPictures weights = first_layer_pictures(run, 64);
+  EXPECT_TRUE(weights.is_convolution);
+  ASSERT_EQ(weights.pictures.size(), 2u);
+  const std::vector<uint8_t> white(27, 255);
+  EXPECT_TRUE(weights.pictures[1].png == colour_png(3, 3, white));
+  std::vector<uint8_t> first = white;
+  const std::vector<uint8_t> blue{33, 102, 172}, red{178, 24, 43};
+  std::copy(blue.begin(), blue.end(), first.begin());
+  std::copy(red.begin(), red.end(), first.end() - 3);
+  EXPECT_TRUE(weights.pictures[0].png == colour_png(3, 3, first));
+}
+
+}  // namespace
+}  // namespace digitron

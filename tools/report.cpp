@@ -1,0 +1,41 @@
+// digitron report
+#include "host/report/report.h"
+
+#include <spdlog/fmt/fmt.h>
+
+#include <cstdio>
+#include <memory>
+
+#include "tools/commands.h"
+
+namespace digitron {
+
+namespace {
+
+int report(const ReportRequest& request) {
+  const Report result = write_report(request);
+  const std::string text = fmt::format("{}\nReport: {} (and {})\n", result.table,
+                                       result.html.string(), result.markdown.string());
+  std::fputs(text.c_str(), stdout);
+  return 0;
+}
+
+}  // namespace
+
+Command add_report(CLI::App& app) {
+  CLI::App* sub = app.add_subcommand("report", "Curves and comparison of runs as one page");
+  auto request = std::make_shared<ReportRequest>();
+  request->out = "runs/report";
+  request->data_seed = kDataSeed;
+  sub->add_option("RUN", request->runs, "Directories that train has written")
+      ->required()
+      ->multi_option_policy(CLI::MultiOptionPolicy::TakeAll)
+      ->type_name("DIR");
+  sub->add_option("--out", request->out, "For report.html, report.md and its pictures")
+      ->type_name("DIR")
+      ->capture_default_str();
+  add_data(*sub, request->data)->description("The runs' data set. Default: where each run had it");
+  return {sub, [request] { return report(*request); }};
+}
+
+}  // namespace digitron
