@@ -19,7 +19,8 @@ ordered_json other_values() {
     "seed": 18446744073709551615, "shuffle": false, "max_steps": 77, "log_steps": true,
     "optimizer": "adamw", "beta1": 0.7, "beta2": 0.98, "eps": 1e-7, "ema": 0.99,
     "schedule": "one-cycle", "warmup": 0.5, "step_epochs": 2, "gamma": 0.25,
-    "label_smoothing": 0.1, "shift": 1.5, "rotate": 7.0, "scale": 0.2, "shear": 3.0})");
+    "label_smoothing": 0.1, "shift": 1.5, "rotate": 7.0, "scale": 0.2, "shear": 3.0,
+    "validation": 7, "patience": 2})");
 }
 
 TEST(SettingsJson, EverySettingComesBack) {

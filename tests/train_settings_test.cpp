@@ -46,9 +46,104 @@ TEST(TrainSettingsTest, NonsenseIsNamed) {
             "--batch is 0; give 1 or more images");
   EXPECT_THAT(message_of([](TrainSettings& s) { s.max_steps = 0; }),
               HasSubstr("--max-steps is 0; give 1"));
-  EXPECT_NO_THROW(check_batch(60000, 60000));
-  EXPECT_EQ(error_of<InputError>([] { check_batch(60001, 60000); }),
-            "--batch is 60001, but the training set has 60000 images; give at most that many");
+}
+
+TEST(TrainSettingsTest, EveryOptionNamesItsRange) {
+  const auto message_of = [](auto change) {
+    TrainSettings settings;
+    change(settings);
+    return error_of<InputError>([&] { check_settings(settings); });
+  };
+  const double nan = std::nan("");
+  for (const double bad : {-0.1, 1.0, nan}) {
+    EXPECT_THAT(message_of([&](TrainSettings& s) { s.beta1 = bad; }),
+                MatchesRegex("--beta1 is .*; give a number from 0 to below 1, such as 0\\.9"));
+    EXPECT_THAT(message_of([&](TrainSettings& s) { s.beta2 = bad; }),
+                MatchesRegex("--beta2 is .*; give a number from 0 to below 1, such as 0\\.999"));
+    EXPECT_THAT(message_of([&](TrainSettings& s) { s.ema = bad; }), HasSubstr("--ema is "));
+    EXPECT_THAT(message_of([&](TrainSettings& s) { s.label_smoothing = bad; }),
+                MatchesRegex("--label-smoothing is .*; give a number from 0 to below 1.*"));
+  }
+  for (const double bad : {0.0, -1.0, 1e-60, nan}) {
+    EXPECT_THAT(message_of([&](TrainSettings& s) { s.eps = bad; }),
+                HasSubstr("; give a number above 0, such as 1e-8"));
+  }
+  for (const double bad : {0.0, -1.0, 1.1, nan}) {
+    EXPECT_THAT(message_of([&](TrainSettings& s) { s.gamma = bad; }),
+                HasSubstr("; give a number above 0, up to 1"));
+  }
+  for (const double bad : {-1.0, 10.0, nan}) {
+    EXPECT_THAT(message_of([&](TrainSettings& s) { s.warmup = bad; }),
+                HasSubstr("; give a number of epochs from 0 to below --epochs, 10"));
+  }
+  for (const double bad : {-1.0, 45.5, nan}) {
+    EXPECT_THAT(message_of([&](TrainSettings& s) { s.rotate = bad; }),
+                MatchesRegex("--rotate is .*; give a number of degrees from 0 to 45"));
+    EXPECT_THAT(message_of([&](TrainSettings& s) { s.shear = bad; }), HasSubstr("--shear is "));
+    EXPECT_THAT(message_of([&](TrainSettings& s) { s.shift = bad; }),
+                bad == 45.5 ? HasSubstr("--shift is 45.5; give a number of pixels from 0 to 28")
+                            : HasSubstr("--shift is "));
+    EXPECT_THAT(message_of([&](TrainSettings& s) { s.scale = bad; }),
+                HasSubstr("; give a number from 0 to 0.9"));
+  }
+  EXPECT_EQ(message_of([](TrainSettings& s) { s.step_epochs = 0; }),
+            "--step-epochs is 0; give 1 or more epochs");
+  EXPECT_EQ(message_of([](TrainSettings& s) { s.validation = -1; }),
+            "--validation is -1; give a number of images, 0 for none");
+  EXPECT_THAT(message_of([](TrainSettings& s) { s.patience = 3; }),
+              HasSubstr("--patience needs a validation set"));
+  EXPECT_THAT(message_of([](TrainSettings& s) { s.patience = 0; }),
+              HasSubstr("--patience is 0; give 1 or more epochs"));
+  EXPECT_EQ(error_of<InputError>([] { parse_optimizer("sdg"); }),
+            "--optimizer is 'sdg'; give sgd, nesterov, adam or adamw");
+  EXPECT_EQ(error_of<InputError>([] { parse_schedule(""); }),
+            "--schedule is ''; give constant, step, cosine or one-cycle");
+}
+
+TEST(TrainSettingsTest, CountsFitTheData) {
+  TrainSettings settings;
+  settings.batch = 100;
+  settings.validation = 50;
+  EXPECT_NO_THROW(check_counts(settings, 150));
+  EXPECT_EQ(error_of<InputError>([&] { check_counts(settings, 149); }),
+            "--batch is 100, but the training set has 99 images without the validation set's; give "
+            "at most that many");
+  EXPECT_EQ(error_of<InputError>([&] { check_counts(settings, 50); }),
+            "--validation is 50, but the training set has 50 images; give fewer");
+  settings.validation = 0;
+  EXPECT_EQ(error_of<InputError>([&] { check_counts(settings, 99); }),
+            "--batch is 100, but the training set has 99 images; give at most that many");
+}
+
+TEST(TrainSettingsTest, TheLogSaysWhatMatters) {
+  TrainSettings settings;
+  EXPECT_EQ(settings_text(settings),
+            "SGD: epochs 10, batch 64, lr 0.01, momentum 0.9, weight decay 0, seed 1");
+  settings.optimizer = OptimizerKind::kAdamW;
+  settings.schedule = Schedule::kOneCycle;
+  settings.warmup = 1.5;
+  settings.rotate = 10;
+  settings.ema = 0.99;
+  settings.validation = 5000;
+  settings.patience = 2;
+  EXPECT_EQ(settings_text(settings),
+            "AdamW: epochs 10, batch 64, lr 0.01, betas 0.9 and 0.999, weight decay 0, seed 1, "
+            "schedule one-cycle, warm-up 1.5 epochs, augmented: shift 0, rotate 10, scale 0, "
+            "shear 0, validation 5000 images, patience 2 epochs, moving average 0.99");
+}
+
+TEST(TrainSettingsTest, AugmentationIsInFixedPoint) {
+  TrainSettings settings;
+  EXPECT_FALSE(augmentation_of(settings).any());
+  settings.shift = 1.5;
+  settings.rotate = 45;
+  settings.scale = 0.9;
+  settings.shear = 45;
+  const Augmentation limits = augmentation_of(settings);
+  EXPECT_EQ(limits.shift, 98304);
+  EXPECT_EQ(limits.rotate, kMostAngle);
+  EXPECT_EQ(limits.scale, kMostScale);
+  EXPECT_EQ(limits.shear, kMostAngle);
 }
 
 }  // namespace

@@ -41,7 +41,10 @@ class TrainerTest : public ::testing::Test {
   }
   ~TrainerTest() override { spdlog::set_default_logger(old_logger_); }
 
-  TrainResult run() { return Trainer(engine_, run_, settings_, kTrainCount, stop_).run(); }
+  TrainResult run() {
+    configure(engine_, settings_);
+    return Trainer(engine_, run_, settings_, kTrainCount, stop_).run();
+  }
 
   std::vector<json> events() const {
     std::vector<json> events;
@@ -270,7 +273,7 @@ TEST_F(TrainerTest, FullDiskKeepsTheLastCheckpoint) {
   const std::string message = error_of<MachineError>([&] { run(); });
   EXPECT_THAT(message, HasSubstr((directory_ / "model.safetensors").string()));
   EXPECT_TRUE(read_file(directory_ / "model.safetensors") == before);
-  EXPECT_EQ(testing::names_in(directory_.path()).size(), 3u);
+  EXPECT_EQ(testing::names_in(directory_.path()).size(), 4u);
 }
 
 }  // namespace

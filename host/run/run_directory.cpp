@@ -81,8 +81,8 @@ std::string epoch_event(const EpochResult& result) {
   event["train_loss"] = result.train.loss();
   event["train_accuracy"] = result.train.accuracy();
   if (result.test) {
-    event["test_loss"] = result.test->loss();
-    event["test_accuracy"] = result.test->accuracy();
+    event[result.validation ? "validation_loss" : "test_loss"] = result.test->loss();
+    event[result.validation ? "validation_accuracy" : "test_accuracy"] = result.test->accuracy();
   }
   event["seconds"] = result.seconds;
   event["images_per_second"] = result.images_per_second();
@@ -90,21 +90,63 @@ std::string epoch_event(const EpochResult& result) {
   return dump(event);
 }
 
+std::string final_event(int epoch, const Metrics& test) {
+  ordered_json event;
+  event["event"] = "final";
+  event["epoch"] = epoch;
+  event["test_loss"] = test.loss();
+  event["test_accuracy"] = test.accuracy();
+  return dump(event);
+}
+
+std::filesystem::path state_path(const std::filesystem::path& directory) {
+  return directory / "resume.safetensors";
+}
+
+RunDirectory::RunDirectory(const std::filesystem::path& path, Resumed)
+    : path_(path), metrics_path_(path / "metrics.jsonl") {}
+
 RunDirectory::RunDirectory(const std::filesystem::path& path, const ordered_json& run)
-    : path_(path), metrics_path_(path / "metrics.jsonl") {
+    : RunDirectory(path, Resumed{}) {
   std::error_code error;
   std::filesystem::create_directories(path, error);
   if (!std::filesystem::is_directory(path, error)) {
     throw InputError("cannot create the output directory " + path.string() +
                      "; give one that can be written, with --out");
   }
-  for (const std::filesystem::path& file : {path / "run.json", metrics_path_, checkpoint_path()}) {
+  for (const std::filesystem::path& file :
+       {path / "run.json", metrics_path_, checkpoint_path(), state_path(path)}) {
     if (std::filesystem::is_directory(file, error)) {
       throw InputError(file.string() + " is a directory; move it away, or give another --out");
     }
   }
+  std::filesystem::remove(state_path(path), error);  // it is not of the run that run.json tells of
   write_file_atomically(path / "run.json", dump(run, 2));
   write_file_atomically(metrics_path_, "");
+  open_metrics();
+}
+
+RunDirectory RunDirectory::resume(const std::filesystem::path& path, const ordered_json& run,
+                                  std::uintmax_t metrics_bytes) {
+  RunDirectory directory(path, Resumed{});
+  std::error_code error;
+  const std::uintmax_t there = std::filesystem::file_size(directory.metrics_path_, error);
+  if (error || there < metrics_bytes) {
+    throw InputError(directory.metrics_path_.string() + " lacks events that the run has written; " +
+                     "restore the file, or start a new run");
+  }
+  std::filesystem::resize_file(directory.metrics_path_, metrics_bytes, error);
+  if (error) {
+    throw InputError("cannot write " + directory.metrics_path_.string() + ": " + error.message() +
+                     "; make it writable");
+  }
+  write_file_atomically(path / "run.json", dump(run, 2));
+  directory.metrics_bytes_ = metrics_bytes;
+  directory.open_metrics();
+  return directory;
+}
+
+void RunDirectory::open_metrics() {
   metrics_.open(metrics_path_, std::ios::binary | std::ios::app);
   if (!metrics_) throw MachineError("cannot open " + metrics_path_.string() + "; run again");
 }
@@ -121,6 +163,10 @@ void RunDirectory::append(std::string_view lines) {
   std::filesystem::resize_file(metrics_path_, metrics_bytes_, error);  // whole lines only
   throw MachineError("cannot write " + metrics_path_.string() + " (" + reason +
                      "); free some space and run again");
+}
+
+void RunDirectory::save_state(std::string_view bytes) {
+  write_file_atomically(state_path(path_), bytes);
 }
 
 void RunDirectory::save(const Plan& plan, std::span<const float> parameters,

@@ -38,17 +38,28 @@ struct EpochResult {
   Metrics train;
   std::optional<Metrics> test;  // nothing when the epoch was interrupted
   double seconds;               // of the training pass alone
+  bool validation = false;      // `test` is of the validation set
   double images_per_second() const { return static_cast<double>(train.count) / seconds; }
 };
 std::string epoch_event(const EpochResult& result);
+// The test set, read once at the end of a run with a validation set; `epoch`: whose parameters.
+std::string final_event(int epoch, const Metrics& test);
+
+// Of the run directory: what --resume reads.
+std::filesystem::path state_path(const std::filesystem::path& directory);
 
 class RunDirectory {
  public:
   // Starts a run: creates the directory where it is missing, writes run.json and replaces
   // metrics.jsonl with an empty file, each atomically; a checkpoint stays until the run writes its
-  // own. Throws InputError when the directory cannot be created or written, MachineError when the
-  // disk is full.
+  // own, but not the state of an unfinished run. Throws InputError when the directory cannot be
+  // created or written, MachineError when the disk is full.
   RunDirectory(const std::filesystem::path& path, const nlohmann::ordered_json& run);
+
+  // Continues the run in `path`: writes run.json, and metrics.jsonl loses what comes behind its
+  // first `metrics_bytes`. Throws InputError when it has not that many.
+  static RunDirectory resume(const std::filesystem::path& path, const nlohmann::ordered_json& run,
+                             std::uintmax_t metrics_bytes);
 
   const std::filesystem::path& path() const { return path_; }
   std::filesystem::path checkpoint_path() const { return path_ / "model.safetensors"; }
@@ -57,10 +68,20 @@ class RunDirectory {
   // Throws MachineError.
   void append(std::string_view lines);
 
+  // Of metrics.jsonl so far.
+  std::uintmax_t metrics_bytes() const { return metrics_bytes_; }
+
+  // Replaces resume.safetensors atomically. Throws as save does.
+  void save_state(std::string_view bytes);
+
   // Replaces model.safetensors atomically. Throws MachineError or InputError, the old file stays.
   void save(const Plan& plan, std::span<const float> parameters, const Metadata& metadata);
 
  private:
+  struct Resumed {};
+  RunDirectory(const std::filesystem::path& path, Resumed);
+  void open_metrics();
+
   std::filesystem::path path_;
   std::filesystem::path metrics_path_;
   std::ofstream metrics_;

@@ -257,16 +257,24 @@ std::vector<float> load_parameters(const std::filesystem::path& path, const Plan
   return load_parameters(file, plan);
 }
 
-std::string safetensors_bytes(const Plan& plan, std::span<const float> parameters,
-                              const Metadata& metadata) {
+std::vector<NamedTensor> named_tensors(const Plan& plan, std::span<const float> flat,
+                                       const std::string& prefix) {
+  std::vector<NamedTensor> tensors;
+  for (const Parameter& p : plan.parameters) {
+    tensors.push_back({prefix + p.name, p.dims, flat.subspan(p.offset, p.count)});
+  }
+  return tensors;
+}
+
+std::string safetensors_bytes(std::span<const NamedTensor> tensors, const Metadata& metadata) {
   ordered_json header;
   header["__metadata__"] = metadata;
   uint64_t end = 0;
-  for (const Parameter& parameter : plan.parameters) {
+  for (const NamedTensor& tensor : tensors) {
     const uint64_t begin = end;
-    end += parameter.count * sizeof(float);
-    header[parameter.name] = {
-        {"dtype", "F32"}, {"shape", parameter.dims}, {"data_offsets", {begin, end}}};
+    end += tensor.values.size_bytes();
+    header[tensor.name] = {
+        {"dtype", "F32"}, {"shape", tensor.dims}, {"data_offsets", {begin, end}}};
   }
   std::string text = header.dump(-1, ' ', false, json::error_handler_t::replace);
   text.resize((text.size() + 7) / 8 * 8,
@@ -275,11 +283,16 @@ std::string safetensors_bytes(const Plan& plan, std::span<const float> parameter
   const uint64_t length = text.size();
   std::string bytes(reinterpret_cast<const char*>(&length), kLengthBytes);
   bytes += text;
-  for (const Parameter& parameter : plan.parameters) {
-    const auto values = std::as_bytes(parameters.subspan(parameter.offset, parameter.count));
+  for (const NamedTensor& tensor : tensors) {
+    const auto values = std::as_bytes(tensor.values);
     bytes.append(reinterpret_cast<const char*>(values.data()), values.size());
   }
   return bytes;
+}
+
+std::string safetensors_bytes(const Plan& plan, std::span<const float> parameters,
+                              const Metadata& metadata) {
+  return safetensors_bytes(named_tensors(plan, parameters), metadata);
 }
 
 }  // namespace digitron

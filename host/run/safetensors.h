@@ -59,7 +59,21 @@ class SafetensorsFile {
 std::vector<float> load_parameters(SafetensorsFile& file, const Plan& plan);
 std::vector<float> load_parameters(const std::filesystem::path& path, const Plan& plan);
 
-// A whole file as bytes: the parameters (flat in the plan's layout) under the plan's names.
+// A tensor to write; the values stay the caller's.
+struct NamedTensor {
+  std::string name;
+  std::vector<int64_t> dims;
+  std::span<const float> values;
+};
+
+// The plan's parameters in `flat`, a buffer of its layout; each name follows the prefix.
+std::vector<NamedTensor> named_tensors(const Plan& plan, std::span<const float> flat,
+                                       const std::string& prefix = "");
+
+// A whole file as bytes.
+std::string safetensors_bytes(std::span<const NamedTensor> tensors, const Metadata& metadata);
+
+// The parameters (flat in the plan's layout) under the plan's names.
 std::string safetensors_bytes(const Plan& plan, std::span<const float> parameters,
                               const Metadata& metadata);
 

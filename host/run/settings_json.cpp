@@ -37,6 +37,8 @@ void for_each_setting(Settings& s, F f) {
   f("rotate", s.rotate);
   f("scale", s.scale);
   f("shear", s.shear);
+  f("validation", s.validation);
+  f("patience", s.patience);
 }
 
 template <class T>
@@ -69,12 +71,6 @@ void from_json_value(Schedule& schedule, const ordered_json& json) {
   schedule = parse_schedule(json.get<std::string>());
 }
 
-std::string option_of(std::string name) {
-  if (name == "shuffle") return "--no-shuffle";
-  std::replace(name.begin(), name.end(), '_', '-');
-  return "--" + name;
-}
-
 }  // namespace
 
 ordered_json settings_json(const TrainSettings& settings) {
@@ -98,18 +94,24 @@ TrainSettings settings_from_json(const ordered_json& json) {
   return settings;
 }
 
+std::string option_of_setting(std::string name) {
+  if (name == "shuffle") return "--no-shuffle";
+  std::replace(name.begin(), name.end(), '_', '-');
+  return "--" + name;
+}
+
 std::vector<std::string> setting_options() {
   std::vector<std::string> options;
   TrainSettings settings;
-  for_each_setting(settings,
-                   [&](const char* name, const auto&) { options.push_back(option_of(name)); });
+  for_each_setting(
+      settings, [&](const char* name, const auto&) { options.push_back(option_of_setting(name)); });
   return options;
 }
 
 void copy_setting(TrainSettings& to, const TrainSettings& from, const std::string& option) {
   const ordered_json values = settings_json(from);
   for_each_setting(to, [&](const char* name, auto& value) {
-    if (option_of(name) == option) from_json_value(value, values[name]);
+    if (option_of_setting(name) == option) from_json_value(value, values[name]);
   });
 }
 

@@ -16,7 +16,10 @@ nlohmann::ordered_json settings_json(const TrainSettings& settings);
 // InputError naming the one whose value makes no sense.
 TrainSettings settings_from_json(const nlohmann::ordered_json& json);
 
-// The options of the settings, as on the command line: "--label-smoothing".
+// The option of the setting of that name in run.json: "--label-smoothing".
+std::string option_of_setting(std::string name);
+
+// The options of all settings.
 std::vector<std::string> setting_options();
 
 // Copies the setting of one option.

@@ -110,15 +110,26 @@ void check_settings(const TrainSettings& s) {
   check_schedule(s);
   require_below_one("--label-smoothing", s.label_smoothing, "0.1");
   check_augmentation(s);
+  require(s.validation >= 0,
+          fmt::format("--validation is {}; give a number of images, 0 for none", s.validation));
+  require(!s.patience || *s.patience >= 1,
+          fmt::format("--patience is {}; give 1 or more epochs", s.patience.value_or(1)));
+  require(!s.patience || s.validation > 0,
+          "--patience needs a validation set to go by, which the test set must not be; give "
+          "--validation too, such as --validation 5000");
   require(
       !s.max_steps || *s.max_steps >= 1,
       fmt::format("--max-steps is {}; give 1 or more, or leave it out", s.max_steps.value_or(1)));
 }
 
-void check_batch(int batch, int train_count) {
-  require(batch <= train_count,
-          fmt::format("--batch is {}, but the training set has {} images; give at most that many",
-                      batch, train_count));
+void check_counts(const TrainSettings& s, int train_count) {
+  require(s.validation < train_count,
+          fmt::format("--validation is {}, but the training set has {} images; give fewer",
+                      s.validation, train_count));
+  const int left = train_count - s.validation;
+  require(s.batch <= left,
+          fmt::format("--batch is {}, but the training set has {} images{}; give at most that many",
+                      s.batch, left, s.validation > 0 ? " without the validation set's" : ""));
 }
 
 std::string settings_text(const TrainSettings& s) {
@@ -137,6 +148,8 @@ std::string settings_text(const TrainSettings& s) {
     text += fmt::format(", augmented: shift {}, rotate {}, scale {}, shear {}", s.shift, s.rotate,
                         s.scale, s.shear);
   }
+  if (s.validation > 0) text += fmt::format(", validation {} images", s.validation);
+  if (s.patience) text += fmt::format(", patience {} epochs", *s.patience);
   if (s.ema > 0) text += fmt::format(", moving average {}", s.ema);
   return text;
 }

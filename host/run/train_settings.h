@@ -34,6 +34,8 @@ struct TrainSettings {
   double shear = 0;   // degrees
   uint64_t seed = 1;
   bool shuffle = true;
+  int validation = 0;                // training images, the last ones, set aside for validation
+  std::optional<int> patience;       // epochs without a better validation loss that end the run
   std::optional<int64_t> max_steps;  // of the whole run
   bool log_steps = false;            // an event for every step
 };
@@ -45,10 +47,10 @@ std::string to_text(Schedule schedule);
 OptimizerKind parse_optimizer(const std::string& word);
 Schedule parse_schedule(const std::string& word);
 
-// Throws InputError for a setting that makes no sense, naming its option and range. The batch is
-// compared with the data set by check_batch, once that is loaded.
+// Throws InputError for a setting that makes no sense, naming its option and range. The batch
+// and --validation are compared with the data set by check_counts, once that is loaded.
 void check_settings(const TrainSettings& settings);
-void check_batch(int batch, int train_count);
+void check_counts(const TrainSettings& settings, int train_count);
 
 // One line for the log: the reference job's settings always, others where they matter.
 std::string settings_text(const TrainSettings& settings);

@@ -9,40 +9,57 @@
 #include "host/engine.h"
 #include "host/run/progress.h"
 #include "host/run/run_directory.h"
+#include "host/run/run_state.h"
 #include "host/run/train_settings.h"
 
 namespace digitron {
 
 struct TrainResult {
-  int64_t steps = 0;            // of the whole run
-  std::optional<Metrics> test;  // after the last whole epoch
+  int64_t steps = 0;  // of the whole run
+  std::optional<Metrics>
+      test;  // after the last whole epoch; with a validation set, Trainer::test's
   bool interrupted = false;
 };
 
+// Gives the engine the settings that are its business: optimiser, order, augmentation, smoothing.
+void configure(Engine& engine, const TrainSettings& settings);
+
 class Trainer {
  public:
-  // The engine holds the data and the initial parameters. `stop` is looked at every 100 ms or so.
+  // The engine has been configured and holds the data: the training set and, as Split::kTest, what
+  // each epoch ends with: the validation set of a run that has one, else the test set. `stop` is
+  // looked at every 100 ms or so.
   Trainer(Engine& engine, RunDirectory& directory, const TrainSettings& settings, int train_count,
           const std::atomic<bool>& stop);
 
-  // Trains until the last epoch or step, or until `stop`; each epoch ends with an evaluation, an
-  // event, a checkpoint and a line in the log. An interrupted epoch has an event of its own and its
-  // parameters are saved. Throws InputError when the loss is not finite any more: the last good
-  // checkpoint stays.
-  TrainResult run();
+  // Trains until the last epoch or step, until patience ends, or until `stop`, from `state` on,
+  // whose buffers the engine holds. Each epoch ends with an
+  // evaluation, an event, a checkpoint, the state for --resume and a line in the log. An
+  // interrupted epoch has an event of its own, and its parameters and state are saved. Throws
+  // InputError when the loss is not finite any more: the last good checkpoint stays.
+  TrainResult run(const RunState& state = {});
+
+  // The end of a run with a validation set: the engine now holds the test set, which is evaluated
+  // with the parameters of the checkpoint and gets an event of its own.
+  Metrics test();
 
  private:
   enum class Pass { kWhole, kInterrupted };
 
-  Pass train_pass(EpochResult& result);
-  std::vector<StepRates> rates(int epoch, int first, int last) const;
-  void log_slice(int epoch, const std::vector<Metrics>& slice);
-  void finish_epoch(EpochResult& result);
-  void finish_interrupted(const EpochResult& result);
-  void save(int epoch);
-  void show_progress(const EpochResult& result, int step);
-  [[noreturn]] void diverged(int epoch) const;
+  Pass train_pass();
+  std::vector<StepRates> rates(int first, int last) const;
+  void log_slice(const std::vector<Metrics>& slice);
+  void finish_epoch();
+  void finish_interrupted();
+  void keep_best(const Metrics& validation, const std::vector<float>& parameters);
+  std::vector<float> evaluated_parameters() const;
+  void save(const std::vector<float>& parameters);
+  void save_state();
+  void log_epoch(const EpochResult& result);
+  void show_progress();
+  [[noreturn]] void diverged() const;
   bool out_of_steps() const;
+  bool out_of_patience() const;
 
   Engine& engine_;
   RunDirectory& directory_;
@@ -50,6 +67,7 @@ class Trainer {
   const int epoch_steps_;
   const std::atomic<bool>& stop_;
   ProgressLine progress_;
+  RunState state_;
   TrainResult result_;
   int slice_steps_ = 1;  // how many steps the engine is given at once
   int saved_epoch_ = 0;  // of this run's newest checkpoint, 0 before the first

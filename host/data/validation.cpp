@@ -1,0 +1,16 @@
+#include "host/data/validation.h"
+
+namespace digitron {
+
+TrainingSplit split_validation(const std::shared_ptr<const Dataset>& all, int count) {
+  if (count == 0) return {all, nullptr};
+  const std::ptrdiff_t kept = all->count() - count;
+  const auto image = all->images.begin() + kept * kImagePixels;
+  const auto label = all->labels.begin() + kept;
+  return {
+      std::make_shared<Dataset>(
+          Dataset{{all->images.begin(), image}, {all->labels.begin(), label}}),
+      std::make_shared<Dataset>(Dataset{{image, all->images.end()}, {label, all->labels.end()}})};
+}
+
+}  // namespace digitron
