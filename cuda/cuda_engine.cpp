@@ -45,7 +45,6 @@ CudaEngine::CudaEngine(const Plan& plan, int device, const CudaOptions& options)
   memory_.add("momentum", &momentum_, plan_.parameter_floats);
   memory_.add("labels", &labels_, batch);
   memory_.add("loss partials", &loss_partials_, loss_partials(plan_.batch));
-  memory_.add("step state", &state_, 1);
   memory_.add("staged images", &staged_.images, batch * kImagePixels);
   memory_.add("staged labels", &staged_.labels, batch);
   memory_.add("cuBLAS workspace", &cublas_workspace, kCublasWorkspace);
@@ -59,6 +58,7 @@ CudaEngine::CudaEngine(const Plan& plan, int device, const CudaOptions& options)
   const std::vector<float> zeros(plan_.parameter_floats);
   set_parameters(zeros);
   set_momentum(zeros);
+  set_buffers(initial_buffers(plan_));
   upload<float>(tensors_.gradients, zeros);
   upload<uint8_t>(staged_.images, std::vector<uint8_t>(batch * kImagePixels));
   upload<uint8_t>(staged_.labels, std::vector<uint8_t>(batch));
@@ -102,17 +102,27 @@ std::vector<float> CudaEngine::momentum() const {
   return download(momentum_, plan_.parameter_floats);
 }
 
+void CudaEngine::set_buffers(std::span<const float> buffers) {
+  if (!buffers.empty()) upload(tensors_.buffers, buffers);
+}
+
+std::vector<float> CudaEngine::buffers() const {
+  if (plan_.buffer_floats == 0) return {};
+  return download(tensors_.buffers, plan_.buffer_floats);
+}
+
 std::vector<Metrics> CudaEngine::train(int epoch, int first, int last) {
+  require_trainable(plan_, train_.count);
   const Permutation order(order_.seed, static_cast<uint32_t>(epoch),
                           static_cast<uint32_t>(train_.count), order_.shuffle);
-  return run(train_, order, first, last, true);
+  return run(train_, order, first, last, epoch);
 }
 
 Metrics CudaEngine::evaluate(Split split) {
   const Samples& samples = split == Split::kTrain ? train_ : test_;
   Metrics total;
   for (const Metrics& step : run(samples, in_file_order(samples.count), 0,
-                                 steps_per_epoch(samples.count, plan_.batch), false)) {
+                                 steps_per_epoch(samples.count, plan_.batch), 0)) {
     total += step;
   }
   return total;
@@ -125,9 +135,9 @@ std::vector<float> CudaEngine::predict(std::span<const uint8_t> images) {
   for (size_t i = 0; i < count; i += batch) {
     const size_t n = std::min(batch, count - i);
     upload(staged_.images, images.subspan(i * kImagePixels, n * kImagePixels));
-    start(in_file_order(plan_.batch), 0);
+    start(in_file_order(plan_.batch), 0, 0);
     gather_batch(staged_, plan_.batch);  // rows above n are what was there before
-    network(plan_.batch).forward(tensors_);
+    network(plan_.batch).forward(tensors_, Pass::kEvaluation);
     const std::vector<float> rows = download(tensors_.logits(), n * kClasses);
     logits.insert(logits.end(), rows.begin(), rows.end());
   }
@@ -137,11 +147,12 @@ std::vector<float> CudaEngine::predict(std::span<const uint8_t> images) {
 std::vector<float> CudaEngine::gradients(std::span<const uint8_t> images,
                                          std::span<const uint8_t> labels) {
   const int n = static_cast<int>(labels.size());
+  require_trainable(plan_, n);
   upload(staged_.images, images);
   upload(staged_.labels, labels);
-  start(in_file_order(plan_.batch), 0);
+  start(in_file_order(plan_.batch), 0, 0);
   gather_batch(staged_, n);
-  network(n).forward(tensors_);
+  network(n).forward(tensors_, Pass::kGradients);
   loss(n);
   network(n).backward(tensors_);
   return download(tensors_.gradients, plan_.parameter_floats);
@@ -153,22 +164,29 @@ std::vector<Slice> CudaEngine::memory() const {
   return slices;
 }
 
-void CudaEngine::start(const Permutation& order, int first_sample) {
-  const StepState state{
-      order, static_cast<uint32_t>(first_sample), 0, sgd_.lr, sgd_.momentum, sgd_.weight_decay};
-  upload(state_, std::span(&state, 1));
+void CudaEngine::start(const Permutation& order, int first_sample, uint32_t step) {
+  const StepState state{order,
+                        static_cast<uint32_t>(first_sample),
+                        0,
+                        step,
+                        order_.seed,
+                        sgd_.lr,
+                        sgd_.momentum,
+                        sgd_.weight_decay};
+  upload<StepState>(tensors_.state, std::span(&state, 1));
 }
 
-// Steps [first, last) over the samples, trained or only measured; waits once, at the end.
+// Steps [first, last) over the samples, trained in an epoch or, in epoch 0, only measured; waits
+// once, at the end.
 std::vector<Metrics> CudaEngine::run(const Samples& samples, const Permutation& order, int first,
-                                     int last, bool update) {
+                                     int last, int epoch) {
   const int whole = std::min(last, samples.count / plan_.batch);  // steps before the ragged one
-  start(order, first * plan_.batch);
+  start(order, first * plan_.batch, global_step(epoch, first, samples.count, plan_.batch));
   for (int step = first; step < last;) {
     const int left = whole - step;
     const int steps =
         left >= context_.options.steps_per_graph ? context_.options.steps_per_graph : 1;
-    run_steps(samples, left > 0 ? plan_.batch : samples.count % plan_.batch, steps, update);
+    run_steps(samples, left > 0 ? plan_.batch : samples.count % plan_.batch, steps, epoch > 0);
     step += steps;
   }
   std::vector<Metrics> metrics;
@@ -183,7 +201,7 @@ void CudaEngine::run_steps(const Samples& samples, int n, int steps, bool traini
   const auto enqueue = [&] {
     for (int step = 0; step < steps; ++step) {
       gather_batch(samples, n);
-      network.forward(tensors_);
+      network.forward(tensors_, training ? Pass::kTraining : Pass::kEvaluation);
       loss(n);
       if (training) {
         network.backward(tensors_);
@@ -197,9 +215,9 @@ void CudaEngine::run_steps(const Samples& samples, int n, int steps, bool traini
 }
 
 void CudaEngine::gather_batch(const Samples& samples, int n) {
-  check(
-      gather(tensors_.x, labels_, samples.images, samples.labels, state_, n, context_.stream.get()),
-      "gather");
+  check(gather(tensors_.x, labels_, samples.images, samples.labels, tensors_.state, n,
+               context_.stream.get()),
+        "gather");
 }
 
 // The gradient has a place of its own: a closing ReLU or pooling still needs the logits.
@@ -210,14 +228,15 @@ void CudaEngine::loss(int n) {
 }
 
 void CudaEngine::update() {
-  check(sgd(tensors_.parameters, momentum_, tensors_.gradients, state_, plan_.parameter_floats,
-            context_.stream.get()),
+  check(sgd(tensors_.parameters, momentum_, tensors_.gradients, tensors_.state,
+            plan_.parameter_floats, context_.stream.get()),
         "sgd");
 }
 
 void CudaEngine::advance_step(int n) {
-  check(advance(state_, metrics_, loss_partials_, loss_partials(n), n, context_.stream.get()),
-        "advance");
+  check(
+      advance(tensors_.state, metrics_, loss_partials_, loss_partials(n), n, context_.stream.get()),
+      "advance");
 }
 
 const Network& CudaEngine::network(int n) {

@@ -31,6 +31,8 @@ class CudaEngine final : public Engine {
   std::vector<float> parameters() const override;
   void set_momentum(std::span<const float> momentum) override;
   std::vector<float> momentum() const override;
+  void set_buffers(std::span<const float> buffers) override;
+  std::vector<float> buffers() const override;
   void set_optimizer(const Sgd& sgd) override { sgd_ = sgd; }
   void set_order(const Order& order) override { order_ = order; }
   std::vector<Metrics> train(int epoch, int first, int last) override;
@@ -52,9 +54,9 @@ class CudaEngine final : public Engine {
   // What a recorded step depends on: samples, batch size, number of steps, whether it trains.
   using GraphKey = std::tuple<const Samples*, int, int, bool>;
 
-  void start(const Permutation& order, int first_sample);
+  void start(const Permutation& order, int first_sample, uint32_t step);
   std::vector<Metrics> run(const Samples& samples, const Permutation& order, int first, int last,
-                           bool update);
+                           int epoch);
   void run_steps(const Samples& samples, int n, int steps, bool update);
   void gather_batch(const Samples& samples, int n);
   void loss(int n);
@@ -78,7 +80,6 @@ class CudaEngine final : public Engine {
   float* momentum_ = nullptr;  // flat, the plan's layout
   uint8_t* labels_ = nullptr;  // (batch), of the step
   LossSums* loss_partials_ = nullptr;
-  StepState* state_ = nullptr;
   Samples staged_;  // one batch from the host, for predict and gradients
 
   Arena data_memory_;

@@ -24,9 +24,9 @@ struct Sgd {
   float weight_decay = 0.0f;
 };
 
-// The order in which an epoch visits the training set.
+// The order in which an epoch visits the training set, and the seed of what else training draws.
 struct Order {
-  uint64_t seed = 1;
+  uint64_t seed = 1;  // of the shuffle and of dropout
   bool shuffle = true;
 };
 
@@ -64,13 +64,19 @@ class Engine {
   virtual void set_momentum(std::span<const float> momentum) = 0;
   virtual std::vector<float> momentum() const = 0;
 
+  // Running statistics of batch normalisations, flat in the plan's layout: plan().buffer_floats
+  // floats, initial_buffers at first. Training steps update them, evaluate and predict use them.
+  virtual void set_buffers(std::span<const float> buffers) = 0;
+  virtual std::vector<float> buffers() const = 0;
+
   // What the steps that follow use.
   virtual void set_optimizer(const Sgd& sgd) = 0;
   virtual void set_order(const Order& order) = 0;
 
   // Trains steps [first, last) of an epoch (epochs count from 1, an epoch's steps from 0). The last
   // step of an epoch takes what is left when the batch does not divide the data set. Returns one
-  // Metrics a step, measured before the step's update.
+  // Metrics a step, measured before the step's update. Throws InputError where require_trainable
+  // does.
   virtual std::vector<Metrics> train(int epoch, int first, int last) = 0;
 
   // Loss and accuracy of the present parameters over a whole data set.
@@ -80,7 +86,8 @@ class Engine {
   virtual std::vector<float> predict(std::span<const uint8_t> images) = 0;
 
   // The mean loss's gradient over one batch of at most plan().batch samples, flat in the plan's
-  // layout; parameters stay. For tests.
+  // layout, as training would take it at global step 0; parameters and running statistics stay. For
+  // tests. Throws InputError where require_trainable does.
   virtual std::vector<float> gradients(std::span<const uint8_t> images,
                                        std::span<const uint8_t> labels) = 0;
 };
@@ -88,6 +95,11 @@ class Engine {
 // Steps of one epoch: every image is used.
 inline int steps_per_epoch(int count, int batch) {
   return (count + batch - 1) / batch;
+}
+
+// A step's number in the whole run, from 0; epochs count from 1. Dropout draws with it.
+inline uint32_t global_step(int epoch, int step, int count, int batch) {
+  return static_cast<uint32_t>(int64_t{epoch - 1} * steps_per_epoch(count, batch) + step);
 }
 
 using EngineOrReason = std::variant<std::unique_ptr<Engine>, Unavailable>;

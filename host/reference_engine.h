@@ -1,6 +1,7 @@
 // The engine that every other is checked against: plain loops over plain arrays, one thread.
 #pragma once
 
+#include "host/dropout.h"
 #include "host/engine.h"
 
 namespace digitron {
@@ -17,6 +18,8 @@ class ReferenceEngine final : public Engine {
   std::vector<float> parameters() const override;
   void set_momentum(std::span<const float> momentum) override;
   std::vector<float> momentum() const override;
+  void set_buffers(std::span<const float> buffers) override;
+  std::vector<float> buffers() const override;
   void set_optimizer(const Sgd& sgd) override { sgd_ = sgd; }
   void set_order(const Order& order) override { order_ = order; }
   std::vector<Metrics> train(int epoch, int first, int last) override;
@@ -29,20 +32,38 @@ class ReferenceEngine final : public Engine {
   std::vector<T>& exact_parameters() { return parameters_; }
   Metrics compute_gradients(std::span<const uint8_t> images, std::span<const uint8_t> labels);
   const std::vector<T>& exact_gradients() const { return gradients_; }
+  // (N, C, H, W) of the last pass, of all its samples.
+  const std::vector<T>& input_of(size_t layer) const { return x_[layer]; }
 
  private:
-  void forward(std::span<const uint8_t> images);
-  void backward(int count);
+  // Statistics of a batch that went through a batch normalisation, (C) each.
+  struct Statistics {
+    std::vector<T> mean, variance;
+  };
+  struct Weights {
+    T* w = nullptr;
+    T* b = nullptr;
+  };
+
+  // Evaluation mode when `draw` is null; otherwise training's, dropout drawn with seed and step.
+  void forward(std::span<const uint8_t> images, const DropoutDraw* draw);
+  void forward_batchnorm(size_t l, int n, bool training);
+  void backward(int count, const DropoutDraw& draw);
+  Metrics loss_and_gradients(std::span<const uint8_t> images, std::span<const uint8_t> labels,
+                             uint32_t step);
+  void update_statistics(int n);
+  Weights weights(std::vector<T>& flat, const PlannedLayer& layer) const;
   void gather(const Dataset& data, const std::vector<uint32_t>& indices);
 
   Plan plan_;
   Sgd sgd_;
   Order order_;
   std::shared_ptr<const Dataset> train_, test_;
-  std::vector<T> parameters_, momentum_, gradients_;
+  std::vector<T> parameters_, momentum_, gradients_, buffers_;
   std::vector<std::vector<T>> x_;            // x_[l]: input of layer l; the last one: the logits
   std::vector<std::vector<T>> dx_;           // their gradients
   std::vector<std::vector<size_t>> winner_;  // of max-pooling layers
+  std::vector<Statistics> statistics_;       // of batch normalisations
   std::vector<uint8_t> images_, labels_;     // the gathered batch
 };
 

@@ -12,6 +12,8 @@ struct StepState {
   Permutation order;  // of the epoch; its keys are drawn on the host, its values on the device
   uint32_t position;  // of the step's first sample in the epoch
   uint32_t slot;      // of the step's metrics
+  uint32_t step;      // over the whole run, from 0: dropout draws with it
+  uint64_t seed;      // the run's
   float lr;
   float momentum;
   float weight_decay;

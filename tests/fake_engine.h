@@ -12,7 +12,8 @@ namespace digitron::testing {
 
 class FakeEngine final : public Engine {
  public:
-  explicit FakeEngine(const Plan& plan) : plan_(plan), parameters_(plan.parameter_floats, 0.0f) {}
+  explicit FakeEngine(const Plan& plan)
+      : plan_(plan), parameters_(plan.parameter_floats, 0.0f), buffers_(initial_buffers(plan)) {}
 
   // What a step of the run (from 1) and an evaluation answer.
   std::function<Metrics(int64_t)> on_step = [](int64_t) { return Metrics{2.0, 1, 4}; };
@@ -34,6 +35,8 @@ class FakeEngine final : public Engine {
   std::vector<float> parameters() const override { return parameters_; }
   void set_momentum(std::span<const float>) override {}
   std::vector<float> momentum() const override { return {}; }
+  void set_buffers(std::span<const float> b) override { buffers_.assign(b.begin(), b.end()); }
+  std::vector<float> buffers() const override { return buffers_; }
   void set_optimizer(const Sgd& value) override { sgd = value; }
   void set_order(const Order& value) override { order = value; }
 
@@ -56,7 +59,7 @@ class FakeEngine final : public Engine {
 
  private:
   Plan plan_;
-  std::vector<float> parameters_;
+  std::vector<float> parameters_, buffers_;
 };
 
 }  // namespace digitron::testing

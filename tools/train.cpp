@@ -3,12 +3,13 @@
 
 #include <memory>
 #include <nlohmann/json.hpp>
+#include <optional>
 
 #include "host/data/data.h"
 #include "host/devices.h"
 #include "host/run/interrupt.h"
+#include "host/run/model_state.h"
 #include "host/run/run_directory.h"
-#include "host/run/safetensors.h"
 #include "host/run/table.h"
 #include "host/run/trainer.h"
 #include "tools/commands.h"
@@ -22,6 +23,7 @@ struct TrainOptions {
   std::string data;
   std::string out;
   bool no_shuffle = false;
+  std::optional<double> dropout;
   TrainSettings settings;
   RunRequest request;
 };
@@ -56,25 +58,29 @@ int train(TrainOptions& options) {
   TrainSettings& settings = options.settings;
   settings.shuffle = !options.no_shuffle;
   check_settings(settings);
-  const Model model = find_model(options.model);
+  const Model named = find_model(options.model);
+  const Model model = options.dropout ? with_dropout(named, *options.dropout) : named;
   const Data data = load_data(options.data, kDataSeed);
   check_batch(settings.batch, data.train->count());
 
   const Plan plan = make_plan(model, settings.batch);
   const std::string& init = options.request.init;
-  const std::vector<float> parameters =
-      init.empty() ? initial_parameters(plan, settings.seed) : load_parameters(init, plan);
+  require_trainable(plan, data.train->count());
+  const ModelState state =
+      init.empty() ? initial_state(plan, settings.seed) : load_state(init, plan);
   const std::unique_ptr<Engine> engine =
       make_engine(options.request.device, plan, options.request.threads);
   engine->load(data.train, data.test);
-  engine->set_parameters(parameters);
+  engine->set_parameters(state.parameters);
+  engine->set_buffers(state.buffers);
 
   const std::filesystem::path out =
       options.out.empty() ? default_run_directory(model) : std::filesystem::path(options.out);
   RunDirectory directory(out, run_description(options.request, settings, *engine, data));
   log_start(settings, *engine, data, out);
-  const TrainResult result =
-      Trainer(*engine, directory, settings, data.train->count(), stop_on_signals()).run();
+  const TrainResult result = Trainer(*engine, directory, settings, data.train->count(),
+                                     stop_on_signals(), state.batches_tracked)
+                                 .run();
   log_end(result, directory);
   return result.interrupted ? kInterruptedExitCode : 0;
 }
@@ -87,7 +93,11 @@ void add_settings(CLI::App& app, TrainOptions& o) {
   app.add_option("--momentum", s.momentum, "Momentum, from 0 to below 1")->capture_default_str();
   app.add_option("--weight-decay", s.weight_decay, "L2 weight decay, as in torch.optim.SGD")
       ->capture_default_str();
-  app.add_option("--seed", s.seed, "Seed of the initial weights and of the images' order")
+  app.add_option("--dropout", o.dropout,
+                 "Probability of every dropout layer, instead of the model's own")
+      ->type_name("P");
+  app.add_option("--seed", s.seed,
+                 "Seed of the initial weights, of the images' order and of dropout")
       ->check(CLI::NonNegativeNumber)
       ->type_name("INT")
       ->capture_default_str();

@@ -1,7 +1,8 @@
 // The CPU engine. A step has two phases with a barrier after each: threads take blocks of samples
-// through the whole network and back; then they take slices of the parameters, make their gradients
-// over the whole batch and update them. Which thread does what never changes a sum's order, so the
-// result does not depend on the number of threads.
+// through the whole network and back, meeting at each batch normalisation, whose statistics need
+// all of the batch; then they take slices of the parameters, make their gradients over the whole
+// batch and update them. Which thread does what never changes a sum's order, so the result does not
+// depend on the number of threads.
 #pragma once
 
 #include "host/cpu/block.h"
@@ -33,6 +34,8 @@ class CpuEngine final : public Engine {
   std::vector<float> parameters() const override;
   void set_momentum(std::span<const float> momentum) override;
   std::vector<float> momentum() const override;
+  void set_buffers(std::span<const float> buffers) override;
+  std::vector<float> buffers() const override;
   void set_optimizer(const Sgd& sgd) override { sgd_ = sgd; }
   void set_order(const Order& order) override { order_ = order; }
   std::vector<Metrics> train(int epoch, int first, int last) override;
@@ -44,7 +47,10 @@ class CpuEngine final : public Engine {
  private:
   template <class F>
   void for_each_group(int thread, int blocks, const F& f) const;
-  void forward_backward(int thread, int count);
+  template <class F>
+  void for_each_group(BlockPass& pass, int thread, int count, const F& f);
+  void forward_backward(int thread, const TrainingStep& step, bool update);
+  void meet_forward(int thread, const TrainingStep& step, const Stage& stage, bool update);
   void make_gradients(int thread, int blocks, bool update);
   void linear_gradients(const Stage& stage, int thread, int blocks, bool update);
   const float* gather_strip(int thread, int first, int count, int first_pixel, int row_floats);
@@ -62,8 +68,9 @@ class CpuEngine final : public Engine {
   Order order_;
   std::shared_ptr<const Dataset> train_, test_;
 
-  AlignedArray<float> parameters_, momentum_, gradients_;
+  AlignedArray<float> parameters_, momentum_, gradients_, buffers_;
   std::vector<ThreadMemory> memory_;  // one a thread
+  PassMemory pass_memory_;            // group_blocks a thread, or one a block: see CpuLayout
   BatchMemory batch_;
   std::vector<BlockSamples> samples_;  // of each block of the batch
   std::vector<BlockLosses> losses_;

@@ -130,9 +130,8 @@ void RunDirectory::append(std::string_view lines) {
                      "); free some space and run again");
 }
 
-void RunDirectory::save(const Plan& plan, std::span<const float> parameters,
-                        const Metadata& metadata) {
-  write_file_atomically(checkpoint_path(), safetensors_bytes(plan, parameters, metadata));
+void RunDirectory::save(const Plan& plan, const ModelState& state, const Metadata& metadata) {
+  write_file_atomically(checkpoint_path(), safetensors_bytes(plan, state, metadata));
 }
 
 }  // namespace digitron

@@ -7,13 +7,12 @@
 #include <fstream>
 #include <nlohmann/json_fwd.hpp>
 #include <optional>
-#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
 
 #include "host/engine.h"
-#include "host/run/safetensors.h"
+#include "host/run/model_state.h"
 #include "host/run/train_settings.h"
 
 namespace digitron {
@@ -59,7 +58,7 @@ class RunDirectory {
   void append(std::string_view lines);
 
   // Replaces model.safetensors atomically. Throws MachineError or InputError, the old file stays.
-  void save(const Plan& plan, std::span<const float> parameters, const Metadata& metadata);
+  void save(const Plan& plan, const ModelState& state, const Metadata& metadata);
 
  private:
   std::filesystem::path path_;

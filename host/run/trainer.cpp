@@ -38,11 +38,12 @@ std::string train_text(const Metrics& train) {
 }  // namespace
 
 Trainer::Trainer(Engine& engine, RunDirectory& directory, const TrainSettings& settings,
-                 int train_count, const std::atomic<bool>& stop)
+                 int train_count, const std::atomic<bool>& stop, int64_t batches_tracked)
     : engine_(engine),
       directory_(directory),
       settings_(settings),
       epoch_steps_(steps_per_epoch(train_count, engine.plan().batch)),
+      batches_tracked_(batches_tracked),
       stop_(stop) {
   engine.set_optimizer({static_cast<float>(settings.lr), static_cast<float>(settings.momentum),
                         static_cast<float>(settings.weight_decay)});
@@ -128,10 +129,10 @@ void Trainer::finish_interrupted(const EpochResult& result) {
 }
 
 void Trainer::save(int epoch) {
-  const std::vector<float> parameters = engine_.parameters();
-  if (!all_finite(parameters)) diverged(epoch);
+  const ModelState state{engine_.parameters(), engine_.buffers(), batches_tracked_ + result_.steps};
+  if (!all_finite(state.parameters) || !all_finite(state.buffers)) diverged(epoch);
   const Model& model = engine_.plan().model;
-  directory_.save(engine_.plan(), parameters,
+  directory_.save(engine_.plan(), state,
                   {{"format", "pt"},
                    {"digitron", version()},
                    {"model", model.id},

@@ -22,8 +22,9 @@ struct TrainResult {
 class Trainer {
  public:
   // The engine holds the data and the initial parameters. `stop` is looked at every 100 ms or so.
+  // batches_tracked: steps behind the running statistics that the engine begins with.
   Trainer(Engine& engine, RunDirectory& directory, const TrainSettings& settings, int train_count,
-          const std::atomic<bool>& stop);
+          const std::atomic<bool>& stop, int64_t batches_tracked = 0);
 
   // Trains until the last epoch or step, or until `stop`; each epoch ends with an evaluation, an
   // event, a checkpoint and a line in the log. An interrupted epoch has an event of its own and its
@@ -47,6 +48,7 @@ class Trainer {
   RunDirectory& directory_;
   const TrainSettings settings_;
   const int epoch_steps_;
+  const int64_t batches_tracked_;
   const std::atomic<bool>& stop_;
   ProgressLine progress_;
   TrainResult result_;
