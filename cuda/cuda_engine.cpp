@@ -45,7 +45,6 @@ CudaEngine::CudaEngine(const Plan& plan, int device, const CudaOptions& options)
   add_tensors(memory_, tensors_, plan_, std::max(whole->second.workspace_bytes(), kLeastWorkspace));
   memory_.add("labels", &labels_, batch);
   memory_.add("loss partials", &loss_partials_, loss_partials(plan_.batch));
-  memory_.add("step state", &state_, 1);
   memory_.add("staged images", &staged_.images, batch * kImagePixels);
   memory_.add("staged labels", &staged_.labels, batch);
   memory_.add("cuBLAS workspace", &cublas_workspace, kCublasWorkspace);
@@ -61,6 +60,7 @@ CudaEngine::CudaEngine(const Plan& plan, int device, const CudaOptions& options)
   const std::vector<float> zeros(plan_.parameter_floats);
   set_parameters(zeros);
   set_optimizer({});
+  set_buffers(initial_buffers(plan_));
   upload<float>(tensors_.gradients, zeros);
   upload<uint8_t>(staged_.images, std::vector<uint8_t>(batch * kImagePixels));
   upload<uint8_t>(staged_.labels, std::vector<uint8_t>(batch));
@@ -133,6 +133,15 @@ void CudaEngine::set_optimizer(const Optimizer& optimizer) {
   set_state(FlatState::kAverage, kept[2]);
 }
 
+void CudaEngine::set_buffers(std::span<const float> buffers) {
+  if (!buffers.empty()) upload(tensors_.buffers, buffers);
+}
+
+std::vector<float> CudaEngine::buffers() const {
+  if (plan_.buffer_floats == 0) return {};
+  return download(tensors_.buffers, plan_.buffer_floats);
+}
+
 void CudaEngine::set_augmentation(const Augmentation& limits) {
   graphs_.clear();  // it is an argument of theirs
   augmentation_ = limits;
@@ -151,10 +160,12 @@ Tensors CudaEngine::evaluated() const {
 
 std::vector<Metrics> CudaEngine::train(int epoch, int first, std::span<const StepRates> rates) {
   const Range range("epoch " + std::to_string(epoch));
+  require_trainable(plan_, train_.count);
   const Permutation order(order_.seed, static_cast<uint32_t>(epoch),
                           static_cast<uint32_t>(train_.count), order_.shuffle);
   upload(rates_, rates);
-  start(order, epoch, first * plan_.batch);
+  start(order, epoch, first * plan_.batch,
+        global_step(epoch, first, train_.count, plan_.batch));
   return run(train_, first, first + static_cast<int>(rates.size()), true);
 }
 
@@ -162,7 +173,7 @@ Metrics CudaEngine::evaluate(Split split) {
   const Range range(split == Split::kTrain ? "evaluate train" : "evaluate test");
   const Samples& samples = split == Split::kTrain ? train_ : test_;
   Metrics total;
-  start(in_file_order(samples.count), 0, 0);
+  start(in_file_order(samples.count), 0, 0, 0);
   for (const Metrics& step : run(samples, 0, steps_per_epoch(samples.count, plan_.batch), false)) {
     total += step;
   }
@@ -182,9 +193,9 @@ std::vector<float> CudaEngine::predict(std::span<const uint8_t> images) {
   for (size_t i = 0; i < count; i += batch) {
     const size_t n = std::min(batch, count - i);
     upload(staged_.images, images.subspan(i * kImagePixels, n * kImagePixels));
-    start(in_file_order(plan_.batch), 0, 0);
+    start(in_file_order(plan_.batch), 0, 0, 0);
     gather_batch(staged_, plan_.batch, {});  // rows above n are what was there before
-    network(plan_.batch).forward(evaluated());
+    network(plan_.batch).forward(evaluated(), Pass::kEvaluation);
     const std::vector<float> rows = download(tensors_.logits(), n * kClasses);
     logits.insert(logits.end(), rows.begin(), rows.end());
   }
@@ -194,11 +205,12 @@ std::vector<float> CudaEngine::predict(std::span<const uint8_t> images) {
 std::vector<float> CudaEngine::gradients(std::span<const uint8_t> images,
                                          std::span<const uint8_t> labels) {
   const int n = static_cast<int>(labels.size());
+  require_trainable(plan_, n);
   upload(staged_.images, images);
   upload(staged_.labels, labels);
-  start(in_file_order(plan_.batch), 0, 0);
+  start(in_file_order(plan_.batch), 0, 0, 0);
   gather_batch(staged_, n, {});
-  network(n).forward(tensors_);
+  network(n).forward(tensors_, Pass::kGradients);
   loss(n, smoothing_);
   network(n).backward(tensors_);
   return download(tensors_.gradients, plan_.parameter_floats);
@@ -211,10 +223,14 @@ std::vector<Slice> CudaEngine::memory() const {
   return slices;
 }
 
-void CudaEngine::start(const Permutation& order, int epoch, int first_sample) {
-  const StepState state{order, static_cast<uint32_t>(first_sample), order_.seed,
-                        static_cast<uint32_t>(epoch), 0};
-  upload(state_, std::span(&state, 1));
+void CudaEngine::start(const Permutation& order, int epoch, int first_sample, uint32_t step) {
+  const StepState state{order,
+                        static_cast<uint32_t>(first_sample),
+                        order_.seed,
+                        static_cast<uint32_t>(epoch),
+                        step,
+                        0};
+  upload<StepState>(tensors_.state, std::span(&state, 1));
 }
 
 // Steps [first, last) over the samples from where start() has put the state, trained or only
@@ -246,7 +262,7 @@ void CudaEngine::run_steps(const Samples& samples, int n, int steps, bool traini
   const auto enqueue = [&] {
     for (int step = 0; step < steps; ++step) {
       gather_batch(samples, n, training ? augmentation_ : Augmentation{});
-      network.forward(tensors);
+      network.forward(tensors, training ? Pass::kTraining : Pass::kEvaluation);
       loss(n, training ? smoothing_ : 0);
       if (training) {
         network.backward(tensors);
@@ -260,7 +276,7 @@ void CudaEngine::run_steps(const Samples& samples, int n, int steps, bool traini
 }
 
 void CudaEngine::gather_batch(const Samples& samples, int n, const Augmentation& augmentation) {
-  check(gather(tensors_.x, labels_, samples.images, samples.labels, state_, augmentation, n,
+  check(gather(tensors_.x, labels_, samples.images, samples.labels, tensors_.state, augmentation, n,
                context_.stream.get()),
         "gather");
 }
@@ -274,14 +290,15 @@ void CudaEngine::loss(int n, float smoothing) {
 
 void CudaEngine::update() {
   check(optimizer_step({tensors_.parameters, momentum_, second_moment_, average_},
-                       tensors_.gradients, update_rule(optimizer_), rates_, state_,
+                       tensors_.gradients, update_rule(optimizer_), rates_, tensors_.state,
                        plan_.parameter_floats, context_.stream.get()),
         "optimizer_step");
 }
 
 void CudaEngine::advance_step(int n) {
-  check(advance(state_, metrics_, loss_partials_, loss_partials(n), n, context_.stream.get()),
-        "advance");
+  check(
+      advance(tensors_.state, metrics_, loss_partials_, loss_partials(n), n, context_.stream.get()),
+      "advance");
 }
 
 const Network& CudaEngine::network(int n) {

@@ -32,6 +32,8 @@ class CudaEngine final : public Engine {
   std::vector<float> state(FlatState which) const override;
   void set_optimizer(const Optimizer& optimizer) override;
   const Optimizer& optimizer() const override { return optimizer_; }
+  void set_buffers(std::span<const float> buffers) override;
+  std::vector<float> buffers() const override;
   void set_order(const Order& order) override { order_ = order; }
   void set_augmentation(const Augmentation& limits) override;
   void set_label_smoothing(float smoothing) override;
@@ -59,7 +61,7 @@ class CudaEngine final : public Engine {
   float* flat(FlatState which) const;
   // The tensors with the parameters that evaluate and predict use.
   Tensors evaluated() const;
-  void start(const Permutation& order, int epoch, int first_sample);
+  void start(const Permutation& order, int epoch, int first_sample, uint32_t step);
   std::vector<Metrics> run(const Samples& samples, int first, int last, bool update);
   void run_steps(const Samples& samples, int n, int steps, bool update);
   void gather_batch(const Samples& samples, int n, const Augmentation& augmentation);
@@ -89,7 +91,6 @@ class CudaEngine final : public Engine {
   Tensors tensors_;
   uint8_t* labels_ = nullptr;  // (batch), of the step
   LossSums* loss_partials_ = nullptr;
-  StepState* state_ = nullptr;
   Samples staged_;  // one batch from the host, for predict and gradients
 
   Arena optimizer_memory_;

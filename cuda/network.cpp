@@ -8,6 +8,7 @@
 #include "host/error.h"
 #include "kernels/bias.h"
 #include "kernels/bias_gradient.h"
+#include "kernels/dropout.h"
 #include "kernels/relu.h"
 
 namespace digitron {
@@ -16,6 +17,11 @@ namespace {
 
 bool has_parameters(const Stage& stage) {
   return stage.layer.weight >= 0;
+}
+
+// Of a convolution or a linear layer, added by our kernel.
+bool has_bias(const Stage& stage) {
+  return has_parameters(stage) && !std::holds_alternative<BatchNorm2d>(stage.layer.layer);
 }
 
 int plane(const Shape& shape) {
@@ -32,10 +38,11 @@ std::vector<Stage> make_stages(const Plan& plan) {
   std::vector<Stage> stages;
   for (const PlannedLayer& layer : plan.layers) {
     const bool relu = std::holds_alternative<ReLU>(layer.layer);
-    if (relu && !stages.empty() && has_parameters(stages.back())) {
+    const auto index = static_cast<uint32_t>(&layer - plan.layers.data());
+    if (relu && !stages.empty() && has_bias(stages.back())) {
       stages.back().relu = true;  // of two in a row the second changes nothing
     } else {
-      stages.push_back({layer, false});
+      stages.push_back({layer, false, index});
     }
   }
   return stages;
@@ -45,6 +52,9 @@ void add_tensors(Arena& arena, Tensors& tensors, const Plan& plan, size_t worksp
   const std::vector<Stage> stages = make_stages(plan);
   arena.add("parameters", &tensors.parameters, plan.parameter_floats);
   arena.add("gradients", &tensors.gradients, plan.parameter_floats);
+  arena.add("running statistics", &tensors.buffers, plan.buffer_floats);
+  arena.add("batch statistics", &tensors.statistics, plan.buffer_floats);
+  arena.add("step state", &tensors.state, 1);
   arena.add("x", &tensors.x, static_cast<size_t>(plan.batch) * kImagePixels);
   tensors.y.resize(stages.size());
   size_t widest = 0;
@@ -54,7 +64,7 @@ void add_tensors(Arena& arena, Tensors& tensors, const Plan& plan, size_t worksp
     const size_t count = elements(out, plan.batch);
     arena.add(stages[i].layer.name, &tensors.y[i], count);
     widest = std::max(widest, count);
-    if (!has_parameters(stages[i])) continue;
+    if (!has_bias(stages[i])) continue;
     partials = std::max(partials, bias_partials(plan.batch, out.channels, plane(out)));
   }
   arena.add("dy", &tensors.dy, widest);
@@ -82,6 +92,8 @@ Network::Network(const Context& context, const Plan& plan, int n, size_t workspa
       return LinearPlan(context, layer.in.count(), layer.out.count(), n, relu, workspace_limit);
     }
     Operation operator()(const ReLU& alone) const { return alone; }
+    Operation operator()(const BatchNorm2d&) const { return BatchNormPlan(context, layer.in, n); }
+    Operation operator()(const Dropout& dropout) const { return dropout; }
   };
   for (const Stage& stage : stages_) {
     const PlannedLayer& layer = stage.layer;
@@ -124,7 +136,28 @@ Network::Operands Network::operands(size_t i, const Tensors& tensors) const {
   return o;
 }
 
-void Network::forward(const Tensors& tensors) const {
+ChannelStatistics Network::statistics(size_t i, float* flat) const {
+  const auto buffer = static_cast<size_t>(stages_[i].layer.buffer);
+  return {flat + plan_.buffers[buffer].offset, flat + plan_.buffers[buffer + 1].offset};
+}
+
+void Network::batchnorm_forward(size_t i, const Tensors& tensors, Pass pass) const {
+  const auto& norm = std::get<BatchNormPlan>(operations_[i]);
+  const Operands o = operands(i, tensors);
+  const ChannelStatistics running = statistics(i, tensors.buffers);
+  if (pass == Pass::kEvaluation) return norm.forward_inference(o.y, o.x, o.w, o.b, running);
+  norm.forward_training(o.y, o.x, o.w, o.b, pass == Pass::kTraining ? running : ChannelStatistics{},
+                        statistics(i, tensors.statistics));
+}
+
+void Network::drop(size_t i, float* y, const float* x, const Tensors& tensors, Pass pass) const {
+  const float probability = std::get<Dropout>(operations_[i]).probability;
+  check(dropout(y, x, tensors.state, stages_[i].index, pass == Pass::kEvaluation ? 0 : probability,
+                n_, stages_[i].layer.out.count(), context_.stream.get()),
+        "dropout");
+}
+
+void Network::forward(const Tensors& tensors, Pass pass) const {
   const cudaStream_t stream = context_.stream.get();
   for (size_t i = 0; i < stages_.size(); ++i) {
     const Shape& out = stages_[i].layer.out;
@@ -137,6 +170,10 @@ void Network::forward(const Tensors& tensors) const {
       pool->forward(o.y, o.x);
     } else if (const auto* linear = std::get_if<LinearPlan>(&operations_[i])) {
       linear->forward(o.y, o.x, o.w, o.b, tensors.workspace);
+    } else if (std::holds_alternative<BatchNormPlan>(operations_[i])) {
+      batchnorm_forward(i, tensors, pass);
+    } else if (std::holds_alternative<Dropout>(operations_[i])) {
+      drop(i, o.y, o.x, tensors, pass);
     } else {
       check(relu_forward(o.y, o.x, elements(out, n_), stream), "relu_forward");
     }
@@ -152,7 +189,7 @@ void Network::backward(const Tensors& tensors) const {
     const Operands o = operands(i, tensors);
     const bool to_input = i > first_trained_;
     const Range range(stages_[i].layer.name + " backward");
-    if (has_parameters(stages_[i])) {
+    if (has_bias(stages_[i])) {
       check(bias_gradient(o.db, dy, tensors.bias_partials, stages_[i].relu ? o.y : nullptr, n_,
                           out.channels, plane(out), stream),
             "bias_gradient");
@@ -165,6 +202,11 @@ void Network::backward(const Tensors& tensors) const {
     } else if (const auto* linear = std::get_if<LinearPlan>(&operations_[i])) {
       linear->backward_weights(o.dw, dy, o.x);
       if (to_input) linear->backward_input(dx, dy, o.w);
+    } else if (const auto* norm = std::get_if<BatchNormPlan>(&operations_[i])) {
+      norm->backward(dx, o.dw, o.db, dy, o.x, o.w, statistics(i, tensors.statistics));
+    } else if (std::holds_alternative<Dropout>(operations_[i])) {
+      drop(i, dy, dy, tensors, Pass::kTraining);
+      continue;  // in place
     } else {
       check(relu_backward(dy, o.y, elements(out, n_), stream), "relu_backward");
       continue;  // in place

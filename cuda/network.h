@@ -7,18 +7,25 @@
 #include <vector>
 
 #include "cuda/arena.h"
+#include "cuda/batchnorm_plan.h"
 #include "cuda/context.h"
 #include "cuda/conv_plan.h"
 #include "cuda/linear_plan.h"
 #include "cuda/pool_plan.h"
 #include "host/plan.h"
+#include "kernels/step_state.h"
 
 namespace digitron {
+
+// What a forward pass is for: a training step; the gradients of one, which leaves running
+// statistics alone; or evaluation, which uses them and drops nothing.
+enum class Pass { kTraining, kGradients, kEvaluation };
 
 // A layer, with the ReLU that follows it where the bias's kernel can take that along.
 struct Stage {
   PlannedLayer layer;
   bool relu;
+  uint32_t index;  // of the layer in the plan
 };
 
 std::vector<Stage> make_stages(const Plan& plan);
@@ -27,6 +34,9 @@ std::vector<Stage> make_stages(const Plan& plan);
 struct Tensors {
   float* parameters = nullptr;     // flat, in the plan's layout
   float* gradients = nullptr;      // the same
+  float* buffers = nullptr;        // running statistics, flat, in the plan's layout
+  float* statistics = nullptr;     // of the batch, likewise: means, and 1 / deviations
+  StepState* state = nullptr;      // what changes from step to step
   float* x = nullptr;              // (batch, 1, 28, 28)
   std::vector<float*> y;           // one a stage: (batch, C, H, W)
   float* dy = nullptr;             // (batch, the widest stage): the gradient of a stage's output
@@ -48,14 +58,14 @@ class Network {
   size_t workspace_bytes() const;
 
   // tensors.x (n, 1, 28, 28) -> tensors.logits() (n, 10)
-  void forward(const Tensors& tensors) const;
-  // tensors.dy: the gradient of the logits -> tensors.gradients. Reads the x and y that forward
-  // left there; uses up dy and dx.
+  void forward(const Tensors& tensors, Pass pass) const;
+  // tensors.dy: the gradient of the logits -> tensors.gradients. Reads what a forward pass, of
+  // training or gradients, left there; uses up dy and dx.
   void backward(const Tensors& tensors) const;
 
  private:
   // The libraries' layers with their plans; the others need none.
-  using Operation = std::variant<ConvPlan, PoolPlan, LinearPlan, ReLU>;
+  using Operation = std::variant<ConvPlan, PoolPlan, LinearPlan, ReLU, BatchNormPlan, Dropout>;
 
   // One stage's pointers. Weight and bias are null where there are none.
   struct Operands {
@@ -67,6 +77,11 @@ class Network {
     float* db;
   };
   Operands operands(size_t stage, const Tensors& tensors) const;
+  void batchnorm_forward(size_t stage, const Tensors& tensors, Pass pass) const;
+  // Of a batch normalisation, in one of the buffers with the layout of running statistics.
+  ChannelStatistics statistics(size_t stage, float* flat) const;
+  // y = x times the factors of a dropout stage, both (n, ...).
+  void drop(size_t stage, float* y, const float* x, const Tensors& tensors, Pass pass) const;
 
   const Context& context_;
   const Plan& plan_;

@@ -36,9 +36,9 @@ constexpr bool uses(const Optimizer& optimizer, FlatState which) {
   return which != FlatState::kAverage || optimizer.average_decay > 0;
 }
 
-// The order in which an epoch visits the training set.
+// The order in which an epoch visits the training set, and the seed of what else training draws.
 struct Order {
-  uint64_t seed = 1;
+  uint64_t seed = 1;  // of the shuffle, of dropout and of augmentation
   bool shuffle = true;
 };
 
@@ -83,6 +83,11 @@ class Engine {
   void set_momentum(std::span<const float> m) { set_state(FlatState::kMomentum, m); }
   std::vector<float> momentum() const { return state(FlatState::kMomentum); }
 
+  // Running statistics of batch normalisations, flat in the plan's layout: plan().buffer_floats
+  // floats, initial_buffers at first. Training steps update them, evaluate and predict use them.
+  virtual void set_buffers(std::span<const float> buffers) = 0;
+  virtual std::vector<float> buffers() const = 0;
+
   // What the steps that follow use. Buffers that the optimiser had not used before are zero.
   virtual void set_optimizer(const Optimizer& optimizer) = 0;
   virtual const Optimizer& optimizer() const = 0;
@@ -95,7 +100,8 @@ class Engine {
 
   // Trains an epoch's steps from `first` on, as many as there are rates (epochs count from 1, an
   // epoch's steps from 0). The last step of an epoch takes what is left when the batch does not
-  // divide the data set. Returns one Metrics a step, measured before the step's update.
+  // divide the data set. Returns one Metrics a step, measured before the step's update. Throws
+  // InputError where require_trainable does.
   virtual std::vector<Metrics> train(int epoch, int first, std::span<const StepRates> rates) = 0;
 
   // The same for steps [first, last) of SGD at the optimiser's own rate.
@@ -115,7 +121,8 @@ class Engine {
   virtual std::vector<float> predict(std::span<const uint8_t> images) = 0;
 
   // The mean loss's gradient over one batch of at most plan().batch samples, flat in the plan's
-  // layout; parameters stay. For tests.
+  // layout, as training would take it at global step 0; parameters and running statistics stay. For
+  // tests. Throws InputError where require_trainable does.
   virtual std::vector<float> gradients(std::span<const uint8_t> images,
                                        std::span<const uint8_t> labels) = 0;
 };
@@ -132,6 +139,11 @@ struct CudaOptions {
   bool tf32 = false;          // let tensor cores round the factors of products to 10 bits
   bool deterministic = true;  // only algorithms that give the same bits every time
 };
+
+// A step's number in the whole run, from 0; epochs count from 1. Dropout draws with it.
+inline uint32_t global_step(int epoch, int step, int count, int batch) {
+  return static_cast<uint32_t>(int64_t{epoch - 1} * steps_per_epoch(count, batch) + step);
+}
 
 using EngineOrReason = std::variant<std::unique_ptr<Engine>, Unavailable>;
 

@@ -24,6 +24,9 @@ constexpr std::array kModels{
                "conv 6x5 pad 2, relu, maxpool 2, conv 16x5, relu, maxpool 2, "
                "fc 120, relu, fc 84, relu, fc 10"},
     NamedModel{"custom-mlp", "Custom MLP", "fc 90, relu, fc 70, relu, fc 50, relu, fc 10"},
+    NamedModel{"lenet5-improved", "LeNet-5 Improved",
+               "conv 6x5 pad 2, relu, bn, maxpool 2, conv 16x5, relu, bn, maxpool 2, "
+               "fc 120, relu, dropout 0.5, fc 84, relu, dropout 0.5, fc 10"},
 };
 
 // The user's text inside a message, which is one line: each control character becomes a space, so
@@ -33,6 +36,18 @@ std::string quoted(std::string_view text) {
   std::replace_if(
       result.begin(), result.end(), [](unsigned char c) { return std::iscntrl(c); }, ' ');
   return "'" + result + "'";
+}
+
+// As the float that layers hold: what rounds to 1 is out. Nor is NaN one.
+bool is_dropout_probability(float value) {
+  return value >= 0 && value < 1;
+}
+
+// The shortest text that reads as the same float.
+std::string number_text(float value) {
+  std::array<char, 32> digits{};
+  const auto result = std::to_chars(digits.data(), digits.data() + digits.size(), value);
+  return {digits.data(), result.ptr};
 }
 
 // Reads one layer after another out of the text and knows the column it is at.
@@ -65,7 +80,9 @@ class Parser {
     if (word == "maxpool") return maxpool();
     if (word == "fc") return Linear{number("a number of outputs, as in 'fc 120'")};
     if (word == "relu") return ReLU{};
-    fail(start, "expected conv, maxpool, fc or relu");
+    if (word == "bn") return BatchNorm2d{};
+    if (word == "dropout") return Dropout{probability()};
+    fail(start, "expected conv, maxpool, fc, relu, bn or dropout");
   }
 
   Layer conv() {
@@ -114,6 +131,21 @@ class Parser {
     }
     at_ += static_cast<size_t>(end - begin);
     return value;
+  }
+
+  float probability() {
+    skip_spaces();
+    float value = 0;
+    const char* begin = text_.data() + at_;
+    const auto [end, error] = std::from_chars(begin, text_.data() + text_.size(), value);
+    if (error == std::errc::invalid_argument) {
+      fail(at_, "expected a probability, as in 'dropout 0.5'");
+    }
+    if (error != std::errc() || !is_dropout_probability(value)) {
+      fail(at_, "a probability here must be from 0 to below 1");
+    }
+    at_ += static_cast<size_t>(end - begin);
+    return value + 0.0f;  // never -0
   }
 
   std::string_view take_word() {
@@ -170,6 +202,10 @@ Model custom_mlp() {
   return named_model(kModels[1]);
 }
 
+Model lenet5_improved() {
+  return named_model(kModels[2]);
+}
+
 std::vector<std::string> model_names() {
   std::vector<std::string> names;
   names.reserve(std::size(kModels));
@@ -212,8 +248,32 @@ std::string to_text(const Layer& layer) {
     }
     std::string operator()(const Linear& l) const { return "fc " + std::to_string(l.out_features); }
     std::string operator()(const ReLU&) const { return "relu"; }
+    std::string operator()(const BatchNorm2d&) const { return "bn"; }
+    std::string operator()(const Dropout& d) const {
+      return "dropout " + number_text(d.probability);
+    }
   };
   return std::visit(Visitor{}, layer);
+}
+
+Model with_dropout(Model model, double probability) {
+  const auto value = static_cast<float>(probability);
+  if (!is_dropout_probability(value)) {
+    throw InputError("--dropout is " + number_text(value) + "; give a number from 0 to below 1");
+  }
+  const bool from_text = model.id == to_text(model);
+  int changed = 0;
+  for (Layer& layer : model.layers) {
+    if (!std::holds_alternative<Dropout>(layer)) continue;
+    layer = Dropout{value + 0.0f};
+    ++changed;
+  }
+  if (changed == 0) {
+    throw InputError("--dropout is given, but " + model.name +
+                     " has no dropout layer; leave it out, or take --model lenet5-improved");
+  }
+  if (from_text) model.id = model.name = to_text(model);
+  return model;
 }
 
 std::string to_text(const Model& model) {

@@ -45,7 +45,23 @@ struct ReLU {
   bool operator==(const ReLU&) const = default;
 };
 
-using Layer = std::variant<Conv2d, MaxPool2d, Linear, ReLU>;
+// Over the batch and the plane of each channel, as in PyTorch: training normalises with the batch's
+// biased variance; evaluation with running statistics, to which training steps add their mean and
+// their unbiased variance.
+struct BatchNorm2d {
+  static constexpr double kEpsilon = 1e-5;
+  static constexpr double kMomentum = 0.1;
+  bool operator==(const BatchNorm2d&) const = default;
+};
+
+// In training each element becomes 0 with this probability and is scaled by 1 / (1 - probability)
+// otherwise (host/dropout.h draws); nothing happens at evaluation.
+struct Dropout {
+  float probability;  // in [0, 1)
+  bool operator==(const Dropout&) const = default;
+};
+
+using Layer = std::variant<Conv2d, MaxPool2d, Linear, ReLU, BatchNorm2d, Dropout>;
 
 struct Model {
   std::string id;    // what --model takes: "lenet5", or the text itself
@@ -61,6 +77,10 @@ Model lenet5();
 // 784-90-70-50-10 with ReLU: 81,080 parameters.
 Model custom_mlp();
 
+// LeNet-5 with batch normalisation after each convolution's ReLU, and dropout 0.5 after the ReLU of
+// fc1 and of fc2: 61,750 parameters.
+Model lenet5_improved();
+
 // The names find_model knows, in the order help texts list them.
 std::vector<std::string> model_names();
 
@@ -68,12 +88,17 @@ std::vector<std::string> model_names();
 // Throws InputError that lists the names, or points at the column of the text.
 Model find_model(std::string_view name_or_text);
 
-// Comma-separated layers: `conv 6x5 [stride S] [pad P]`, `maxpool K [stride S]`, `fc N`, `relu`.
-// Throws InputError that points at the column, also when the shapes do not work out.
+// Comma-separated layers: `conv 6x5 [stride S] [pad P]`, `maxpool K [stride S]`, `fc N`, `relu`,
+// `bn`, `dropout P`. Throws InputError that points at the column, also when the shapes do not work
+// out.
 Model parse_model(std::string_view text);
 
 // The canonical text of a model; parse_model(to_text(m)).layers == m.layers.
 std::string to_text(const Model& model);
 std::string to_text(const Layer& layer);
+
+// The model with another probability in each of its dropout layers. A model of a text gets the text
+// that says so. Throws InputError when it has no such layer, or for one outside [0, 1).
+Model with_dropout(Model model, double probability);
 
 }  // namespace digitron

@@ -1,6 +1,9 @@
 #include "host/plan.h"
 
+#include <algorithm>
 #include <cmath>
+#include <functional>
+#include <numeric>
 
 #include "host/error.h"
 #include "host/philox.h"
@@ -51,9 +54,11 @@ class Namer {
   std::string operator()(const MaxPool2d&) { return numbered("pool", pool_); }
   std::string operator()(const Linear&) { return numbered("fc", fc_); }
   std::string operator()(const ReLU&) { return numbered("relu", relu_); }
+  std::string operator()(const BatchNorm2d&) { return numbered("bn", bn_); }
+  std::string operator()(const Dropout&) { return numbered("dropout", dropout_); }
 
  private:
-  int conv_ = 0, pool_ = 0, fc_ = 0, relu_ = 0;
+  int conv_ = 0, pool_ = 0, fc_ = 0, relu_ = 0, bn_ = 0, dropout_ = 0;
 };
 
 std::vector<int64_t> weight_dims(const PlannedLayer& planned) {
@@ -63,14 +68,15 @@ std::vector<int64_t> weight_dims(const PlannedLayer& planned) {
   if (std::holds_alternative<Linear>(planned.layer)) {
     return {planned.out.channels, planned.in.count()};
   }
+  if (std::holds_alternative<BatchNorm2d>(planned.layer)) return {planned.out.channels};
   return {};
 }
 
 void append_parameter(Plan& plan, const std::string& name, const std::vector<int64_t>& dims,
-                      int fan_in) {
+                      int fan_in, float initial = 0) {
   size_t count = 1;
   for (const int64_t dim : dims) count *= static_cast<size_t>(dim);
-  plan.parameters.push_back({name, dims, plan.parameter_floats, count, fan_in});
+  plan.parameters.push_back({name, dims, plan.parameter_floats, count, fan_in, initial});
   plan.parameter_count += count;
   plan.parameter_floats += aligned(count);
   if (plan.parameter_floats > kMostFloats) {
@@ -78,25 +84,70 @@ void append_parameter(Plan& plan, const std::string& name, const std::vector<int
   }
 }
 
-// Every weight meets each of its layer's output positions once a sample; pooling and ReLU are
-// counted as one operation an output or input element.
+// Every weight meets each of its layer's output positions once a sample.
 int64_t multiply_adds(const PlannedLayer& planned, int64_t weights) {
   return weights * planned.out.height * planned.out.width;
+}
+
+void append_buffer(Plan& plan, const std::string& name, size_t count, float initial) {
+  plan.buffers.push_back({name, plan.buffer_floats, count, initial});
+  plan.buffer_floats += aligned(count);
+}
+
+void append_state(Plan& plan, PlannedLayer& planned) {
+  const std::vector<int64_t> dims = weight_dims(planned);
+  if (dims.empty()) return;
+  planned.weight = static_cast<int>(plan.parameters.size());
+  if (std::holds_alternative<BatchNorm2d>(planned.layer)) {
+    append_parameter(plan, planned.name + ".weight", dims, 0, 1);
+    append_parameter(plan, planned.name + ".bias", dims, 0, 0);
+    planned.buffer = static_cast<int>(plan.buffers.size());
+    append_buffer(plan, planned.name + ".running_mean", static_cast<size_t>(dims[0]), 0);
+    append_buffer(plan, planned.name + ".running_var", static_cast<size_t>(dims[0]), 1);
+    return;
+  }
+  int fan_in = 1;
+  for (size_t i = 1; i < dims.size(); ++i) fan_in *= static_cast<int>(dims[i]);
+  append_parameter(plan, planned.name + ".weight", dims, fan_in);
+  append_parameter(plan, planned.name + ".bias", {dims[0]}, fan_in);
+}
+
+// The weights that a layer multiplies its inputs with: of a convolution or a linear layer.
+int64_t product_weights(const PlannedLayer& planned) {
+  const std::vector<int64_t> dims = weight_dims(planned);
+  if (dims.size() < 2) return 0;
+  return std::accumulate(dims.begin(), dims.end(), int64_t{1}, std::multiplies<>());
+}
+
+struct ElementWork {
+  int64_t forward;
+  int64_t backward;  // of the parameters' gradients
+  int64_t backward_input;
+};
+
+// Operations an output element of what is not a sum of products. Batch normalisation: 1 for the
+// mean, 3 for the variance and 2 to normalise; back, 1 and 4 for two sums and 4 for the input.
+ElementWork element_work(const Layer& layer) {
+  if (const auto* pool = std::get_if<MaxPool2d>(&layer)) {
+    return {int64_t{pool->kernel} * pool->kernel - 1, 0, 1};
+  }
+  if (std::holds_alternative<BatchNorm2d>(layer)) return {6, 5, 4};
+  return {1, 0, 1};
 }
 
 // `to_input`: a layer with parameters stands before this one, so that the gradient must go on to
 // it.
 void count_work(Plan& plan, PlannedLayer& planned, bool to_input, int64_t weights) {
   const int64_t batch = plan.batch;
-  if (planned.weight >= 0) {
+  if (weights > 0) {
     const int64_t flops = 2 * multiply_adds(planned, weights) * batch;
     planned.flops_forward = flops;
     planned.flops_backward = to_input ? 2 * flops : flops;
   } else {
-    const auto* pool = std::get_if<MaxPool2d>(&planned.layer);
-    const int64_t operations = pool ? int64_t{pool->kernel} * pool->kernel - 1 : 1;
-    planned.flops_forward = batch * planned.out.count() * operations;
-    planned.flops_backward = to_input ? batch * planned.out.count() : 0;
+    const ElementWork work = element_work(planned.layer);
+    const int64_t elements = batch * planned.out.count();
+    planned.flops_forward = elements * work.forward;
+    planned.flops_backward = elements * (work.backward + (to_input ? work.backward_input : 0));
   }
   plan.flops_forward += planned.flops_forward;
   plan.flops_backward += planned.flops_backward;
@@ -125,6 +176,11 @@ Shape output_shape(const Layer& layer, const Shape& in) {
     }
     Shape operator()(const Linear& l) const { return {l.out_features, 1, 1, true}; }
     Shape operator()(const ReLU&) const { return in; }
+    Shape operator()(const BatchNorm2d&) const {
+      require_image(in, layer);
+      return in;
+    }
+    Shape operator()(const Dropout&) const { return in; }
   };
   const Shape out = std::visit(Visitor{layer, in}, layer);
   require_size(out.channels, out.height, out.width, layer);
@@ -151,16 +207,8 @@ Plan make_plan(const Model& model, int batch) {
                        "or model");
     }
     const bool to_input = !plan.parameters.empty();
-    int64_t weights = 0;
-    if (const std::vector<int64_t> dims = weight_dims(planned); !dims.empty()) {
-      const bool conv = dims.size() == 4;
-      const auto fan_in = static_cast<int>(conv ? dims[1] * dims[2] * dims[3] : dims[1]);
-      weights = dims[0] * fan_in;
-      planned.weight = static_cast<int>(plan.parameters.size());
-      append_parameter(plan, planned.name + ".weight", dims, fan_in);
-      append_parameter(plan, planned.name + ".bias", {dims[0]}, fan_in);
-    }
-    count_work(plan, planned, to_input, weights);
+    append_state(plan, planned);
+    count_work(plan, planned, to_input, product_weights(planned));
     plan.layers.push_back(std::move(planned));
   }
   if (plan.layers.empty() || shape.count() != kClasses) {
@@ -171,9 +219,38 @@ Plan make_plan(const Model& model, int batch) {
   return plan;
 }
 
+void require_trainable(const Plan& plan, int samples) {
+  const int ragged = samples % plan.batch;
+  const bool whole_of_one = plan.batch == 1;
+  if (!whole_of_one && ragged != 1) return;
+  for (const PlannedLayer& layer : plan.layers) {
+    if (layer.buffer < 0 || layer.in.height * layer.in.width > 1) continue;
+    throw InputError(layer.name + " cannot be trained on " +
+                     (whole_of_one ? "batches of one sample"
+                                   : "the last batch of an epoch, where " +
+                                         std::to_string(samples) + " samples in batches of " +
+                                         std::to_string(plan.batch) + " leave one sample") +
+                     ": a channel of it is one value, which has no variance; give another --batch");
+  }
+}
+
+std::vector<float> initial_buffers(const Plan& plan) {
+  std::vector<float> flat(plan.buffer_floats);
+  for (const Buffer& buffer : plan.buffers) {
+    std::fill_n(flat.begin() + static_cast<std::ptrdiff_t>(buffer.offset), buffer.count,
+                buffer.initial);
+  }
+  return flat;
+}
+
 std::vector<float> initial_parameters(const Plan& plan, uint64_t seed) {
   std::vector<float> flat(plan.parameter_floats);
   for (const Parameter& parameter : plan.parameters) {
+    if (parameter.fan_in == 0) {
+      std::fill_n(flat.begin() + static_cast<std::ptrdiff_t>(parameter.offset), parameter.count,
+                  parameter.initial);
+      continue;
+    }
     const float bound = 1.0f / std::sqrt(static_cast<float>(parameter.fan_in));
     for (size_t i = 0; i < parameter.count; ++i) {
       const size_t index = parameter.offset + i;
@@ -187,11 +264,13 @@ std::vector<float> initial_parameters(const Plan& plan, uint64_t seed) {
 std::string parameter_arithmetic(const PlannedLayer& planned) {
   const std::vector<int64_t> dims = weight_dims(planned);
   if (dims.empty()) return "";
+  const std::string total = " = " + std::to_string(parameter_count(planned));
+  const std::string out = std::to_string(dims[0]);
+  if (dims.size() == 1) return out + " + " + out + total;
   std::string text;
   for (size_t i = 1; i < dims.size(); ++i) text += (i > 1 ? " * " : "") + std::to_string(dims[i]);
   if (dims.size() > 2) text = "(" + text + ")";
-  const std::string out = std::to_string(dims[0]);
-  return text + " * " + out + " + " + out + " = " + std::to_string(parameter_count(planned));
+  return text + " * " + out + " + " + out + total;
 }
 
 int64_t parameter_count(const PlannedLayer& planned) {

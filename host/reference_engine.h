@@ -1,6 +1,7 @@
 // The engine that every other is checked against: plain loops over plain arrays, one thread.
 #pragma once
 
+#include "host/dropout.h"
 #include "host/engine.h"
 
 namespace digitron {
@@ -17,6 +18,8 @@ class ReferenceEngine final : public Engine {
   std::vector<float> state(FlatState which) const override;
   void set_optimizer(const Optimizer& optimizer) override;
   const Optimizer& optimizer() const override { return optimizer_; }
+  void set_buffers(std::span<const float> buffers) override;
+  std::vector<float> buffers() const override;
   void set_order(const Order& order) override { order_ = order; }
   void set_augmentation(const Augmentation& limits) override { augmentation_ = limits; }
   void set_label_smoothing(float smoothing) override { smoothing_ = smoothing; }
@@ -31,6 +34,8 @@ class ReferenceEngine final : public Engine {
   std::vector<T>& exact_parameters() { return flat(FlatState::kParameters); }
   Metrics compute_gradients(std::span<const uint8_t> images, std::span<const uint8_t> labels);
   const std::vector<T>& exact_gradients() const { return gradients_; }
+  // (N, C, H, W) of the last pass, of all its samples.
+  const std::vector<T>& input_of(size_t layer) const { return x_[layer]; }
 
  private:
   std::vector<T>& flat(FlatState which) { return state_[static_cast<size_t>(which)]; }
@@ -39,8 +44,23 @@ class ReferenceEngine final : public Engine {
   FlatState evaluated() const {
     return optimizer_.average_decay > 0 ? FlatState::kAverage : FlatState::kParameters;
   }
-  void forward(std::span<const uint8_t> images, const std::vector<T>& parameters);
-  void backward(int count);
+  // Statistics of a batch that went through a batch normalisation, (C) each.
+  struct Statistics {
+    std::vector<T> mean, variance;
+  };
+  struct Weights {
+    T* w = nullptr;
+    T* b = nullptr;
+  };
+
+  // Evaluation mode when `draw` is null; otherwise training's, dropout drawn with seed and step.
+  void forward(std::span<const uint8_t> images, FlatState parameters, const DropoutDraw* draw);
+  void forward_batchnorm(size_t l, int n, std::vector<T>& parameters, bool training);
+  void backward(int count, const DropoutDraw& draw);
+  Metrics loss_and_gradients(std::span<const uint8_t> images, std::span<const uint8_t> labels,
+                             uint32_t step);
+  void update_statistics(int n);
+  Weights weights(std::vector<T>& flat, const PlannedLayer& layer) const;
   void gather(const Dataset& data, const std::vector<uint32_t>& indices, int epoch);
 
   Plan plan_;
@@ -50,10 +70,11 @@ class ReferenceEngine final : public Engine {
   float smoothing_ = 0;
   std::shared_ptr<const Dataset> train_, test_;
   std::vector<T> state_[4];  // by FlatState
-  std::vector<T> gradients_;
+  std::vector<T> gradients_, buffers_;
   std::vector<std::vector<T>> x_;            // x_[l]: input of layer l; the last one: the logits
   std::vector<std::vector<T>> dx_;           // their gradients
   std::vector<std::vector<size_t>> winner_;  // of max-pooling layers
+  std::vector<Statistics> statistics_;       // of batch normalisations
   std::vector<uint8_t> images_, labels_;     // the gathered batch
 };
 

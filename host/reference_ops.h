@@ -9,6 +9,7 @@
 #include <cstdint>
 #include <vector>
 
+#include "host/dropout.h"
 #include "host/model.h"
 
 namespace digitron::reference {
@@ -129,6 +130,78 @@ void relu_forward(T* y, const T* x, size_t count) {
 template <class T>
 void relu_backward(T* dx, const T* dy, const T* y, size_t count) {
   for (size_t i = 0; i < count; ++i) dx[i] = y[i] > 0 ? dy[i] : T(0);
+}
+
+// Calls f(index, channel) for the elements of n samples, and returns how many a channel has.
+template <class F>
+size_t for_each_in_channels(const Shape& shape, int n, F f) {
+  for_each_output(shape, n, f);
+  return size_t(n) * shape.height * shape.width;
+}
+
+// mean (C) and variance (C, biased) of x (N, C, H, W) over all but the channels.
+template <class T>
+void batchnorm_statistics(T* mean, T* variance, const T* x, const Shape& shape, int n) {
+  std::fill_n(mean, shape.channels, T(0));
+  std::fill_n(variance, shape.channels, T(0));
+  const size_t count = for_each_in_channels(shape, n, [&](size_t i, int c) { mean[c] += x[i]; });
+  for (int c = 0; c < shape.channels; ++c) mean[c] /= T(count);
+  for_each_in_channels(
+      shape, n, [&](size_t i, int c) { variance[c] += (x[i] - mean[c]) * (x[i] - mean[c]); });
+  for (int c = 0; c < shape.channels; ++c) variance[c] /= T(count);
+}
+
+// y = (x - mean) / sqrt(variance + eps) * w + b, channel by channel.
+template <class T>
+void batchnorm_forward(T* y, const T* x, const T* mean, const T* variance, const T* w, const T* b,
+                       const Shape& shape, int n) {
+  for_each_output(shape, n, [&](size_t i, int c) {
+    y[i] = (x[i] - mean[c]) / std::sqrt(variance[c] + T(BatchNorm2d::kEpsilon)) * w[c] + b[c];
+  });
+}
+
+// Where mean and variance are those of x itself; the parameters' gradients are overwritten, and dx
+// too.
+template <class T>
+void batchnorm_backward(T* dx, T* dw, T* db, const T* dy, const T* x, const T* mean,
+                        const T* variance, const T* w, const Shape& shape, int n) {
+  std::fill_n(dw, shape.channels, T(0));
+  std::fill_n(db, shape.channels, T(0));
+  const auto deviation = [&](int c) { return std::sqrt(variance[c] + T(BatchNorm2d::kEpsilon)); };
+  const size_t count = for_each_in_channels(shape, n, [&](size_t i, int c) {
+    db[c] += dy[i];
+    dw[c] += dy[i] * (x[i] - mean[c]) / deviation(c);
+  });
+  for_each_output(shape, n, [&](size_t i, int c) {
+    const T normalised = (x[i] - mean[c]) / deviation(c);
+    dx[i] = w[c] / deviation(c) * (dy[i] - db[c] / T(count) - normalised * dw[c] / T(count));
+  });
+}
+
+// What a training step over `count` values a channel makes of the running statistics, all (C). The
+// running variance takes the unbiased one.
+template <class T>
+void batchnorm_update(T* running_mean, T* running_variance, const T* mean, const T* variance,
+                      int channels, size_t count) {
+  const T share = T(BatchNorm2d::kMomentum);
+  for (int c = 0; c < channels; ++c) {
+    const T unbiased = variance[c] * T(count) / T(count - 1);
+    running_mean[c] += share * (mean[c] - running_mean[c]);
+    running_variance[c] += share * (unbiased - running_variance[c]);
+  }
+}
+
+// y = x times each element's factor; backward is the same with dx and dy. x, y (N, elements).
+template <class T>
+void dropout(T* y, const T* x, float probability, const DropoutDraw& draw, int elements, int n) {
+  const T scale = T(1) / (T(1) - T(probability));
+  const auto count = static_cast<uint32_t>(elements);
+  for (uint32_t s = 0; s < static_cast<uint32_t>(n); ++s)
+    for (uint32_t e = 0; e < count; ++e) {
+      const RandomWords words = dropout_words(draw, s * dropout_quads(count) + e / 4);
+      const size_t i = size_t{s} * count + e;
+      y[i] = x[i] * (dropout_factor(words.word[e % 4], probability, 1.0f) > 0 ? scale : T(0));
+    }
 }
 
 // The sum of the losses over n samples against targets t = (1 - smoothing) * one-hot + smoothing /

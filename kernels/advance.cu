@@ -1,7 +1,7 @@
 // The end of a step, the only writer of its state:
 //
 //   metrics[slot] = sum of the blocks' partial sums, in a fixed order
-//   slot += 1,   position += n
+//   slot += 1,   step += 1,   position += n
 //
 // Reads 16 bytes for every 64 samples. One block: it is the second of the loss's two passes, and it
 // must stand behind everything that reads the state, which costs no launch of its own here.
@@ -27,6 +27,7 @@ __global__ void advance_kernel(StepState* state, LossSums* metrics, const LossSu
   if (threadIdx.x == 0) {
     metrics[state->slot] = {loss, correct, n};
     state->slot += 1;
+    state->step += 1;
     state->position += static_cast<uint32_t>(n);
   }
 }

@@ -11,8 +11,9 @@ namespace digitron {
 struct StepState {
   Permutation order;  // of the epoch; its keys are drawn on the host, its values on the device
   uint32_t position;  // of the step's first sample in the epoch
-  uint64_t seed;      // of the epoch's augmentation
-  uint32_t epoch;     // likewise
+  uint64_t seed;      // the run's: augmentation and dropout draw with it
+  uint32_t epoch;     // likewise augmentation
+  uint32_t step;      // over the whole run, from 0: likewise dropout
   uint32_t slot;      // of the step's rates and metrics: it counts within a call
 };
 

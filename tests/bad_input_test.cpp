@@ -4,7 +4,7 @@
 #include "host/data/png_image.h"
 #include "host/model.h"
 #include "host/plan.h"
-#include "host/run/safetensors.h"
+#include "host/run/model_state.h"
 #include "tests/program_fixture.h"
 
 namespace digitron {
@@ -156,8 +156,7 @@ TEST_F(BadInputTest, Checkpoints) {
                      "tensor conv1.weight is missing");
 
   const Plan plan = make_plan(find_model("fc 10"), 1);
-  const std::string nameless =
-      safetensors_bytes(plan, initial_parameters(plan, 1), {{"a\nb", "c"}});
+  const std::string nameless = safetensors_bytes(plan, initial_state(plan, 1), {{"a\nb", "c"}});
   write_file(file("nameless"), nameless);
   expect_error(run_program({"eval", "--checkpoint", file("nameless"), "--data", data()}), 2,
                "its metadata does not name the model; name it with --model");

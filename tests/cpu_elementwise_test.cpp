@@ -218,7 +218,7 @@ TEST_P(CpuElementwise, Relu) {
     const Shape shape = random_shape(random);
     LaneTensor x = coarse_tensor(shape, random), y(shape), dx(shape), dy(shape, random);
     kernels_.relu_forward(y.view(), x.view());
-    kernels_.relu_backward(dx.view(), dy.view(), y.view());
+    kernels_.relu_backward(dx.view(), dy.view(), y.view(), 1.0f);
     Values expected_y = x.values(), expected_dx = dy.values();
     for (size_t i = 0; i < expected_y.size(); ++i) {
       if (expected_y[i] <= 0) expected_y[i] = expected_dx[i] = 0;
@@ -226,7 +226,7 @@ TEST_P(CpuElementwise, Relu) {
     EXPECT_EQ(y.values(), expected_y);
     EXPECT_EQ(dx.values(), expected_dx);
     EXPECT_TRUE(y.intact() && dx.intact());
-    kernels_.relu_backward(dy.view(), dy.view(), y.view());  // in place
+    kernels_.relu_backward(dy.view(), dy.view(), y.view(), 1.0f);  // in place
     EXPECT_EQ(dy.values(), expected_dx);
   }
 }

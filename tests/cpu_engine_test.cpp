@@ -14,6 +14,10 @@ using testing::random_dataset;
 const char* const kOddModel =
     "conv 3x5 stride 2 pad 1, relu, maxpool 3 stride 2, conv 5x3, maxpool 2, relu, fc 19, fc 10";
 
+const char* const kOddRegularised =
+    "bn, conv 3x5 stride 2 pad 1, bn, relu, maxpool 2, dropout 0.25, conv 5x3, relu, bn, bn, "
+    "fc 19, relu, dropout 0.5, fc 10, dropout 0.1";
+
 class CpuEngineTest : public testing::CpuKernelsTest {
  protected:
   // To train on 200 samples, which in batches of 48 leave a last one of 8.
@@ -31,7 +35,7 @@ class CpuEngineTest : public testing::CpuKernelsTest {
 
 // Everything a run leaves behind, for comparisons of bits.
 struct Result {
-  std::vector<float> parameters, momentum;
+  std::vector<float> parameters, momentum, buffers;
   std::vector<double> losses;
   std::vector<int64_t> correct;
   bool operator==(const Result&) const = default;
@@ -45,13 +49,14 @@ void append(Result& result, const std::vector<Metrics>& steps) {
 }
 
 Result result_of(const Engine& engine, const std::vector<Metrics>& steps) {
-  Result result{engine.parameters(), engine.momentum(), {}, {}};
+  Result result{engine.parameters(), engine.momentum(), engine.buffers(), {}, {}};
   append(result, steps);
   return result;
 }
 
 TEST_P(CpuEngineTest, AnyNumberOfThreadsGivesTheSameBits) {
-  for (const Model& model : {lenet5(), custom_mlp(), parse_model(kOddModel)}) {
+  for (const Model& model : {lenet5(), custom_mlp(), parse_model(kOddModel), lenet5_improved(),
+                             parse_model(kOddRegularised)}) {
     const auto run = [&](int threads) {
       CpuEngine engine(make_plan(model, 48), threads, kernels_);
       prepare(engine);
@@ -60,6 +65,7 @@ TEST_P(CpuEngineTest, AnyNumberOfThreadsGivesTheSameBits) {
       const Metrics evaluated = engine.evaluate(Split::kTest);
       append(first, {evaluated});
       first.parameters = engine.parameters();
+      first.buffers = engine.buffers();
       return first;
     };
     const Result one = run(1);
@@ -71,8 +77,8 @@ TEST_P(CpuEngineTest, AnyNumberOfThreadsGivesTheSameBits) {
 }
 
 TEST_P(CpuEngineTest, SlicesOfAnEpochEqualTheWhole) {
-  CpuEngine whole(make_plan(lenet5(), 48), 2, kernels_),
-      sliced(make_plan(lenet5(), 48), 2, kernels_);
+  const Plan plan = make_plan(lenet5_improved(), 48);
+  CpuEngine whole(plan, 2, kernels_), sliced(plan, 2, kernels_);
   prepare(whole);
   prepare(sliced);
   const Result expected = result_of(whole, whole.train(1, 0, kSteps));
@@ -82,8 +88,9 @@ TEST_P(CpuEngineTest, SlicesOfAnEpochEqualTheWhole) {
   sliced.evaluate(Split::kTest);
   sliced.gradients(std::span(train_->images).first(48 * kImagePixels),
                    std::span(train_->labels).first(48));
-  CpuEngine resumed(make_plan(lenet5(), 48), 1, kernels_);
+  CpuEngine resumed(plan, 1, kernels_);
   prepare(resumed);
+  resumed.set_buffers(sliced.buffers());
   resumed.set_parameters(sliced.parameters());
   resumed.set_momentum(sliced.momentum());
   for (const Metrics& metrics : resumed.train(1, 2, kSteps)) steps.push_back(metrics);
@@ -92,7 +99,7 @@ TEST_P(CpuEngineTest, SlicesOfAnEpochEqualTheWhole) {
 
 // Over an epoch of 23 steps, the last one of 2 samples.
 TEST_P(CpuEngineTest, LossesFollowTheReference) {
-  for (const Model& model : {lenet5(), custom_mlp()}) {
+  for (const Model& model : {lenet5(), custom_mlp(), parse_model(kOddRegularised)}) {
     const Plan plan = make_plan(model, 9);
     CpuEngine engine(plan, 1, kernels_);
     ReferenceEngine<double> reference(plan);
@@ -109,7 +116,45 @@ TEST_P(CpuEngineTest, LossesFollowTheReference) {
     }
     EXPECT_TRUE(is_near(engine.parameters(), reference.parameters(), 1e-5)) << model.id;
     EXPECT_TRUE(is_near(engine.momentum(), reference.momentum(), 1e-4)) << model.id;
+    EXPECT_TRUE(is_near(engine.buffers(), reference.buffers(), 1e-5)) << model.id;
+    EXPECT_TRUE(std::abs(engine.evaluate(Split::kTest).loss() -
+                         reference.evaluate(Split::kTest).loss()) <= 1e-4)
+        << model.id;
   }
+}
+
+// A second epoch draws other masks, and steps count on.
+TEST_P(CpuEngineTest, DropoutFollowsTheReferenceOverEpochs) {
+  const Plan plan = make_plan(parse_model("fc 30, relu, dropout 0.5, fc 10"), 48);
+  CpuEngine engine(plan, 2, kernels_);
+  ReferenceEngine<double> reference(plan);
+  std::vector<double> losses;
+  for (const int epoch : {1, 2, 5}) {
+    prepare(engine);
+    prepare(reference);
+    for (Engine* each : std::initializer_list<Engine*>{&engine, &reference}) {
+      each->set_momentum(std::vector<float>(plan.parameter_floats));
+      each->set_order({.seed = uint64_t{3} << 32, .shuffle = false});
+    }
+    losses.push_back(engine.train(epoch, 3, kSteps).back().loss());
+    const double expected = reference.train(epoch, 3, kSteps).back().loss();
+    EXPECT_TRUE(std::abs(losses.back() - expected) <= 2e-5 * expected) << epoch;
+  }
+  EXPECT_NE(losses[0], losses[1]);
+  EXPECT_NE(losses[1], losses[2]);
+}
+
+TEST_P(CpuEngineTest, BatchesWithoutVarianceAreRefused) {
+  const Plan plan = make_plan(parse_model("conv 10x28, bn"), 3);
+  CpuEngine engine(plan, 1, kernels_);
+  engine.load(random_dataset(7, 1), test_);
+  EXPECT_THROW(engine.train(1, 0, 2), InputError);
+  EXPECT_THROW(engine.gradients(std::span(test_->images).first(kImagePixels),
+                                std::span(test_->labels).first(1)),
+               InputError);
+  engine.load(random_dataset(8, 1), test_);
+  EXPECT_EQ(engine.train(1, 0, 3).back().count, 2);
+  EXPECT_EQ(engine.predict(std::span(test_->images).first(kImagePixels)).size(), 10u);
 }
 
 // Linear layers take a batch in strips of kStripBlocks blocks, and update at the last one.
@@ -180,7 +225,8 @@ TEST_P(CpuEngineTest, EvaluateCountsEverySample) {
 }
 
 TEST_P(CpuEngineTest, PredictIsTheForwardPass) {
-  for (const Model& model : {lenet5(), custom_mlp(), parse_model(kOddModel)}) {
+  for (const Model& model :
+       {lenet5(), custom_mlp(), parse_model(kOddModel), parse_model(kOddRegularised)}) {
     const Plan plan = make_plan(model, 4);  // predict takes more than a batch
     CpuEngine engine(plan, 2, kernels_);
     ReferenceEngine<double> reference(plan);
@@ -223,7 +269,8 @@ TEST_P(CpuEngineTest, ParametersAndMomentumComeBackAsSet) {
 }
 
 TEST_P(CpuEngineTest, GapsStayZero) {
-  for (const Model& model : {lenet5(), custom_mlp(), parse_model(kOddModel)}) {
+  for (const Model& model :
+       {lenet5(), custom_mlp(), parse_model(kOddModel), parse_model(kOddRegularised)}) {
     CpuEngine engine(make_plan(model, 48), 3, kernels_);
     prepare(engine);
     engine.train(1, 0, kSteps);
@@ -241,7 +288,7 @@ TEST_P(CpuEngineTest, GapsStayZero) {
 
 // A diverged run must show in the loss, wherever it began.
 TEST_P(CpuEngineTest, NanInAnyTensorReachesTheLoss) {
-  for (const Model& model : {lenet5(), custom_mlp()}) {
+  for (const Model& model : {lenet5(), custom_mlp(), lenet5_improved()}) {
     CpuEngine engine(make_plan(model, 48), 1, kernels_);
     prepare(engine);
     for (const Parameter& p : engine.plan().parameters) {

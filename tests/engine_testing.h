@@ -3,6 +3,7 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <cmath>
 #include <cstdint>
 #include <memory>
@@ -13,6 +14,7 @@
 
 #include "host/dataset.h"
 #include "host/plan.h"
+#include "host/reference_engine.h"
 #include "host/reference_ops.h"
 
 namespace digitron::testing {
@@ -61,12 +63,28 @@ inline std::shared_ptr<const Dataset> random_dataset(int count, uint32_t seed) {
   return data;
 }
 
-// The least lead of a window's winner over a smaller element.
+// The initial parameters, but batch normalisations that scale and shift, some of them downwards: a
+// shift of 0 would put a ReLU behind a channel of equal values at its kink.
+inline std::vector<float> varied_parameters(const Plan& plan, uint32_t seed) {
+  std::vector<float> flat = initial_parameters(plan, seed);
+  Random random(seed);
+  for (const Parameter& p : plan.parameters) {
+    if (p.fan_in != 0) continue;
+    for (size_t i = 0; i < p.count; ++i) {
+      const auto value = static_cast<float>(random.real(0.25, 1.5));
+      flat[p.offset + i] = random.chance(25) ? -value : value;
+    }
+  }
+  return flat;
+}
+
+// The least lead of a window's winner over a smaller element, in n samples.
 inline double pooling_lead(const std::vector<double>& x, const std::vector<double>& y,
                            const MaxPool2d& pool, const Shape& in, const Shape& out) {
   double lead = INFINITY;
   size_t index = 0;
-  for (int c = 0; c < out.channels; ++c)
+  const auto planes = static_cast<int>(y.size()) / (out.height * out.width);
+  for (int c = 0; c < planes; ++c)
     for (int p = 0; p < out.height; ++p)
       for (int q = 0; q < out.width; ++q, ++index)
         for (int i = 0; i < pool.kernel; ++i)
@@ -78,51 +96,56 @@ inline double pooling_lead(const std::vector<double>& x, const std::vector<doubl
   return lead;
 }
 
-// How near one image comes to a point where the network has no derivative, as a fraction of a
-// layer's root mean square: a ReLU's input near zero, a pooling's winner that barely leads. Exact
-// zeros and ties do not count: they come out the same in any precision.
-inline double distance_to_kink(const Plan& plan, std::span<const float> parameters,
-                               const std::vector<uint8_t>& image) {
-  const std::vector<double> flat(parameters.begin(), parameters.end());
+// How near the samples that an engine has just trained on come to a point where the network has no
+// derivative, as a fraction of a layer's root mean square: a ReLU's input near zero, a pooling's
+// winner that barely leads. Exact zeros and ties do not count: they come out the same in any
+// precision.
+inline double distance_to_kink(const ReferenceEngine<double>& engine) {
   double least = INFINITY;
-  std::vector<double> x, y;
-  for (const uint8_t pixel : image) x.push_back((pixel / 255.0 - kPixelMean) / kPixelDeviation);
-  for (const PlannedLayer& layer : plan.layers) {
-    y.resize(static_cast<size_t>(layer.out.count()));
-    const double* w = layer.weight < 0 ? nullptr : &flat[plan.parameters[layer.weight].offset];
-    const double* b = layer.weight < 0 ? nullptr : &flat[plan.parameters[layer.weight + 1].offset];
+  const std::vector<PlannedLayer>& layers = engine.plan().layers;
+  for (size_t l = 0; l < layers.size(); ++l) {
+    const std::vector<double>& x = engine.input_of(l);
     double kink = INFINITY;
-    if (const auto* conv = std::get_if<Conv2d>(&layer.layer)) {
-      reference::conv_forward(y.data(), x.data(), w, b, *conv, layer.in, layer.out, 1);
-    } else if (std::holds_alternative<Linear>(layer.layer)) {
-      reference::linear_forward(y.data(), x.data(), w, b, layer.in.count(), layer.out.count(), 1);
-    } else if (const auto* pool = std::get_if<MaxPool2d>(&layer.layer)) {
-      std::vector<size_t> winner(y.size());
-      reference::maxpool_forward(y.data(), winner.data(), x.data(), *pool, layer.in, layer.out, 1);
-      kink = pooling_lead(x, y, *pool, layer.in, layer.out);
-    } else {
-      reference::relu_forward(y.data(), x.data(), x.size());
+    if (const auto* pool = std::get_if<MaxPool2d>(&layers[l].layer)) {
+      kink = pooling_lead(x, engine.input_of(l + 1), *pool, layers[l].in, layers[l].out);
+    } else if (std::holds_alternative<ReLU>(layers[l].layer)) {
       for (const double value : x) kink = value == 0 ? kink : std::min(kink, std::abs(value));
     }
     double squares = 0;
     for (const double value : x) squares += value * value;
     if (squares > 0) least = std::min(least, kink / std::sqrt(squares / double(x.size())));
-    x.swap(y);
   }
   return least;
 }
 
+// Whether what a sample becomes depends on the others, or on its row.
+inline bool depends_on_batch(const Plan& plan) {
+  return std::any_of(plan.layers.begin(), plan.layers.end(), [](const PlannedLayer& layer) {
+    return std::holds_alternative<BatchNorm2d>(layer.layer) ||
+           std::holds_alternative<Dropout>(layer.layer);
+  });
+}
+
 // Samples at which rounding cannot turn a ReLU or a pooling over, so that gradients in single and
-// double precision are gradients of the same function.
+// double precision are gradients of the same function. One by one where that is possible; a batch
+// that hangs together has so many chances of a kink that it may come nearer.
 inline Dataset smooth_samples(const Plan& plan, std::span<const float> parameters, int count,
                               Random& random) {
-  constexpr double kFarFromKinks = 2e-5;
+  const bool together = depends_on_batch(plan);
+  const double far_from_kinks = together ? 1e-6 : 2e-5;
+  ReferenceEngine<double> engine(plan);
+  engine.set_parameters(parameters);
   Dataset data;
   for (int tries = 0; data.count() < count; ++tries) {
     if (tries > 100 * count + 100) throw std::runtime_error("no smooth samples of the network");
-    const std::vector<uint8_t> image = random_image(random);
-    if (distance_to_kink(plan, parameters, image) < kFarFromKinks) continue;
-    append_sample(data, image, random);
+    Dataset more;
+    while (more.count() < (together ? count : 1)) {
+      append_sample(more, random_image(random), random);
+    }
+    engine.compute_gradients(more.images, more.labels);
+    if (distance_to_kink(engine) < far_from_kinks) continue;
+    data.images.insert(data.images.end(), more.images.begin(), more.images.end());
+    data.labels.insert(data.labels.end(), more.labels.begin(), more.labels.end());
   }
   return data;
 }

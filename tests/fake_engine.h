@@ -13,7 +13,7 @@ namespace digitron::testing {
 
 class FakeEngine final : public Engine {
  public:
-  explicit FakeEngine(const Plan& plan) : plan_(plan) {
+  explicit FakeEngine(const Plan& plan) : plan_(plan), buffers_(initial_buffers(plan)) {
     set_parameters(std::vector<float>(plan.parameter_floats));
   }
 
@@ -45,6 +45,8 @@ class FakeEngine final : public Engine {
   }
   void set_optimizer(const Optimizer& value) override { optimizer_ = value; }
   const Optimizer& optimizer() const override { return optimizer_; }
+  void set_buffers(std::span<const float> b) override { buffers_.assign(b.begin(), b.end()); }
+  std::vector<float> buffers() const override { return buffers_; }
   void set_order(const Order& value) override { order = value; }
   void set_augmentation(const Augmentation& value) override { augmentation = value; }
   void set_label_smoothing(float value) override { smoothing = value; }
@@ -75,6 +77,7 @@ class FakeEngine final : public Engine {
   Plan plan_;
   std::map<FlatState, std::vector<float>> states_;
   Optimizer optimizer_;
+  std::vector<float> buffers_;
 };
 
 }  // namespace digitron::testing

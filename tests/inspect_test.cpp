@@ -33,6 +33,10 @@ TEST(InspectTest, TotalsAndArithmetic) {
   EXPECT_THAT(table, HasSubstr("LeNet-5: 61,706 parameters, 246,824 bytes in fp32"));
   EXPECT_THAT(table, HasSubstr("(6 * 5 * 5) * 16 + 16 = 2416"));
   EXPECT_THAT(table, HasSubstr("1x28x28   6x28x28   5x5 pad 2"));
+  const std::string improved = plan_table(make_plan(lenet5_improved(), 64));
+  EXPECT_THAT(improved, HasSubstr("LeNet-5 Improved: 61,750 parameters, 247,000 bytes in fp32"));
+  EXPECT_THAT(improved, HasSubstr(" 6 + 6 = 12 "));
+  EXPECT_THAT(improved, HasSubstr("\ndropout1  120       120       p 0.5  "));
   EXPECT_THAT(plan_table(make_plan(parse_model("conv 2x3 stride 2, fc 10"), 1)),
               HasSubstr("3x3 stride 2"));
 }

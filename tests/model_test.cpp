@@ -2,6 +2,8 @@
 
 #include <gmock/gmock.h>
 
+#include <cmath>
+
 #include "host/error.h"
 #include "host/plan.h"
 #include "tests/data_testing.h"
@@ -34,6 +36,31 @@ TEST(ParseModel, SpacesAreFree) {
   EXPECT_EQ(parse_model("conv6x5pad2,relu,fc10").layers, layers);
 }
 
+TEST(ParseModel, Regularisers) {
+  const std::vector<Layer> expected{Dropout{0.5f}, BatchNorm2d{}, BatchNorm2d{},  Dropout{0.0f},
+                                    Linear{10},    Dropout{0.1f}, Dropout{1e-10f}};
+  const Model model =
+      parse_model("dropout 0.5, bn ,bn,dropout 0, fc 10, dropout .1, dropout 1e-10");
+  EXPECT_EQ(model.layers, expected);
+  EXPECT_EQ(to_text(model), "dropout 0.5, bn, bn, dropout 0, fc 10, dropout 0.1, dropout 1e-10");
+  EXPECT_EQ(parse_model(to_text(model)).layers, model.layers);
+  EXPECT_EQ(to_text(parse_model("dropout -0, fc 10")), "dropout 0, fc 10");
+}
+
+TEST(WithDropout, SetsEveryDropoutLayer) {
+  EXPECT_EQ(to_text(with_dropout(lenet5_improved(), 0.25)),
+            "conv 6x5 pad 2, relu, bn, maxpool 2, conv 16x5, relu, bn, maxpool 2, fc 120, relu, "
+            "dropout 0.25, fc 84, relu, dropout 0.25, fc 10");
+  EXPECT_EQ(with_dropout(lenet5_improved(), 0).id, "lenet5-improved");
+  EXPECT_EQ(with_dropout(parse_model("dropout 0.5, fc 10"), 0.1).id, "dropout 0.1, fc 10");
+  EXPECT_THAT(error_of<InputError>([] { with_dropout(lenet5(), 0.5); }),
+              AllOf(HasSubstr("LeNet-5 has no dropout layer"), HasSubstr("lenet5-improved")));
+  for (const double bad : {-0.1, 1.0, 1.0 - 1e-12, double{NAN}, double{INFINITY}}) {
+    EXPECT_THAT(error_of<InputError>([&] { with_dropout(lenet5_improved(), bad); }),
+                HasSubstr("give a number from 0 to below 1"));
+  }
+}
+
 TEST(ParseModel, TextIsCanonical) {
   const Model model = parse_model(" conv 6x5 stride 1 pad 0,maxpool 2 stride 2,  fc 10");
   EXPECT_EQ(to_text(model), "conv 6x5, maxpool 2, fc 10");
@@ -45,7 +72,7 @@ TEST(ParseModel, TextIsCanonical) {
 }
 
 TEST(FindModel, NamesAndSpellings) {
-  EXPECT_THAT(model_names(), ::testing::ElementsAre("lenet5", "custom-mlp"));
+  EXPECT_THAT(model_names(), ::testing::ElementsAre("lenet5", "custom-mlp", "lenet5-improved"));
   for (const char* name : {"lenet5", "LeNet-5", "lenet_5", "LENET5"}) {
     EXPECT_EQ(find_model(name).id, "lenet5") << name;
     EXPECT_EQ(find_model(name).name, "LeNet-5") << name;
@@ -54,6 +81,10 @@ TEST(FindModel, NamesAndSpellings) {
   for (const char* name : {"custom-mlp", "custom_mlp", "CustomMLP", "mlp"}) {
     EXPECT_EQ(find_model(name).name, "Custom MLP") << name;
     EXPECT_EQ(find_model(name).layers, custom_mlp().layers) << name;
+  }
+  for (const char* name : {"lenet5-improved", "LeNet-5_Improved", "lenet5improved"}) {
+    EXPECT_EQ(find_model(name).name, "LeNet-5 Improved") << name;
+    EXPECT_EQ(find_model(name).layers, lenet5_improved().layers) << name;
   }
   EXPECT_EQ(find_model("fc 30, relu, fc 10").id, "fc 30, relu, fc 10");
   EXPECT_EQ(find_model("fc 10").layers, std::vector<Layer>{Linear{10}});
@@ -86,14 +117,15 @@ TEST_P(MalformedModel, PointsAtTheColumn) {
   EXPECT_THAT(error, HasSubstr(message));
 }
 
-constexpr const char* kLayer = "expected conv, maxpool, fc or relu";
+constexpr const char* kLayer = "expected conv, maxpool, fc, relu, bn or dropout";
 constexpr const char* kRange = "must be from 1 to 65536";
+constexpr const char* kProbability = "must be from 0 to below 1";
 
 INSTANTIATE_TEST_SUITE_P(
     Texts, MalformedModel,
     ::testing::Values(
         Malformed{"", 1, kLayer}, Malformed{"   ", 4, kLayer}, Malformed{"con 6x5", 1, kLayer},
-        Malformed{"relu, dropout 5", 7, kLayer}, Malformed{"Relu", 1, kLayer},
+        Malformed{"relu, dropouts", 7, kLayer}, Malformed{"Relu", 1, kLayer},
         Malformed{"fc 10,", 7, kLayer}, Malformed{"fc 10,,", 7, kLayer},
         Malformed{"5x5", 1, kLayer}, Malformed{"relu\xff", 5, "expected ','"},
         Malformed{"relu relu", 6, "expected ','"}, Malformed{"fc 10 20", 7, "expected ','"},
@@ -112,7 +144,14 @@ INSTANTIATE_TEST_SUITE_P(
         Malformed{"relu, conv 6x5 stride 2 dilation 2", 25, "stride and pad"},
         Malformed{"maxpool", 8, "window size"}, Malformed{"maxpool 0", 9, kRange},
         Malformed{"maxpool 2 stride", 17, "a stride"},
-        Malformed{"maxpool 2 pad 1", 11, "the option stride"}));
+        Malformed{"maxpool 2 pad 1", 11, "the option stride"}, Malformed{"bn 2", 4, "expected ','"},
+        Malformed{"relu, dropout", 14, "a probability"},
+        Malformed{"dropout , bn", 9, "a probability"}, Malformed{"dropout x", 9, "a probability"},
+        Malformed{"relu, dropout 5", 15, kProbability}, Malformed{"dropout 1", 9, kProbability},
+        Malformed{"dropout 0.999999999", 9, kProbability},
+        Malformed{"dropout -0.1", 9, kProbability}, Malformed{"dropout nan", 9, kProbability},
+        Malformed{"dropout inf", 9, kProbability}, Malformed{"dropout 1e99", 9, kProbability},
+        Malformed{"dropout 0.5 0.5", 13, "expected ','"}));
 
 // Shapes that do not work out: the column of the layer that is at fault.
 INSTANTIATE_TEST_SUITE_P(
@@ -122,6 +161,7 @@ INSTANTIATE_TEST_SUITE_P(
         Malformed{"conv 6x5, relu,  conv 6x25", 18, "does not fit an input of side 24"},
         Malformed{"conv 6x5, maxpool 25", 11, "'maxpool 25' does not fit an input of side 24"},
         Malformed{"fc 120, conv 6x1", 9, "needs an image"},
+        Malformed{"fc 120, relu, bn", 15, "'bn' needs an image"},
         Malformed{"relu, fc 120, relu, maxpool 1", 21, "needs an image"},
         Malformed{"conv 65536x1, fc 10", 1, "values a sample"},
         Malformed{"relu, conv 1x1 pad 65536", 7, "values a sample"},
@@ -144,39 +184,24 @@ void expect_model_or_input_error(const std::string& text) {
 }
 
 TEST(ParseModelFuzz, StringsOfTokens) {
-  const std::vector<std::string> tokens{"conv",
-                                        "maxpool",
-                                        "fc",
-                                        "relu",
-                                        "stride",
-                                        "pad",
-                                        "x",
-                                        ",",
-                                        ", ",
-                                        " ",
-                                        "\t",
-                                        "\n",
-                                        "0",
-                                        "1",
-                                        "2",
-                                        "3",
-                                        "5",
-                                        "10",
-                                        "28",
-                                        "255",
-                                        "6x5",
-                                        "10x28",
-                                        "65536",
-                                        "65537",
-                                        "-1",
-                                        "1e9",
-                                        "2147483648",
-                                        "conv 6x5",
-                                        "conv 65536x65536",
-                                        "pad 65536",
-                                        "stride 65536",
-                                        "maxpool 2",
-                                        "fc 10"};
+  const std::vector<std::string> tokens{"conv",      "maxpool",
+                                        "fc",        "relu",
+                                        "bn",        "dropout",
+                                        "0.5",       "stride",
+                                        "pad",       "x",
+                                        ",",         ", ",
+                                        " ",         "\t",
+                                        "\n",        "0",
+                                        "1",         "2",
+                                        "3",         "5",
+                                        "10",        "28",
+                                        "255",       "6x5",
+                                        "10x28",     "65536",
+                                        "65537",     "-1",
+                                        "1e9",       "2147483648",
+                                        "conv 6x5",  "conv 65536x65536",
+                                        "pad 65536", "stride 65536",
+                                        "maxpool 2", "fc 10"};
   Random random(21);
   for (int i = 0; i < 30'000; ++i) {
     std::string text;

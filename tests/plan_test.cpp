@@ -86,6 +86,71 @@ TEST(MakePlan, CustomMlpParameters) {
                            "fc3: 70 * 50 + 50 = 3550", "fc4: 50 * 10 + 10 = 510"});
 }
 
+TEST(MakePlan, LeNet5ImprovedState) {
+  const Plan plan = make_plan(lenet5_improved(), 64);
+  EXPECT_EQ(plan.parameter_count, 61'750u);
+  expect_arithmetic(plan, {"conv1: (1 * 5 * 5) * 6 + 6 = 156", "bn1: 6 + 6 = 12",
+                           "conv2: (6 * 5 * 5) * 16 + 16 = 2416", "bn2: 16 + 16 = 32",
+                           "fc1: 400 * 120 + 120 = 48120", "fc2: 120 * 84 + 84 = 10164",
+                           "fc3: 84 * 10 + 10 = 850"});
+  const Parameter& weight = plan.parameters[2];
+  EXPECT_EQ(weight.name, "bn1.weight");
+  EXPECT_EQ(weight.dims, Dims{6});
+  EXPECT_EQ(plan.parameters[3].name, "bn1.bias");
+  ASSERT_EQ(plan.buffers.size(), 4u);
+  const char* names[] = {"bn1.running_mean", "bn1.running_var", "bn2.running_mean",
+                         "bn2.running_var"};
+  for (size_t i = 0; i < 4; ++i) {
+    EXPECT_EQ(plan.buffers[i].name, names[i]);
+    EXPECT_EQ(plan.buffers[i].offset, 64 * i);
+    EXPECT_EQ(plan.buffers[i].count, i < 2 ? 6u : 16u);
+  }
+  EXPECT_EQ(plan.buffer_floats, 256u);
+  EXPECT_EQ(plan.layers[2].buffer, 0);
+  EXPECT_EQ(plan.layers[6].buffer, 2);
+  EXPECT_EQ(plan.layers[0].buffer, -1);
+
+  const std::vector<float> buffers = initial_buffers(plan);
+  const std::vector<float> parameters = initial_parameters(plan, 1);
+  for (size_t i = 0; i < 64; ++i) {
+    EXPECT_EQ(buffers[i], 0);
+    EXPECT_EQ(buffers[64 + i], i < 6 ? 1 : 0);
+    EXPECT_EQ(buffers[192 + i], i < 16 ? 1 : 0);
+    EXPECT_EQ(parameters[weight.offset + i], i < 6 ? 1 : 0);
+    EXPECT_EQ(parameters[plan.parameters[3].offset + i], 0);
+  }
+}
+
+// 6 operations an element forward; 9 backward, 4 of them for an input that somebody needs.
+TEST(MakePlan, WorkOfRegularisers) {
+  const Plan plan = make_plan(parse_model("bn, dropout 0.5, bn, fc 10, dropout 0.5"), 3);
+  EXPECT_EQ(plan.layers[0].flops_forward, 3 * 784 * 6);
+  EXPECT_EQ(plan.layers[0].flops_backward, 3 * 784 * 5);
+  EXPECT_EQ(plan.layers[1].flops_forward, 3 * 784);
+  EXPECT_EQ(plan.layers[1].flops_backward, 3 * 784);
+  EXPECT_EQ(plan.layers[2].flops_backward, 3 * 784 * 9);
+  EXPECT_EQ(plan.layers[4].flops_backward, 3 * 10);
+  EXPECT_EQ(plan.layers[1].name, "dropout1");
+  EXPECT_EQ(plan.layers[4].name, "dropout2");
+}
+
+TEST(RequireTrainable, SaysWhichBatchHasNoVariance) {
+  const auto error = [](const char* text, int batch, int samples) {
+    return error_of<InputError>(
+        [&] { require_trainable(make_plan(parse_model(text), batch), samples); });
+  };
+  EXPECT_THAT(error("bn, conv 10x28, bn", 1, 5),
+              AllOf(HasSubstr("bn2 cannot be trained on batches of one sample"),
+                    HasSubstr("give another --batch")));
+  EXPECT_THAT(error("maxpool 28, bn, fc 10", 64, 129),
+              AllOf(HasSubstr("bn1"), HasSubstr("the last batch of an epoch"),
+                    HasSubstr("129 samples in batches of 64")));
+  require_trainable(make_plan(parse_model("maxpool 28, bn, fc 10"), 64), 128);
+  require_trainable(make_plan(parse_model("maxpool 28, bn, fc 10"), 64), 130);
+  require_trainable(make_plan(lenet5_improved(), 1), 7);
+  require_trainable(make_plan(lenet5(), 2), 7);
+}
+
 TEST(MakePlan, LeNet5Layers) {
   const Plan plan = make_plan(lenet5(), 3);
   const std::vector<std::pair<std::string, Shape>> golden{

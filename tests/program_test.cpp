@@ -10,7 +10,7 @@
 #include <thread>
 
 #include "host/data/png_image.h"
-#include "host/run/safetensors.h"
+#include "host/run/model_state.h"
 #include "tests/program_fixture.h"
 
 namespace digitron {
@@ -87,8 +87,31 @@ TEST_F(ProgramTest, LaterOptionsWin) {
 TEST_F(ProgramTest, InitStartsFromTheFile) {
   ASSERT_EQ(train({"--init", checkpoint(), "--lr", "0"}).exit_code, 0);
   const Plan plan = make_plan(find_model("fc 10"), 1);
-  EXPECT_EQ(load_parameters(out() + "/model.safetensors", plan),
-            load_parameters(checkpoint(), plan));
+  EXPECT_EQ(load_state(out() + "/model.safetensors", plan).parameters,
+            load_state(checkpoint(), plan).parameters);
+}
+
+TEST_F(ProgramTest, DropoutOverridesTheModels) {
+  const std::vector<std::string> model{"--model", "conv 2x5, bn, dropout 0.9, fc 10"};
+  const auto with = [&](std::vector<std::string> options) {
+    options.insert(options.begin(), model.begin(), model.end());
+    return train(options);
+  };
+  ASSERT_EQ(with({"--dropout", "0.25"}).exit_code, 0);
+  const json run = json::parse(read_file(out() + "/run.json"));
+  EXPECT_EQ(run["model"]["text"], "conv 2x5, bn, dropout 0.25, fc 10");
+  const ProgramResult eval =
+      run_program({"eval", "--checkpoint", out() + "/model.safetensors", "--data", data()});
+  EXPECT_EQ(eval.exit_code, 0) << eval.err;
+  // From its own end, with the steps counted on.
+  ASSERT_EQ(with({"--init", out() + "/model.safetensors"}).exit_code, 0);
+  const Plan plan = make_plan(find_model(model[1]), 1);
+  EXPECT_EQ(load_state(out() + "/model.safetensors", plan).batches_tracked, 8);
+
+  expect_error(with({"--dropout", "1"}), 2, "give a number from 0 to below 1");
+  expect_error(train({"--dropout", "0.5"}), 2, "fc 10 has no dropout layer; ");
+  expect_error(train({"--model", "conv 10x28, bn", "--batch", "199"}), 2,
+               "bn1 cannot be trained on the last batch of an epoch");
 }
 
 TEST_F(ProgramTest, SameSeedSameRunOtherSeedAnother) {
@@ -211,7 +234,7 @@ TEST_F(ProgramTest, CtrlCEndsARunCleanly) {
     EXPECT_EQ(last["event"], "epoch");
     EXPECT_EQ(last["interrupted"], true);
     EXPECT_TRUE(last["train_loss"].get<double>() > 0);
-    EXPECT_NO_THROW(load_parameters(out() + "/model.safetensors", make_plan(find_model(model), 1)));
+    EXPECT_NO_THROW(load_state(out() + "/model.safetensors", make_plan(find_model(model), 1)));
   }
 }
 
@@ -224,7 +247,7 @@ TEST_F(ProgramTest, SecondCtrlCEndsAtOnce) {
   process.send(SIGCONT);
   const int exit_code = process.wait().exit_code;
   EXPECT_TRUE(exit_code == 128 + SIGTERM || exit_code == 128 + SIGINT) << exit_code;
-  EXPECT_NO_THROW(load_parameters(out() + "/model.safetensors", make_plan(find_model("fc 10"), 1)));
+  EXPECT_NO_THROW(load_state(out() + "/model.safetensors", make_plan(find_model("fc 10"), 1)));
 }
 
 }  // namespace

@@ -9,7 +9,7 @@
 #include "host/cpu/engine.h"
 #include "host/data/idx.h"
 #include "host/reference_engine.h"
-#include "host/run/safetensors.h"
+#include "host/run/model_state.h"
 #include "tests/cpu_testing.h"
 #include "tests/data_testing.h"
 
@@ -27,7 +27,7 @@ class Trace {
 
   void expect_replayed_by(Engine& engine) const {
     engine.load(data_, data_);
-    engine.set_parameters(load_parameters(kTrace / "init.safetensors", engine.plan()));
+    engine.set_parameters(load_state(kTrace / "init.safetensors", engine.plan()).parameters);
     engine.set_optimizer({.lr = trace_.at("lr"),
                           .momentum = trace_.at("momentum"),
                           .weight_decay = trace_.at("weight_decay")});

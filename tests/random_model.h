@@ -35,7 +35,16 @@ inline Model random_model(Random& random) {
   const auto add_relus = [&](int percent) {
     while (random.chance(percent)) add(ReLU{});
   };
+  // Anywhere, also several in a row.
+  const auto add_regularisers = [&] {
+    while (random.chance(15)) add(Dropout{static_cast<float>(random.between(0, 3)) / 4});
+    while (shape.height * shape.width > 1 && random.chance(20)) {
+      add(BatchNorm2d{});
+      add_relus(30);
+    }
+  };
   add_relus(10);
+  add_regularisers();
   for (int layers = random.between(0, 4); layers > 0; --layers) {
     if (random.chance(60)) {
       add(random_conv(random, shape));
@@ -43,6 +52,7 @@ inline Model random_model(Random& random) {
       add(random_pool(random, shape));
     }
     add_relus(40);
+    add_regularisers();
   }
   if (random.chance(25)) {
     add(Conv2d{kClasses, shape.height});  // one output a class without a linear layer
@@ -51,6 +61,7 @@ inline Model random_model(Random& random) {
   for (int layers = random.between(0, 2); layers > 0; --layers) {
     add(Linear{random.between(1, 60)});
     add_relus(40);
+    add_regularisers();
   }
   add(Linear{kClasses});
   return model;

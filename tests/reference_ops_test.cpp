@@ -179,6 +179,84 @@ TEST(ReferenceRelu, ZeroHasNoGradientAndNanStays) {
   EXPECT_EQ(dx[1], 0);
 }
 
+// In training mode: the statistics move with x.
+TEST(ReferenceBatchNorm, BackwardAgreesWithDifferences) {
+  Random random(36);
+  for (int trial = 0; trial < 20; ++trial) {
+    const Shape shape{random.between(1, 3), random.between(1, 4), random.between(1, 4)};
+    const int n = random.between(shape.height * shape.width == 1 ? 2 : 1, 4);
+    const auto channels = size_t(shape.channels);
+    Values x = random.reals(size_t(n) * shape.count(), -2, 3);
+    Values w = random.reals(channels), b = random.reals(channels);
+    const Values dy = random.reals(x.size());
+    Values y(x.size()), mean(channels), variance(channels);
+    Values dx(x.size(), 99), dw(channels, 99), db(channels, 99);
+    const auto f = [&] {
+      reference::batchnorm_statistics(mean.data(), variance.data(), x.data(), shape, n);
+      reference::batchnorm_forward(y.data(), x.data(), mean.data(), variance.data(), w.data(),
+                                   b.data(), shape, n);
+      return dot(y, dy);
+    };
+    f();
+    reference::batchnorm_backward(dx.data(), dw.data(), db.data(), dy.data(), x.data(), mean.data(),
+                                  variance.data(), w.data(), shape, n);
+    // Two values a channel leave next to no gradient, and differences of it are rough.
+    EXPECT_TRUE(is_near(dx, differences(x, f), 10 * kTolerance, 1e-8)) << trial;
+    EXPECT_TRUE(is_near(dw, differences(w, f), kTolerance));
+    EXPECT_TRUE(is_near(db, differences(b, f), kTolerance));
+  }
+}
+
+// torch.nn.BatchNorm2d(2) by hand: two samples of (2, 1, 2).
+TEST(ReferenceBatchNorm, ByHand) {
+  const Values x{1, 3, 10, 10, 5, 7, 10, 10};
+  const Values w{2, 1}, b{0.5, -1};
+  Values y(8), mean(2), variance(2);
+  reference::batchnorm_statistics(mean.data(), variance.data(), x.data(), {2, 1, 2}, 2);
+  EXPECT_EQ(mean, (Values{4, 10}));
+  EXPECT_EQ(variance, (Values{5, 0}));
+  reference::batchnorm_forward(y.data(), x.data(), mean.data(), variance.data(), w.data(), b.data(),
+                               {2, 1, 2}, 2);
+  const double deviation = std::sqrt(5 + 1e-5);
+  EXPECT_TRUE(is_near(y,
+                      Values{0.5 - 6 / deviation, 0.5 - 2 / deviation, -1, -1, 0.5 + 2 / deviation,
+                             0.5 + 6 / deviation, -1, -1},
+                      1e-15));
+  Values running_mean{0, 1}, running_variance{1, 1};
+  reference::batchnorm_update(running_mean.data(), running_variance.data(), mean.data(),
+                              variance.data(), 2, 4);
+  EXPECT_TRUE(is_near(running_mean, Values{0.4, 1.9}, 1e-15));
+  EXPECT_TRUE(is_near(running_variance, Values{0.9 + 0.1 * 20 / 3, 0.9}, 1e-15));
+}
+
+TEST(ReferenceDropout, BackwardAgreesWithDifferences) {
+  Random random(37);
+  Values x = random.reals(3 * 21);
+  const Values dy = random.reals(x.size());
+  Values y(x.size()), dx(x.size(), 99);
+  const DropoutDraw draw{5, 6, 7};
+  const auto f = [&] {
+    reference::dropout(y.data(), x.data(), 0.4f, draw, 21, 3);
+    return dot(y, dy);
+  };
+  reference::dropout(dx.data(), dy.data(), 0.4f, draw, 21, 3);
+  EXPECT_TRUE(is_near(dx, differences(x, f), kTolerance));
+}
+
+TEST(ReferenceDropout, ScalesWhatItKeeps) {
+  const Values x(2 * 7, 3.0);
+  Values y(x.size()), same(x.size());
+  const DropoutDraw draw{1, 2, 3};
+  reference::dropout(y.data(), x.data(), 0.25f, draw, 7, 2);
+  for (size_t i = 0; i < y.size(); ++i) {
+    const auto row = static_cast<uint32_t>(i / 7), element = static_cast<uint32_t>(i % 7);
+    const RandomWords words = dropout_words(draw, row * 2 + element / 4);
+    EXPECT_EQ(y[i], uniform01(words.word[element % 4]) < 0.25f ? 0 : 4) << i;
+  }
+  reference::dropout(same.data(), x.data(), 0, draw, 7, 2);
+  EXPECT_EQ(same, x);
+}
+
 TEST(ReferenceLoss, GradientAgreesWithDifferences) {
   Random random(35);
   for (const int n : {1, 2, 5}) {

@@ -56,7 +56,7 @@ TEST_F(ReportEvaluationTest, WrongImagesMostConfidentFirst) {
   const Data loaded = load_data(data(), 1);
   const Evaluation evaluation = evaluate_run(run_, loaded.test);
   const auto engine = make_cpu_engine(*run_.plan, 1);
-  engine->set_parameters(run_.parameters);
+  engine->set_parameters(run_.state.parameters);
   engine->load(loaded.train, loaded.test);
   EXPECT_TRUE(std::abs(evaluation.accuracy() - engine->evaluate(Split::kTest).accuracy()) <= 1e-12);
   ASSERT_FALSE(evaluation.wrong.empty());
@@ -92,9 +92,9 @@ TEST_F(ReportEvaluationTest, FiltersInColour) {
   testing::write_run(directory_ / "conv", "conv 2x3, relu, fc 10", 1, {0.5});
   RunRecord run = read_run(directory_ / "conv");
   // First filter: -1 at the start, 1 at the end, 0 between.
-  std::fill_n(run.parameters.begin(), 18, 0.0f);
-  run.parameters[0] = -1;
-  run.parameters[8] = 1;
+  std::fill_n(run.state.parameters.begin(), 18, 0.0f);
+  run.state.parameters[0] = -1;
+  run.state.parameters[8] = 1;
   const WeightPictures weights = first_layer_pictures(run, 64);
   EXPECT_TRUE(weights.is_convolution);
   ASSERT_EQ(weights.pictures.size(), 2u);

@@ -33,7 +33,7 @@ TEST_F(RunRecordTest, WholeRun) {
   EXPECT_EQ(record.model_name, "LeNet-5");
   ASSERT_TRUE(record.plan);
   EXPECT_EQ(record.plan->parameter_count, 61706u);
-  EXPECT_EQ(record.parameters.size(), record.plan->parameter_floats);
+  EXPECT_EQ(record.state.parameters.size(), record.plan->parameter_floats);
   ASSERT_EQ(record.epochs.size(), 2u);
   EXPECT_EQ(record.epochs[1].epoch, 2);
   EXPECT_EQ(record.epochs[1].train_loss, 0.25);
@@ -154,11 +154,11 @@ TEST_F(RunRecordTest, Checkpoints) {
   std::filesystem::copy_file(directory_ / "mlp" / "model.safetensors", run() / "model.safetensors",
                              std::filesystem::copy_options::overwrite_existing);
   RunRecord record = read_run(run());
-  EXPECT_THAT(record.parameters, IsEmpty());
+  EXPECT_THAT(record.state.parameters, IsEmpty());
   EXPECT_THAT(record.problems, ElementsAre(HasSubstr("checkpoint does not hold this run's model")));
 
   write_file(run() / "model.safetensors", "damaged");
-  EXPECT_THAT(read_run(run()).parameters, IsEmpty());
+  EXPECT_THAT(read_run(run()).state.parameters, IsEmpty());
   std::filesystem::remove(run() / "model.safetensors");
   EXPECT_THAT(read_run(run()).problems, ElementsAre(HasSubstr("There is no model.safetensors")));
 }

@@ -49,7 +49,7 @@ inline void write_run(const std::filesystem::path& directory, const std::string&
   write_file(directory / "metrics.jsonl", metrics);
   const Plan plan = make_plan(find_model(model), 1);
   write_file(directory / "model.safetensors",
-             safetensors_bytes(plan, initial_parameters(plan, static_cast<uint64_t>(seed)), {}));
+             safetensors_bytes(plan, initial_state(plan, static_cast<uint64_t>(seed)), {}));
 }
 
 }  // namespace digitron::testing

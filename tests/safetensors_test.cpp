@@ -1,4 +1,4 @@
-#include "host/run/safetensors.h"
+#include "host/run/model_state.h"
 
 #include <gmock/gmock.h>
 
@@ -41,7 +41,8 @@ class SafetensorsTest : public ::testing::Test {
  protected:
   // A good file, its header changed by `change`; the data stays.
   void write_changed(const std::function<void(ordered_json&)>& change) {
-    const std::string good = safetensors_bytes(plan_, parameters_, {{"model", plan_.model.id}});
+    const std::string good =
+        safetensors_bytes(plan_, {parameters_, {}}, {{"model", plan_.model.id}});
     uint64_t length = 0;
     std::memcpy(&length, good.data(), sizeof(length));
     ordered_json header = ordered_json::parse(good.substr(8, length));
@@ -58,7 +59,7 @@ class SafetensorsTest : public ::testing::Test {
 
   std::string load_error() {
     const std::string before = read_file(path_);
-    const std::string message = error_of<InputError>([&] { load_parameters(path_, plan_); });
+    const std::string message = error_of<InputError>([&] { load_state(path_, plan_); });
     EXPECT_THAT(message, HasSubstr(path_.string()));
     EXPECT_THAT(message, HasSubstr("; ")) << "what to do";
     EXPECT_TRUE(read_file(path_) == before);
@@ -73,18 +74,18 @@ class SafetensorsTest : public ::testing::Test {
 
 TEST_F(SafetensorsTest, ComesBackAsItWasWritten) {
   const Metadata metadata{{"format", "pt"}, {"model", "lenet5"}, {"odd", "\"\n\\ \xc3\xa9"}};
-  write_file(path_, safetensors_bytes(plan_, parameters_, metadata));
+  write_file(path_, safetensors_bytes(plan_, {parameters_, {}}, metadata));
   SafetensorsFile file(path_);
   EXPECT_EQ(file.metadata(), metadata);
   ASSERT_EQ(file.tensors().size(), 4u);
   EXPECT_EQ(file.tensors()[0].name, "conv1.weight");
   EXPECT_EQ(file.tensors()[0].dims, (std::vector<int64_t>{2, 1, 5, 5}));
   EXPECT_EQ(file.tensors()[3].name, "fc1.bias");
-  EXPECT_EQ(load_parameters(file, plan_), parameters_);
+  EXPECT_EQ(load_state(file, plan_).parameters, parameters_);
 }
 
 TEST_F(SafetensorsTest, DataStartsAligned) {
-  const std::string bytes = safetensors_bytes(plan_, parameters_, {});
+  const std::string bytes = safetensors_bytes(plan_, {parameters_, {}}, {});
   uint64_t length = 0;
   std::memcpy(&length, bytes.data(), sizeof(length));
   EXPECT_EQ(length % 8, 0u);
@@ -98,7 +99,7 @@ TEST_F(SafetensorsTest, TensorsMayStandInAnyOrder) {
     for (auto it = header.rbegin(); it != header.rend(); ++it) turned[it.key()] = it.value();
     header = turned;
   });
-  EXPECT_EQ(load_parameters(path_, plan_), parameters_);
+  EXPECT_EQ(load_state(path_, plan_).parameters, parameters_);
 }
 
 TEST_F(SafetensorsTest, SequentialNamesGoByNumber) {
@@ -108,7 +109,121 @@ TEST_F(SafetensorsTest, SequentialNamesGoByNumber) {
               {"12.weight", header["fc1.weight"]},
               {"12.bias", header["fc1.bias"]}};
   });
-  EXPECT_EQ(load_parameters(path_, plan_), parameters_);
+  EXPECT_EQ(load_state(path_, plan_).parameters, parameters_);
+}
+
+// Names, types, shapes and places as torch.nn has them; load_state_dict is strict about them.
+class RunningStatisticsTest : public SafetensorsTest {
+ protected:
+  RunningStatisticsTest() {
+    plan_ = make_plan(parse_model("conv 2x5, bn, relu, maxpool 8, bn, fc 10"), 3);
+    parameters_ = numbered_parameters(plan_);
+    buffers_.resize(plan_.buffer_floats);
+    for (const Buffer& buffer : plan_.buffers) {
+      for (size_t i = 0; i < buffer.count; ++i) {
+        buffers_[buffer.offset + i] = static_cast<float>(buffer.offset + i + 1);
+      }
+    }
+    good_ = safetensors_bytes(plan_, {parameters_, buffers_, 938}, {});
+    write_file(path_, good_);
+  }
+
+  void change(const std::function<void(ordered_json&)>& how) {
+    uint64_t length = 0;
+    std::memcpy(&length, good_.data(), sizeof(length));
+    ordered_json header = ordered_json::parse(good_.substr(8, length));
+    how(header);
+    write_header(header.dump(), good_.substr(8 + length));
+  }
+
+  std::vector<float> buffers_;
+  std::string good_;
+};
+
+TEST_F(RunningStatisticsTest, ComeBackAsTheyWereWritten) {
+  const ModelState state = load_state(path_, plan_);
+  EXPECT_EQ(state.parameters, parameters_);
+  EXPECT_EQ(state.buffers, buffers_);
+  EXPECT_EQ(state.batches_tracked, 938);
+  SafetensorsFile file(path_);
+  ASSERT_EQ(file.tensors().size(), 14u);
+  for (size_t i = 0; i < 2; ++i) {  // first, where 8 bytes are aligned
+    EXPECT_EQ(file.tensors()[i].name, "bn" + std::to_string(i + 1) + ".num_batches_tracked");
+    EXPECT_EQ(file.tensors()[i].dtype, "I64");
+    EXPECT_EQ(file.tensors()[i].dims, std::vector<int64_t>{});
+    EXPECT_EQ(file.tensors()[i].begin, 8 * i);
+  }
+  EXPECT_EQ(file.tensors()[13].name, "bn2.running_var");
+  EXPECT_EQ(file.tensors()[13].dims, std::vector<int64_t>{2});
+}
+
+TEST_F(RunningStatisticsTest, OldFilesHaveNoCount) {
+  change([](ordered_json& h) {
+    h.erase("bn1.num_batches_tracked");
+    h.erase("bn2.num_batches_tracked");
+    for (auto& [name, entry] : h.items()) {
+      if (name == "__metadata__") continue;
+      for (auto& place : entry["data_offsets"]) place = place.get<int>() - 16;
+    }
+  });
+  std::string bytes = read_file(path_);
+  uint64_t length = 0;
+  std::memcpy(&length, bytes.data(), sizeof(length));
+  bytes.erase(8 + length, 16);
+  write_file(path_, bytes);
+  const ModelState state = load_state(path_, plan_);
+  EXPECT_EQ(state.parameters, parameters_);
+  EXPECT_EQ(state.buffers, buffers_);
+  EXPECT_EQ(state.batches_tracked, 0);
+}
+
+TEST_F(RunningStatisticsTest, SequentialNamesGoByNumber) {
+  change([](ordered_json& header) {
+    ordered_json renamed;
+    const std::map<std::string, std::string> numbers{
+        {"conv1", "0"}, {"bn1", "1"}, {"bn2", "4"}, {"fc1", "6"}};
+    for (auto& [name, entry] : header.items()) {
+      const size_t dot = name.find('.');
+      renamed[dot == std::string::npos ? name
+                                       : numbers.at(name.substr(0, dot)) + name.substr(dot)] =
+          entry;
+    }
+    header = renamed;
+  });
+  const ModelState state = load_state(path_, plan_);
+  EXPECT_EQ(state.parameters, parameters_);
+  EXPECT_EQ(state.buffers, buffers_);
+}
+
+TEST_F(RunningStatisticsTest, FilesThatDoNotFit) {
+  change([](ordered_json& header) {
+    header["other"] = header["bn2.running_mean"];
+    header.erase("bn2.running_mean");
+  });
+  EXPECT_THAT(load_error(), HasSubstr("tensor bn2.running_mean is missing"));
+
+  change([](ordered_json& header) { header["bn1.num_batches_tracked"]["shape"] = {1}; });
+  EXPECT_THAT(load_error(), HasSubstr("bn1.num_batches_tracked has shape (1)"));
+  change([](ordered_json& header) {
+    header["bn1.num_batches_tracked"] = {
+        {"dtype", "F32"}, {"shape", {2}}, {"data_offsets", {0, 8}}};
+  });
+  EXPECT_THAT(load_error(), HasSubstr("bn1.num_batches_tracked is of type F32, where"));
+  change([](ordered_json& header) {
+    header["bn1.running_var"]["dtype"] = "I64";
+    header["bn1.running_var"]["shape"] = {1};
+  });
+  EXPECT_THAT(load_error(), HasSubstr("bn1.running_var is of type I64, where"));
+
+  const Plan plain = make_plan(parse_model("conv 2x5, relu, maxpool 8, fc 10"), 3);
+  write_file(path_, safetensors_bytes(plain, {numbered_parameters(plain), {}}, {}));
+  EXPECT_THAT(load_error(), HasSubstr("tensor bn1.weight is missing"));
+}
+
+TEST_F(RunningStatisticsTest, NoVarianceIsNegative) {
+  buffers_[plan_.buffers[3].offset + 1] = -0.5f;
+  write_file(path_, safetensors_bytes(plan_, {parameters_, buffers_, 1}, {}));
+  EXPECT_THAT(load_error(), HasSubstr("bn2.running_var holds -0.500000 at index 1, but no"));
 }
 
 TEST_F(SafetensorsTest, SequentialMissingTensorIsNamedAsInTheFile) {
@@ -122,15 +237,15 @@ TEST_F(SafetensorsTest, SequentialMissingTensorIsNamedAsInTheFile) {
 }
 
 TEST_F(SafetensorsTest, NoSuchFile) {
-  EXPECT_THAT(error_of<InputError>([&] { load_parameters(path_, plan_); }),
+  EXPECT_THAT(error_of<InputError>([&] { load_state(path_, plan_); }),
               HasSubstr("model.safetensors: no such file; check the path"));
-  EXPECT_THAT(error_of<InputError>([&] { load_parameters(directory_.path(), plan_); }),
+  EXPECT_THAT(error_of<InputError>([&] { load_state(directory_.path(), plan_); }),
               HasSubstr("is not a file; give the path"));
 }
 
 // Whatever is cut off, it is noticed: no length of the file but the whole loads.
 TEST_F(SafetensorsTest, Truncated) {
-  const std::string good = safetensors_bytes(plan_, parameters_, {});
+  const std::string good = safetensors_bytes(plan_, {parameters_, {}}, {});
   for (size_t length = 0; length < good.size(); length += 13) {
     write_file(path_, good.substr(0, length));
     EXPECT_NE(load_error(), "") << length;
@@ -201,7 +316,7 @@ TEST_F(SafetensorsTest, OffsetsThatLie) {
 }
 
 TEST_F(SafetensorsTest, DataThatNoTensorCovers) {
-  write_file(path_, safetensors_bytes(plan_, parameters_, {}) + "more");
+  write_file(path_, safetensors_bytes(plan_, {parameters_, {}}, {}) + "more");
   EXPECT_THAT(load_error(), HasSubstr("bytes of data; the file is damaged"));
 }
 
@@ -227,16 +342,16 @@ TEST_F(SafetensorsTest, MetadataOfOtherThanStrings) {
 
 TEST_F(SafetensorsTest, TensorsOfAnotherModel) {
   const Plan smaller = make_plan(parse_model("fc 10"), 1);
-  write_file(path_, safetensors_bytes(smaller, numbered_parameters(smaller), {}));
+  write_file(path_, safetensors_bytes(smaller, {numbered_parameters(smaller), {}}, {}));
   EXPECT_THAT(load_error(), HasSubstr("tensor conv1.weight is missing"));
 
   const Plan wider = make_plan(parse_model("conv 3x5, relu, maxpool 8, fc 10"), 1);
-  write_file(path_, safetensors_bytes(wider, numbered_parameters(wider), {}));
+  write_file(path_, safetensors_bytes(wider, {numbered_parameters(wider), {}}, {}));
   EXPECT_THAT(load_error(), HasSubstr("conv1.weight has shape (3, 1, 5, 5), where"));
   EXPECT_THAT(load_error(), HasSubstr("needs (2, 1, 5, 5)"));
 
   const Plan deeper = make_plan(parse_model("conv 2x5, relu, maxpool 8, fc 10, fc 10"), 1);
-  write_file(path_, safetensors_bytes(deeper, numbered_parameters(deeper), {}));
+  write_file(path_, safetensors_bytes(deeper, {numbered_parameters(deeper), {}}, {}));
   EXPECT_THAT(load_error(), HasSubstr("tensor fc2.weight is one that"));
 }
 
@@ -245,7 +360,7 @@ TEST_F(SafetensorsTest, ValuesThatAreNotNumbers) {
        {std::numeric_limits<float>::quiet_NaN(), std::numeric_limits<float>::infinity()}) {
     std::vector<float> parameters = parameters_;
     parameters[plan_.parameters[2].offset + 5] = bad;
-    write_file(path_, safetensors_bytes(plan_, parameters, {}));
+    write_file(path_, safetensors_bytes(plan_, {parameters, {}}, {}));
     EXPECT_THAT(load_error(),
                 HasSubstr("tensor fc1.weight holds " + std::to_string(bad) + " at index 5"));
   }
@@ -253,7 +368,7 @@ TEST_F(SafetensorsTest, ValuesThatAreNotNumbers) {
 
 // No byte of the header, changed, crashes the reader or gives other parameters without an error.
 TEST_F(SafetensorsTest, AnyByteOfTheHeaderChanged) {
-  const std::string good = safetensors_bytes(plan_, parameters_, {});
+  const std::string good = safetensors_bytes(plan_, {parameters_, {}}, {});
   const size_t header_end = good.find("}}") + 2;
   for (size_t at = 0; at < header_end; ++at) {
     for (const char value : {'0', '"', '}', '\xff'}) {
@@ -262,7 +377,7 @@ TEST_F(SafetensorsTest, AnyByteOfTheHeaderChanged) {
       std::filesystem::remove(path_);  // writing anew is faster than writing over
       write_file(path_, bytes);
       try {
-        EXPECT_EQ(load_parameters(path_, plan_), parameters_);
+        EXPECT_EQ(load_state(path_, plan_).parameters, parameters_);
       } catch (const InputError&) {
       }
     }
@@ -270,20 +385,20 @@ TEST_F(SafetensorsTest, AnyByteOfTheHeaderChanged) {
 }
 
 TEST_F(SafetensorsTest, CheckpointNamesItsModel) {
-  write_file(path_, safetensors_bytes(plan_, parameters_, {{"model", plan_.model.id}}));
+  write_file(path_, safetensors_bytes(plan_, {parameters_, {}}, {{"model", plan_.model.id}}));
   const Checkpoint checkpoint = load_checkpoint(path_, "", 5);
   EXPECT_EQ(checkpoint.plan.model.layers, plan_.model.layers);
   EXPECT_EQ(checkpoint.plan.batch, 5);
-  EXPECT_EQ(checkpoint.parameters, parameters_);
+  EXPECT_EQ(checkpoint.state.parameters, parameters_);
 }
 
 TEST_F(SafetensorsTest, CheckpointWithoutAModel) {
-  write_file(path_, safetensors_bytes(plan_, parameters_, {}));
-  EXPECT_EQ(load_checkpoint(path_, plan_.model.id, 1).parameters, parameters_);
+  write_file(path_, safetensors_bytes(plan_, {parameters_, {}}, {}));
+  EXPECT_EQ(load_checkpoint(path_, plan_.model.id, 1).state.parameters, parameters_);
   EXPECT_EQ(error_of<InputError>([&] { load_checkpoint(path_, "", 1); }),
             path_.string() + ": its metadata does not name the model; name it with --model");
 
-  write_file(path_, safetensors_bytes(plan_, parameters_, {{"model", "resnet"}}));
+  write_file(path_, safetensors_bytes(plan_, {parameters_, {}}, {{"model", "resnet"}}));
   const std::string message = error_of<InputError>([&] { load_checkpoint(path_, "", 1); });
   EXPECT_THAT(message, HasSubstr(path_.string()));
   EXPECT_THAT(message, HasSubstr("unknown model 'resnet'"));

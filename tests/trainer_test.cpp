@@ -57,7 +57,7 @@ class TrainerTest : public ::testing::Test {
   std::string saved_step() const {
     SafetensorsFile file(directory_ / "model.safetensors");
     const std::string step = file.metadata().at("step");
-    EXPECT_EQ(load_parameters(file, engine_.plan())[0], std::stof(step));
+    EXPECT_EQ(load_state(file, engine_.plan()).parameters[0], std::stof(step));
     return step;
   }
   bool saved() const { return std::filesystem::exists(directory_ / "model.safetensors"); }
@@ -123,6 +123,24 @@ TEST_F(TrainerTest, EachEpochHasAnEventALineAndACheckpoint) {
                   "fc 10 \\| Epoch \\[1/2\\]: Train Loss: 0\\.3438, Train Acc: 75\\.00% \\| "
                   "Test Loss: 0\\.6000, Test Acc: 80\\.00% \\| 0\\.[0-9][0-9] s, [0-9,]+ images/s\n"
                   "fc 10 \\| Epoch \\[2/2\\]: .*\n"));
+}
+
+TEST_F(TrainerTest, RunningStatisticsAreSavedAndCheckedToo) {
+  FakeEngine engine(make_plan(parse_model("bn, fc 10"), 4));
+  std::vector<float> buffers = engine.buffers();
+  buffers[0] = 3;
+  engine.set_buffers(buffers);
+  Trainer(engine, run_, settings_, kTrainCount, stop_, 100).run();
+  const ModelState state = load_state(directory_ / "model.safetensors", engine.plan());
+  EXPECT_EQ(state.buffers, buffers);
+  EXPECT_EQ(state.batches_tracked, 120);
+
+  buffers[0] = kNan;
+  engine.set_buffers(buffers);
+  const std::string error =
+      error_of<InputError>([&] { Trainer(engine, run_, settings_, kTrainCount, stop_).run(); });
+  EXPECT_THAT(error, HasSubstr("not finite"));
+  EXPECT_EQ(load_state(directory_ / "model.safetensors", engine.plan()).buffers, state.buffers);
 }
 
 TEST_F(TrainerTest, CheckpointSaysWhatItIs) {

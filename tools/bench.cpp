@@ -31,7 +31,7 @@ int run_bench(const BenchOptions& options) {
   check_settings(training);
   const Model model = find_model(options.model);
   const Data data = load_data(options.data, kDataSeed);
-  check_batch(options.batch, data.train->count());
+  check_counts(training, data.train->count());
 
   const Plan plan = make_plan(model, options.batch);
   const std::unique_ptr<Engine> engine = make_engine(options.device, plan);

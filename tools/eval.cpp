@@ -29,7 +29,8 @@ int evaluate(const EvalOptions& options) {
   const Data data = load_data(options.data, kDataSeed);
   const std::unique_ptr<Engine> engine = make_engine(options.device, checkpoint.plan);
   engine->load(data.train, data.test);
-  engine->set_parameters(checkpoint.parameters);
+  engine->set_parameters(checkpoint.state.parameters);
+  engine->set_buffers(checkpoint.state.buffers);
 
   const Metrics test = engine->evaluate(Split::kTest);
   const std::vector<int> classes = predicted_classes(engine->predict(data.test->images));

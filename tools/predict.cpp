@@ -29,7 +29,8 @@ int predict(const PredictOptions& options) {
     pixels.insert(pixels.end(), digit.begin(), digit.end());
   }
   const std::unique_ptr<Engine> engine = make_cpu_engine(checkpoint.plan, 1);
-  engine->set_parameters(checkpoint.parameters);
+  engine->set_parameters(checkpoint.state.parameters);
+  engine->set_buffers(checkpoint.state.buffers);
   const std::vector<float> logits = engine->predict(pixels);
   std::fputs(prediction_table(options.images, logits).c_str(), stdout);
   return 0;

@@ -45,7 +45,18 @@ def custom_mlp():
         fc4=nn.Linear(50, 10)))
 
 
-MODELS = {"lenet5": lenet5, "custom-mlp": custom_mlp}
+def lenet5_improved(dropout=0.5):
+    return nn.Sequential(OrderedDict(
+        conv1=nn.Conv2d(1, 6, 5, padding=2), relu1=nn.ReLU(), bn1=nn.BatchNorm2d(6),
+        pool1=nn.MaxPool2d(2),
+        conv2=nn.Conv2d(6, 16, 5), relu2=nn.ReLU(), bn2=nn.BatchNorm2d(16), pool2=nn.MaxPool2d(2),
+        flatten=nn.Flatten(),
+        fc1=nn.Linear(400, 120), relu3=nn.ReLU(), dropout1=nn.Dropout(dropout),
+        fc2=nn.Linear(120, 84), relu4=nn.ReLU(), dropout2=nn.Dropout(dropout),
+        fc3=nn.Linear(84, 10)))
+
+
+MODELS = {"lenet5": lenet5, "custom-mlp": custom_mlp, "lenet5-improved": lenet5_improved}
 
 
 def read_idx(directory, name, header_bytes):
@@ -81,22 +92,28 @@ def distance(trace, weights, reference, reference_weights):
                            for name, tensor in reference_weights.items())}
 
 
+DTYPES = {"I64": "<i8", "F32": "<f4"}
+
+
 def write_safetensors(path, tensors):
-    """tensors: name -> float32 tensor. https://github.com/huggingface/safetensors#format"""
+    """tensors: name -> float32 or int64 tensor. The latter come first, where they are aligned.
+    https://github.com/huggingface/safetensors#format"""
+    tensors = dict(sorted(tensors.items(), key=lambda item: item[1].dtype != torch.int64))
     header, end = {}, 0
     for name, tensor in tensors.items():
-        begin, end = end, end + 4 * tensor.numel()
-        header[name] = {"dtype": "F32", "shape": list(tensor.shape), "data_offsets": [begin, end]}
+        begin, end = end, end + tensor.element_size() * tensor.numel()
+        dtype = "I64" if tensor.dtype == torch.int64 else "F32"
+        header[name] = {"dtype": dtype, "shape": list(tensor.shape), "data_offsets": [begin, end]}
     text = json.dumps(header).encode()
     text += b" " * (-len(text) % 8)
     with open(path, "wb") as file:
         file.write(struct.pack("<Q", len(text)) + text)
         for tensor in tensors.values():
-            file.write(tensor.detach().contiguous().numpy().astype("<f4").tobytes())
+            file.write(tensor.detach().contiguous().numpy().tobytes())
 
 
 def read_safetensors(path):
-    """name -> float32 array."""
+    """name -> float32 or int64 array."""
     data = Path(path).read_bytes()
     length = struct.unpack_from("<Q", data)[0]
     header = json.loads(data[8:8 + length])
@@ -104,5 +121,6 @@ def read_safetensors(path):
     arrays = {}
     for name, tensor in header.items():
         begin, end = (8 + length + offset for offset in tensor["data_offsets"])
-        arrays[name] = np.frombuffer(data[begin:end], "<f4").reshape(tensor["shape"])
+        values = np.frombuffer(data[begin:end], DTYPES[tensor["dtype"]])
+        arrays[name] = values.reshape(tensor["shape"])
     return arrays

@@ -7,10 +7,11 @@
 #include "host/data/data.h"
 #include "host/data/validation.h"
 #include "host/devices.h"
+#include "host/error.h"
 #include "host/run/interrupt.h"
+#include "host/run/model_state.h"
 #include "host/run/resume.h"
 #include "host/run/run_directory.h"
-#include "host/run/safetensors.h"
 #include "host/run/table.h"
 #include "host/run/trainer.h"
 #include "tools/commands.h"
@@ -44,6 +45,17 @@ void log_end(const TrainResult& result, const RunDirectory& directory) {
                directory.path().string());
 }
 
+Model model_of(const TrainOptions& o, const nlohmann::ordered_json& run) {
+  const Model model = run.is_null() ? find_model(o.model) : resumed_model(run, o.model);
+  if (!o.dropout) return model;
+  const Model changed = with_dropout(model, *o.dropout);
+  if (!run.is_null() && !o.force && to_text(changed) != to_text(model)) {
+    throw InputError("--dropout is not what the run began with, '" + to_text(model) +
+                     "'; leave it out, or add --force to go on with the new value");
+  }
+  return changed;
+}
+
 // The engine of a run with its data, and where the run stands.
 struct Start {
   std::unique_ptr<Engine> engine;
@@ -54,20 +66,26 @@ struct Start {
 Start start_run(const TrainOptions& o, const Model& model, const Data& data,
                 std::unique_ptr<Engine> engine) {
   const std::string& init = o.request.init;
-  engine->set_parameters(init.empty() ? initial_parameters(engine->plan(), o.settings.seed)
-                                      : load_parameters(init, engine->plan()));
+  const Plan& plan = engine->plan();
+  const ModelState state =
+      init.empty() ? initial_state(plan, o.settings.seed) : load_state(init, plan);
+  engine->set_parameters(state.parameters);
+  engine->set_buffers(state.buffers);
   // The average starts where the parameters do.
   engine->set_state(FlatState::kAverage, engine->parameters());
   const std::filesystem::path out =
       o.out.empty() ? default_run_directory(model) : std::filesystem::path(o.out);
   RunDirectory directory(out, run_description(o.request, o.settings, *engine, data));
-  return {std::move(engine), std::move(directory), {}};
+  RunState start;
+  start.batches_before = state.batches_tracked;
+  return {std::move(engine), std::move(directory), start};
 }
 
 Start resume_run(const TrainOptions& o, const nlohmann::ordered_json& run,
                  std::unique_ptr<Engine> engine) {
   const RunState state = load_run_state(state_path(o.resume), *engine);
-  const auto now = resumed_run(run, o.settings, o.request.command, state.epoch, state.step);
+  auto now = resumed_run(run, o.settings, o.request.command, state.epoch, state.step);
+  now["model"]["text"] = to_text(engine->plan().model);  // --dropout may have changed it
   RunDirectory directory = RunDirectory::resume(o.resume, now, state.metrics_bytes);
   return {std::move(engine), std::move(directory), state};
 }
@@ -88,14 +106,15 @@ int train(const CLI::App& app, TrainOptions& options) {
   complete_options(app, options, run);
   const TrainSettings& settings = options.settings;
   check_settings(settings);
-  const Model model = run.is_null() ? find_model(options.model) : resumed_model(run, options.model);
+  const Model model = model_of(options, run);
   const Data data = load_data(options.data, kDataSeed);
   if (!run.is_null()) check_same_data(run, data);
   check_counts(settings, data.train->count());
   const TrainingSplit split = split_validation(data.train, settings.validation);
 
-  std::unique_ptr<Engine> engine =
-      make_engine(options.request.device, make_plan(model, settings.batch));
+  const Plan plan = make_plan(model, settings.batch);
+  require_trainable(plan, split.train->count());
+  std::unique_ptr<Engine> engine = make_engine(options.request.device, plan);
   configure(*engine, settings);
   Start start = run.is_null() ? start_run(options, model, data, std::move(engine))
                               : resume_run(options, run, std::move(engine));

@@ -35,7 +35,7 @@ void add_run_settings(CLI::App& app, TrainOptions& o) {
   app.option_defaults()->group("Run");
   app.add_option("--epochs", s.epochs, "Passes over the training set")->capture_default_str();
   app.add_option("--batch", s.batch, "Images a step")->capture_default_str();
-  app.add_option("--seed", s.seed, "Seed of the initial weights and of the images' order")
+  app.add_option("--seed", s.seed, "Seed of the initial weights and of all that training draws")
       ->check(CLI::NonNegativeNumber)
       ->type_name("INT")
       ->capture_default_str();
@@ -83,6 +83,9 @@ void add_regularisation(CLI::App& app, TrainOptions& o) {
   app.add_option("--label-smoothing", s.label_smoothing,
                  "Part of each target that all classes share, from 0 to below 1")
       ->capture_default_str();
+  app.add_option("--dropout", o.dropout,
+                 "Probability of every dropout layer, instead of the model's own")
+      ->type_name("P");
   app.add_flag("--augment", o.augment,
                "Distort every training image anew each epoch: shift 2, rotate 10, scale 0.1,\n"
                "shear 5 where these are not given");

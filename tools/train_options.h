@@ -3,6 +3,7 @@
 
 #include <CLI/CLI.hpp>
 #include <nlohmann/json_fwd.hpp>
+#include <optional>
 #include <string>
 
 #include "host/run/run_directory.h"
@@ -18,6 +19,7 @@ struct TrainOptions {
   bool force = false;
   bool no_shuffle = false;
   bool augment = false;
+  std::optional<double> dropout;
   TrainSettings settings;
   RunRequest request;
 };

@@ -21,11 +21,12 @@ inline void relu_forward(Tensor y, Tensor x) {
   for_each_vector(y, x, [](float* to, const float* from) { store(to, relu(load(from))); });
 }
 
-inline void relu_backward(Tensor dx, Tensor dy, Tensor y) {
+inline void relu_backward(Tensor dx, Tensor dy, Tensor y, float scale) {
   for (int c = 0; c < dx.channels; ++c)
     for (int p = 0; p < dx.height; ++p)
       for (int i = 0; i < dx.width * kLanes; i += kWidth)
-        store(dx.row(c, p) + i, load(y.row(c, p) + i) > 0.0f ? load(dy.row(c, p) + i) : Vec{});
+        store(dx.row(c, p) + i,
+              load(y.row(c, p) + i) > 0.0f ? load(dy.row(c, p) + i) * scale : Vec{});
 }
 
 // Calls value(channel, row, float offset in the row) and sums what it gives over all positions.

@@ -1,7 +1,8 @@
 // The CPU engine. A step has two phases with a barrier after each: threads take blocks of samples
-// through the whole network and back; then they take slices of the parameters, make their gradients
-// over the whole batch and update them. Which thread does what never changes a sum's order, so the
-// result does not depend on the number of threads.
+// through the whole network and back, meeting at each batch normalisation, whose statistics need
+// all of the batch; then they take slices of the parameters, make their gradients over the whole
+// batch and update them. Which thread does what never changes a sum's order, so the result does not
+// depend on the number of threads.
 #pragma once
 
 #include "host/cpu/block.h"
@@ -34,6 +35,8 @@ class CpuEngine final : public Engine {
   std::vector<float> state(FlatState which) const override;
   void set_optimizer(const Optimizer& optimizer) override;
   const Optimizer& optimizer() const override { return optimizer_; }
+  void set_buffers(std::span<const float> buffers) override;
+  std::vector<float> buffers() const override;
   void set_order(const Order& order) override { order_ = order; }
   void set_augmentation(const Augmentation& limits) override;
   void set_label_smoothing(float smoothing) override { smoothing_ = smoothing; }
@@ -47,8 +50,11 @@ class CpuEngine final : public Engine {
  private:
   template <class F>
   void for_each_group(int thread, int blocks, const F& f) const;
+  template <class F>
+  void for_each_group(BlockPass& pass, int thread, int count, const F& f);
   void take_samples(int thread, int epoch, int begin, int count, const Permutation& permutation);
-  void forward_backward(int thread, int count);
+  void forward_backward(int thread, const TrainingStep& step, bool update);
+  void meet_forward(int thread, const TrainingStep& step, const Stage& stage, bool update);
   void make_gradients(int thread, int blocks, const StepRates* rates);
   void linear_gradients(const Stage& stage, int thread, int blocks, const StepRates* rates);
   const float* gather_strip(int thread, int first, int count, int first_pixel, int row_floats);
@@ -72,8 +78,9 @@ class CpuEngine final : public Engine {
   std::shared_ptr<const Dataset> train_, test_;
 
   AlignedArray<float> state_[4];  // by FlatState; null when the optimiser does not use it
-  AlignedArray<float> gradients_;
+  AlignedArray<float> gradients_, buffers_;
   std::vector<ThreadMemory> memory_;  // one a thread
+  PassMemory pass_memory_;            // group_blocks a thread, or one a block: see CpuLayout
   BatchMemory batch_;
   std::vector<BlockSamples> samples_;  // of each block of the batch
   AlignedArray<uint8_t> augmented_;    // (batch, 28, 28), where samples_ points; null without

@@ -5,6 +5,7 @@
 #include "host/cpu/kernels.h"
 
 #include "host/cpu/augment.h"
+#include "host/cpu/batchnorm.h"
 #include "host/cpu/conv.h"
 #include "host/cpu/elementwise.h"
 #include "host/cpu/linear.h"
@@ -63,6 +64,14 @@ const CpuKernels kernels = {
     .maxpool_backward_add = maxpool_backward_add,
     .relu_forward = relu_forward,
     .relu_backward = relu_backward,
+    .channel_moments = channel_moments,
+    .batchnorm_forward = batchnorm_forward,
+    .batchnorm_pool_forward = batchnorm_pool_forward,
+    .batchnorm_sums = batchnorm_sums,
+    .batchnorm_pool_sums = batchnorm_pool_sums,
+    .batchnorm_backward = batchnorm_backward,
+    .batchnorm_pool_backward = batchnorm_pool_backward,
+    .dropout = dropout,
     .linear_forward = linear_forward,
     .linear_backward_input = linear_backward_input,
     .linear_backward_weights = linear_backward_weights,

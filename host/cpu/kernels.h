@@ -69,6 +69,37 @@ struct UpdateStep {
   StepRates rates;
 };
 
+// What a batch normalisation does to a channel: y = (x - center) * scale + shift. All (C).
+struct Affine {
+  const float* center;
+  const float* scale;
+  const float* shift;
+};
+
+// And back: dx = scale * dy + (x - center) * slope + offset, for statistics that follow x. All (C).
+struct AffineGradient {
+  const float* center;
+  const float* scale;
+  const float* slope;
+  const float* offset;
+};
+
+// Of some values: their mean, and the sum of their squared differences from it.
+struct Moments {
+  double mean;
+  double squares;
+};
+
+// A dropout layer at one step: see host/dropout.h.
+struct DropoutLayer {
+  uint64_t seed;
+  uint32_t step;
+  uint32_t layer;
+  uint32_t purpose;
+  float probability;
+  float scale;  // 1 / (1 - probability)
+};
+
 struct CpuKernels {
   const char* name;  // "AVX-512"
 
@@ -114,8 +145,31 @@ struct CpuKernels {
   void (*maxpool_backward_add)(Tensor dx, Tensor dy, Winners winners, Window window);
 
   void (*relu_forward)(Tensor y, Tensor x);
-  // dx = dy where y is positive, else 0; dx may be dy.
-  void (*relu_backward)(Tensor dx, Tensor dy, Tensor y);
+  // dx = dy * scale where y is positive, else 0; dx may be dy. The scale is 1 but for a dropout
+  // behind the ReLU: what it dropped is 0 in y.
+  void (*relu_backward)(Tensor dx, Tensor dy, Tensor y, float scale);
+
+  // moments (C) of the first `count` lanes of x.
+  void (*channel_moments)(Moments* moments, Tensor x, int count);
+  // y = x normalised; ReLU follows when asked.
+  void (*batchnorm_forward)(Tensor y, Tensor x, Affine affine, bool relu);
+  // The same through a max-pooling whose windows lie side by side, with its winners.
+  void (*batchnorm_pool_forward)(Tensor y, Winners winners, Tensor x, Affine affine, Window window,
+                                 bool relu);
+  // sums_lanes (2, C, kLanes) = the sums of dy * (x - center), and of dy.
+  void (*batchnorm_sums)(float* sums_lanes, Tensor dy, Tensor x, const float* center);
+  void (*batchnorm_pool_sums)(float* sums_lanes, Tensor dy, Winners winners, Tensor x,
+                              const float* center, Window window);
+  // dx in the first `count` lanes, 0 in the others and, when x is `rectified`, where x is not
+  // positive. dx may be dy.
+  void (*batchnorm_backward)(Tensor dx, Tensor dy, Tensor x, AffineGradient gradient, int count,
+                             bool rectified);
+  void (*batchnorm_pool_backward)(Tensor dx, Tensor dy, Winners winners, Tensor x,
+                                  AffineGradient gradient, Window window, int count,
+                                  bool rectified);
+  // y = x times each element's factor, for samples that are rows first_row, ... of the batch; y may
+  // be x.
+  void (*dropout)(Tensor y, Tensor x, const DropoutLayer& layer, int first_row);
 
   // y (O, kLanes) = w (O, I) x (I, kLanes) + b, ReLU follows when asked; for 1 to kGroupBlocks
   // blocks at once, which lie `stride` floats apart in y and in x.

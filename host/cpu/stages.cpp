@@ -40,13 +40,14 @@ const MaxPool2d* plain_pool(const Plan& plan, size_t layer) {
   return pool && pool->kernel == pool->stride ? pool : nullptr;
 }
 
-Stage conv_stage(const Plan& plan, size_t& layer) {
-  const PlannedLayer& planned = plan.layers[layer++];
-  const auto& conv = std::get<Conv2d>(planned.layer);
-  Stage stage{Stage::Kind::kConv, planned.in, planned.out};
-  stage.conv = {conv.kernel, conv.kernel, conv.stride};
-  stage.padding = conv.padding;
-  // max and ReLU commute, so that either order of the two is one stage.
+void fuse_relu(const Plan& plan, size_t& layer, Stage& stage) {
+  if (!is_relu(plan, layer)) return;
+  stage.relu = true;
+  ++layer;
+}
+
+// Takes the pooling and the ReLU behind `layer` along, in either order: max and ReLU commute.
+void fuse_pool(const Plan& plan, size_t& layer, Stage& stage) {
   const bool relu_first = is_relu(plan, layer);
   if (const MaxPool2d* pool = plain_pool(plan, layer + relu_first)) {
     stage.pool = {pool->kernel, pool->kernel, pool->stride};
@@ -54,31 +55,77 @@ Stage conv_stage(const Plan& plan, size_t& layer) {
     stage.out = plan.layers[layer++].out;
     stage.relu = relu_first;
   }
-  return stage;
+  if (!stage.relu) fuse_relu(plan, layer, stage);
 }
 
+// The same of a linear stage's ReLU: the sign of what is left says what it dropped.
+void fuse_dropout(const Plan& plan, size_t& layer, Stage& stage) {
+  if (!stage.relu || layer >= plan.layers.size()) return;
+  const auto* dropout = std::get_if<Dropout>(&plan.layers[layer].layer);
+  if (!dropout) return;
+  stage.dropout = dropout->probability;
+  stage.dropout_layer = static_cast<int>(layer++);
+}
+
+// The stage that begins with a layer, without its parameters.
+struct StageMaker {
+  const Plan& plan;
+  size_t& layer;  // behind the stage's first; goes on to behind its last
+  Stage stage;
+
+  Stage operator()(const Conv2d& conv) {
+    stage.kind = Stage::Kind::kConv;
+    stage.conv = {conv.kernel, conv.kernel, conv.stride};
+    stage.padding = conv.padding;
+    fuse_pool(plan, layer, stage);
+    return stage;
+  }
+  Stage operator()(const MaxPool2d& pool) {
+    stage.kind = Stage::Kind::kPool;
+    stage.pool = {pool.kernel, pool.kernel, pool.stride};
+    fuse_relu(plan, layer, stage);
+    return stage;
+  }
+  Stage operator()(const Linear&) {
+    stage.kind = Stage::Kind::kLinear;
+    fuse_relu(plan, layer, stage);
+    fuse_dropout(plan, layer, stage);
+    return stage;
+  }
+  Stage operator()(const ReLU&) {
+    stage.kind = Stage::Kind::kRelu;
+    return stage;
+  }
+  Stage operator()(const BatchNorm2d&) {
+    stage.kind = Stage::Kind::kBatchNorm;
+    fuse_pool(plan, layer, stage);
+    return stage;
+  }
+  Stage operator()(const Dropout& dropout) {
+    stage.kind = Stage::Kind::kDropout;
+    stage.dropout = dropout.probability;
+    stage.dropout_layer = static_cast<int>(layer) - 1;
+    return stage;
+  }
+};
+
 Stage next_stage(const Plan& plan, size_t& layer) {
-  const PlannedLayer& planned = plan.layers[layer];
-  Stage stage{Stage::Kind::kRelu, planned.in, planned.out};
-  if (std::holds_alternative<Conv2d>(planned.layer)) {
-    stage = conv_stage(plan, layer);
-  } else {
-    ++layer;
-    if (const auto* pool = std::get_if<MaxPool2d>(&planned.layer)) {
-      stage.kind = Stage::Kind::kPool;
-      stage.pool = {pool->kernel, pool->kernel, pool->stride};
-    } else if (std::holds_alternative<Linear>(planned.layer)) {
-      stage.kind = Stage::Kind::kLinear;
-    }
-  }
-  if (stage.kind != Stage::Kind::kRelu && !stage.relu && is_relu(plan, layer)) {
-    stage.relu = true;
-    ++layer;
-  }
+  const PlannedLayer& planned = plan.layers[layer++];
+  Stage stage = std::visit(
+      [&](const auto& first) {
+        return StageMaker{plan, layer, {{}, planned.in, planned.out}}(first);
+      },
+      planned.layer);
   if (planned.weight >= 0) {
-    stage.weight = plan.parameters[planned.weight].offset;
-    stage.bias = plan.parameters[planned.weight + 1].offset;
-    stage.weight_count = static_cast<int>(plan.parameters[planned.weight].count);
+    const auto weight = static_cast<size_t>(planned.weight);
+    stage.weight = plan.parameters[weight].offset;
+    stage.bias = plan.parameters[weight + 1].offset;
+    stage.weight_count = static_cast<int>(plan.parameters[weight].count);
+  }
+  if (planned.buffer >= 0) {
+    const auto buffer = static_cast<size_t>(planned.buffer);
+    stage.running = plan.buffers[buffer].offset;
+    stage.running_variance = plan.buffers[buffer + 1].offset;
   }
   return stage;
 }
@@ -97,6 +144,13 @@ void place_stage(CpuLayout& layout, Stage& stage) {
       stage.forward_rows = rows_within(stage, kForwardScratchFloats);
       stage.backward_rows = rows_within(stage, kBackwardScratchFloats);
     }
+  } else if (stage.kind == Stage::Kind::kBatchNorm) {
+    const auto channels = static_cast<size_t>(stage.in.channels);
+    stage.dw_lanes = take(layout.pass_floats, 2 * channels * kLanes);
+    stage.partial = take(layout.block_partials, 2 * channels);
+    stage.moments = layout.block_moments;
+    layout.block_moments += channels;
+    stage.constants = take(layout.constants_floats, BatchNormConstants::kArrays * channels);
   } else if (stage.kind == Stage::Kind::kLinear) {
     const size_t xt_floats = size_t(kLanes) * stage.row_floats();
     if (layout.stages.size() == 1) {
@@ -106,6 +160,19 @@ void place_stage(CpuLayout& layout, Stage& stage) {
     }
     stage.dy = take(layout.block_floats, out_lanes);
   }
+}
+
+// Where the batch normalisations stand, and the ReLUs before them that they take along backward.
+void divide(CpuLayout& layout) {
+  for (size_t s = 0; s < layout.stages.size(); ++s) {
+    if (layout.stages[s].kind != Stage::Kind::kBatchNorm) continue;
+    layout.segments.push_back(static_cast<int>(s));
+    if (s == 0) continue;
+    Stage& before = layout.stages[s - 1];
+    const bool ends_with_relu = before.kind == Stage::Kind::kConv && before.relu;
+    before.relu_behind = layout.stages[s].rectified = ends_with_relu && before.pool.rows == 0;
+  }
+  layout.segments.push_back(static_cast<int>(layout.stages.size()));
 }
 
 void place_slots(CpuLayout& layout) {
@@ -149,6 +216,7 @@ CpuLayout make_cpu_layout(const Plan& plan) {
     place_stage(layout, layout.stages.back());
   }
   while (layout.stages[layout.first_trained].weight_count == 0) ++layout.first_trained;
+  divide(layout);
   place_slots(layout);
   return layout;
 }

@@ -88,7 +88,8 @@ double Evaluation::accuracy() const {
 
 Evaluation evaluate_run(const RunRecord& run, std::shared_ptr<const Dataset> test) {
   const std::unique_ptr<Engine> engine = make_cpu_engine(*run.plan, 0);
-  engine->set_parameters(run.parameters);
+  engine->set_parameters(run.state.parameters);
+  engine->set_buffers(run.state.buffers);
   const std::vector<float> logits = engine->predict(test->images);
   const std::vector<int> classes = predicted_classes(logits);
   Evaluation result;
@@ -120,7 +121,7 @@ WeightPictures first_layer_pictures(const RunRecord& run, size_t most) {
   const int height = is_linear ? layer->in.height : static_cast<int>(weight.dims[2]);
   const int width = is_linear ? layer->in.width : static_cast<int>(weight.dims[3]);
   const std::span<const float> values =
-      std::span(run.parameters).subspan(weight.offset, weight.count);
+      std::span(run.state.parameters).subspan(weight.offset, weight.count);
   double largest = 0;
   for (const float value : values) largest = std::max(largest, std::abs(double{value}));
   const size_t pixels = static_cast<size_t>(width) * static_cast<size_t>(height);

@@ -23,7 +23,7 @@ constexpr size_t kMostWeightImages = 30;
 const RunRecord* run_to_evaluate(const RunGroup& group) {
   for (const auto* runs : {&group.complete, &group.runs}) {
     for (const RunRecord* run : *runs) {
-      if (!run->parameters.empty()) return run;
+      if (!run->state.parameters.empty()) return run;
     }
   }
   return nullptr;

@@ -169,7 +169,7 @@ void read_parameters(RunRecord& run) {
   }
   if (!run.plan) return;
   try {
-    run.parameters = load_parameters(path, *run.plan);
+    run.state = load_state(path, *run.plan);
   } catch (const InputError& error) {
     run.problems.push_back(
         fmt::format("The checkpoint does not hold this run's model ({}).", error.what()));

@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "host/plan.h"
+#include "host/run/model_state.h"
 
 namespace digitron {
 
@@ -32,7 +33,7 @@ struct RunRecord {
   std::vector<EpochRecord> epochs;     // ascending, each epoch once
   std::string model_name;
   std::optional<Plan> plan;       // nothing when this version does not know the model
-  std::vector<float> parameters;  // flat in the plan's layout; empty when there are none to be had
+  ModelState state;               // its parameters are empty when there are none to be had
   std::vector<std::string> problems;
 
   // The value of run.json at the keys, nullptr where there is none.

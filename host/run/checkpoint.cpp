@@ -26,7 +26,7 @@ Model model_of(const SafetensorsFile& file) {
 Checkpoint load_checkpoint(const std::filesystem::path& path, const std::string& model, int batch) {
   SafetensorsFile file(path);
   const Plan plan = make_plan(model.empty() ? model_of(file) : find_model(model), batch);
-  return {plan, load_parameters(file, plan)};
+  return {plan, load_state(file, plan)};
 }
 
 }  // namespace digitron

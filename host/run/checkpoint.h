@@ -3,15 +3,15 @@
 
 #include <filesystem>
 #include <string>
-#include <vector>
 
 #include "host/plan.h"
+#include "host/run/model_state.h"
 
 namespace digitron {
 
 struct Checkpoint {
   Plan plan;
-  std::vector<float> parameters;  // flat in the plan's layout
+  ModelState state;
 };
 
 // The model is `model` (a name or text) or, when that is empty, the one that the file's metadata

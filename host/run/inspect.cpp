@@ -23,6 +23,8 @@ std::string kernel_text(const Layer& layer) {
     std::string operator()(const MaxPool2d& p) const { return window(p.kernel, p.stride); }
     std::string operator()(const Linear&) const { return "-"; }
     std::string operator()(const ReLU&) const { return "-"; }
+    std::string operator()(const BatchNorm2d&) const { return "-"; }
+    std::string operator()(const Dropout& d) const { return fmt::format("p {}", d.probability); }
     static std::string window(int kernel, int stride) {
       return fmt::format("{0}x{0}", kernel) + (stride > 1 ? fmt::format(" stride {}", stride) : "");
     }

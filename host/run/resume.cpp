@@ -69,7 +69,9 @@ Model resumed_model(const ordered_json& run, const std::string& asked) {
   Model model = parse_model(text);
   model.id = run["model"].value("id", model.id);
   model.name = run["model"].value("name", model.name);
-  if (!asked.empty() && to_text(find_model(asked)) != text) {
+  if (asked.empty()) return model;
+  const Model other = find_model(asked);
+  if (other.id != model.id && to_text(other) != text) {  // --dropout changes the text alone
     differs("--model", asked, model.id, "leave it out, or start a new run");
   }
   return model;

@@ -169,9 +169,8 @@ void RunDirectory::save_state(std::string_view bytes) {
   write_file_atomically(state_path(path_), bytes);
 }
 
-void RunDirectory::save(const Plan& plan, std::span<const float> parameters,
-                        const Metadata& metadata) {
-  write_file_atomically(checkpoint_path(), safetensors_bytes(plan, parameters, metadata));
+void RunDirectory::save(const Plan& plan, const ModelState& state, const Metadata& metadata) {
+  write_file_atomically(checkpoint_path(), safetensors_bytes(plan, state, metadata));
 }
 
 }  // namespace digitron

@@ -7,13 +7,12 @@
 #include <fstream>
 #include <nlohmann/json_fwd.hpp>
 #include <optional>
-#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
 
 #include "host/devices.h"
-#include "host/run/safetensors.h"
+#include "host/run/model_state.h"
 #include "host/run/train_settings.h"
 
 namespace digitron {
@@ -75,7 +74,7 @@ class RunDirectory {
   void save_state(std::string_view bytes);
 
   // Replaces model.safetensors atomically. Throws MachineError or InputError, the old file stays.
-  void save(const Plan& plan, std::span<const float> parameters, const Metadata& metadata);
+  void save(const Plan& plan, const ModelState& state, const Metadata& metadata);
 
  private:
   struct Resumed {};

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "host/engine.h"
+#include "host/run/model_state.h"
 
 namespace digitron {
 
@@ -16,7 +17,7 @@ namespace digitron {
 struct BestEpoch {
   int epoch = 0;
   double loss = 0;
-  std::vector<float> parameters;  // those that were evaluated, flat in the plan's layout
+  ModelState state;  // that was evaluated
 };
 
 // Where a run stands: its next step is step `step` (from 0) of epoch `epoch` (from 1).
@@ -27,6 +28,7 @@ struct RunState {
   double seconds = 0;  // that they took
   std::optional<BestEpoch> best;
   std::uintmax_t metrics_bytes = 0;  // of metrics.jsonl that were written up to here
+  int64_t batches_before = 0;  // training steps behind the running statistics the run began with
 };
 
 // The file's bytes: the state and the engine's buffers.

@@ -34,12 +34,6 @@ constexpr const char* kDamaged = "; the file is damaged: copy or save it again";
   fail(path, "tensor " + tensor + " " + what);
 }
 
-std::string dims_text(const std::vector<int64_t>& dims) {
-  std::string text = "(";
-  for (const int64_t dim : dims) text += (text.size() > 1 ? ", " : "") + std::to_string(dim);
-  return text + ")";
-}
-
 // Parses the header; a name that stands twice would otherwise hide the first tensor of that name.
 json parse_object(const std::filesystem::path& path, const std::string& header) {
   std::set<std::string> names;
@@ -64,9 +58,9 @@ bool all_indices(const json& list) {
   return list.is_array() && std::all_of(list.begin(), list.end(), is_index);
 }
 
-// Bytes of a float tensor, or more than any file has when the product overflows.
-uint64_t tensor_bytes(const std::vector<int64_t>& dims) {
-  uint64_t bytes = sizeof(float);
+// Bytes of a tensor, or more than any file has when the product overflows.
+uint64_t tensor_bytes(const std::vector<int64_t>& dims, const std::string& dtype) {
+  uint64_t bytes = dtype == kInt64 ? sizeof(int64_t) : sizeof(float);
   for (const int64_t dim : dims) {
     if (__builtin_mul_overflow(bytes, static_cast<uint64_t>(dim), &bytes)) return UINT64_MAX;
   }
@@ -81,10 +75,10 @@ TensorInfo parse_tensor(const std::filesystem::path& path, const std::string& na
     fail(path, name, std::string("lacks a proper dtype, shape or data_offsets") + kDamaged);
   }
   const std::string dtype = entry["dtype"];
-  if (dtype != "F32") {
+  if (dtype != kFloat && dtype != kInt64) {
     fail(path, name, "is of type " + dtype + "; save the model as F32, with model.float()");
   }
-  return {name, entry["shape"], entry["data_offsets"][0], entry["data_offsets"][1]};
+  return {name, dtype, entry["shape"], entry["data_offsets"][0], entry["data_offsets"][1]};
 }
 
 void check_places(const std::filesystem::path& path, const std::vector<TensorInfo>& tensors,
@@ -98,7 +92,7 @@ void check_places(const std::filesystem::path& path, const std::vector<TensorInf
            place + " does not lie in the file's " + std::to_string(data_bytes) + " bytes of data" +
                kDamaged);
     }
-    if (tensor.end - tensor.begin != tensor_bytes(tensor.dims)) {
+    if (tensor.end - tensor.begin != tensor_bytes(tensor.dims, tensor.dtype)) {
       fail(path, tensor.name,
            place + " does not fit its shape " + dims_text(tensor.dims) + kDamaged);
     }
@@ -116,53 +110,13 @@ void check_places(const std::filesystem::path& path, const std::vector<TensorInf
   }
 }
 
-// "12.weight" -> 12 when the name is one that torch.nn.Sequential gives, or -1.
-int64_t sequential_index(const std::string& name) {
-  const size_t dot = name.find('.');
-  if (dot == 0 || dot == std::string::npos || dot > 9) return -1;
-  const bool digits = std::all_of(name.begin(), name.begin() + static_cast<std::ptrdiff_t>(dot),
-                                  [](unsigned char c) { return std::isdigit(c) != 0; });
-  const std::string kind = name.substr(dot + 1);
-  return digits && (kind == "weight" || kind == "bias") ? std::stoll(name) : -1;
-}
-
-// What the file calls each of the plan's layers: its own names, or "0", "3", "7" of a Sequential,
-// whose numbers count the layers without parameters too, so only their order says which is which.
-std::vector<std::string> names_in_file(const Plan& plan, const std::vector<TensorInfo>& tensors) {
-  std::set<int64_t> indices;
-  for (const TensorInfo& tensor : tensors) indices.insert(sequential_index(tensor.name));
-  const bool sequential = !tensors.empty() && !indices.contains(-1);
-
-  std::vector<std::string> names(plan.parameters.size());
-  auto index = indices.begin();
-  for (const PlannedLayer& layer : plan.layers) {
-    if (layer.weight < 0) continue;
-    std::string prefix = layer.name;
-    if (sequential && index != indices.end()) prefix = std::to_string(*index++);
-    names[static_cast<size_t>(layer.weight)] = prefix + ".weight";
-    names[static_cast<size_t>(layer.weight) + 1] = prefix + ".bias";
-  }
-  return names;
-}
-
-// The tensor of that name, checked against the parameter it is for.
-const TensorInfo& find_tensor(const SafetensorsFile& file, const std::string& name,
-                              const Parameter& parameter, const Model& model) {
-  const auto tensor = std::find_if(file.tensors().begin(), file.tensors().end(),
-                                   [&](const TensorInfo& t) { return t.name == name; });
-  const std::string advice = "; give a file of this model, or the file's own model with --model";
-  if (tensor == file.tensors().end()) {
-    fail(file.path(), name, "is missing, which " + model.name + " needs" + advice);
-  }
-  if (tensor->dims != parameter.dims) {
-    fail(file.path(), name,
-         "has shape " + dims_text(tensor->dims) + ", where " + model.name + " needs " +
-             dims_text(parameter.dims) + advice);
-  }
-  return *tensor;
-}
-
 }  // namespace
+
+std::string dims_text(const std::vector<int64_t>& dims) {
+  std::string text = "(";
+  for (const int64_t dim : dims) text += (text.size() > 1 ? ", " : "") + std::to_string(dim);
+  return text + ")";
+}
 
 SafetensorsFile::SafetensorsFile(const std::filesystem::path& path) : path_(path) {
   std::error_code error;
@@ -216,12 +170,22 @@ void SafetensorsFile::parse_header(const std::string& header) {
   check_places(path_, tensors_, data_bytes_);
 }
 
-void SafetensorsFile::read(const TensorInfo& tensor, std::span<float> values) {
+void SafetensorsFile::read_bytes(const TensorInfo& tensor, std::span<std::byte> bytes) {
   stream_.seekg(static_cast<std::streamoff>(data_begin_ + tensor.begin));
-  if (!stream_.read(reinterpret_cast<char*>(values.data()),
-                    static_cast<std::streamsize>(values.size_bytes()))) {
+  if (!stream_.read(reinterpret_cast<char*>(bytes.data()),
+                    static_cast<std::streamsize>(bytes.size()))) {
     fail(path_, tensor.name, std::string("cannot be read") + kDamaged);
   }
+}
+
+int64_t SafetensorsFile::read_int64(const TensorInfo& tensor) {
+  int64_t value = 0;
+  read_bytes(tensor, std::as_writable_bytes(std::span(&value, 1)));
+  return value;
+}
+
+void SafetensorsFile::read(const TensorInfo& tensor, std::span<float> values) {
+  read_bytes(tensor, std::as_writable_bytes(values));
   const auto bad =
       std::find_if_not(values.begin(), values.end(), [](float v) { return std::isfinite(v); });
   if (bad != values.end()) {
@@ -231,50 +195,15 @@ void SafetensorsFile::read(const TensorInfo& tensor, std::span<float> values) {
   }
 }
 
-std::vector<float> load_parameters(SafetensorsFile& file, const Plan& plan) {
-  const std::vector<std::string> names = names_in_file(plan, file.tensors());
-  std::vector<const TensorInfo*> tensors;
-  for (size_t i = 0; i < plan.parameters.size(); ++i) {
-    tensors.push_back(&find_tensor(file, names[i], plan.parameters[i], plan.model));
-  }
-  for (const TensorInfo& tensor : file.tensors()) {
-    if (std::find(tensors.begin(), tensors.end(), &tensor) == tensors.end()) {
-      fail(file.path(), tensor.name,
-           "is one that " + plan.model.name +
-               " does not have; give the file's own model with --model");
-    }
-  }
-  std::vector<float> parameters(plan.parameter_floats, 0.0f);
-  for (size_t i = 0; i < tensors.size(); ++i) {
-    const Parameter& parameter = plan.parameters[i];
-    file.read(*tensors[i], std::span(parameters).subspan(parameter.offset, parameter.count));
-  }
-  return parameters;
-}
-
-std::vector<float> load_parameters(const std::filesystem::path& path, const Plan& plan) {
-  SafetensorsFile file(path);
-  return load_parameters(file, plan);
-}
-
-std::vector<NamedTensor> named_tensors(const Plan& plan, std::span<const float> flat,
-                                       const std::string& prefix) {
-  std::vector<NamedTensor> tensors;
-  for (const Parameter& p : plan.parameters) {
-    tensors.push_back({prefix + p.name, p.dims, flat.subspan(p.offset, p.count)});
-  }
-  return tensors;
-}
-
-std::string safetensors_bytes(std::span<const NamedTensor> tensors, const Metadata& metadata) {
+std::string safetensors_bytes(const std::vector<TensorData>& tensors, const Metadata& metadata) {
   ordered_json header;
   header["__metadata__"] = metadata;
   uint64_t end = 0;
-  for (const NamedTensor& tensor : tensors) {
+  for (const TensorData& tensor : tensors) {
     const uint64_t begin = end;
-    end += tensor.values.size_bytes();
+    end += tensor.bytes.size();
     header[tensor.name] = {
-        {"dtype", "F32"}, {"shape", tensor.dims}, {"data_offsets", {begin, end}}};
+        {"dtype", tensor.dtype}, {"shape", tensor.dims}, {"data_offsets", {begin, end}}};
   }
   std::string text = header.dump(-1, ' ', false, json::error_handler_t::replace);
   text.resize((text.size() + 7) / 8 * 8,
@@ -283,16 +212,10 @@ std::string safetensors_bytes(std::span<const NamedTensor> tensors, const Metada
   const uint64_t length = text.size();
   std::string bytes(reinterpret_cast<const char*>(&length), kLengthBytes);
   bytes += text;
-  for (const NamedTensor& tensor : tensors) {
-    const auto values = std::as_bytes(tensor.values);
-    bytes.append(reinterpret_cast<const char*>(values.data()), values.size());
+  for (const TensorData& tensor : tensors) {
+    bytes.append(reinterpret_cast<const char*>(tensor.bytes.data()), tensor.bytes.size());
   }
   return bytes;
-}
-
-std::string safetensors_bytes(const Plan& plan, std::span<const float> parameters,
-                              const Metadata& metadata) {
-  return safetensors_bytes(named_tensors(plan, parameters), metadata);
 }
 
 }  // namespace digitron

@@ -1,5 +1,5 @@
 // The safetensors format: an 8-byte little-endian header length, a JSON header that gives every
-// tensor's dtype, dims and place, then the data. Reads and writes F32, which is all that a
+// tensor's dtype, dims and place, then the data. Reads and writes F32 and I64, which is all that a
 // checkpoint here holds. The format: https://github.com/huggingface/safetensors#format
 #pragma once
 
@@ -12,14 +12,16 @@
 #include <string>
 #include <vector>
 
-#include "host/plan.h"
-
 namespace digitron {
 
 using Metadata = std::map<std::string, std::string>;
 
+inline constexpr const char* kFloat = "F32";
+inline constexpr const char* kInt64 = "I64";
+
 struct TensorInfo {
   std::string name;
+  std::string dtype;
   std::vector<int64_t> dims;
   uint64_t begin;  // in bytes, from the start of the data
   uint64_t end;
@@ -37,11 +39,14 @@ class SafetensorsFile {
   const std::vector<TensorInfo>& tensors() const { return tensors_; }  // in the data's order
   const Metadata& metadata() const { return metadata_; }               // __metadata__
 
-  // Reads one tensor's values into `values` ((end - begin) / 4 floats). Throws InputError when one
-  // of them is NaN or infinite.
+  // Reads one F32 tensor's values into `values` ((end - begin) / 4 floats). Throws InputError when
+  // one of them is NaN or infinite.
   void read(const TensorInfo& tensor, std::span<float> values);
+  // The value of an I64 tensor that is one.
+  int64_t read_int64(const TensorInfo& tensor);
 
  private:
+  void read_bytes(const TensorInfo& tensor, std::span<std::byte> bytes);
   std::string read_header();
   void parse_header(const std::string& header);
 
@@ -53,28 +58,19 @@ class SafetensorsFile {
   Metadata metadata_;
 };
 
-// The plan's parameters from a file, flat in the plan's layout, gaps zero. Tensors are named as the
-// plan names them (conv1.weight) or, all of them, as torch.nn.Sequential does (0.weight). Throws
-// InputError when a tensor is missing, is one too many, or has another shape.
-std::vector<float> load_parameters(SafetensorsFile& file, const Plan& plan);
-std::vector<float> load_parameters(const std::filesystem::path& path, const Plan& plan);
-
-// A tensor to write; the values stay the caller's.
-struct NamedTensor {
+// A tensor to be written: its elements are `bytes`.
+struct TensorData {
   std::string name;
+  const char* dtype;  // kFloat or kInt64
   std::vector<int64_t> dims;
-  std::span<const float> values;
+  std::span<const std::byte> bytes;
 };
 
-// The plan's parameters in `flat`, a buffer of its layout; each name follows the prefix.
-std::vector<NamedTensor> named_tensors(const Plan& plan, std::span<const float> flat,
-                                       const std::string& prefix = "");
+// A whole file as bytes, tensors in the order given: those of 8-byte elements should come first, so
+// that all are aligned.
+std::string safetensors_bytes(const std::vector<TensorData>& tensors, const Metadata& metadata);
 
-// A whole file as bytes.
-std::string safetensors_bytes(std::span<const NamedTensor> tensors, const Metadata& metadata);
-
-// The parameters (flat in the plan's layout) under the plan's names.
-std::string safetensors_bytes(const Plan& plan, std::span<const float> parameters,
-                              const Metadata& metadata);
+// "(6, 1, 5, 5)"
+std::string dims_text(const std::vector<int64_t>& dims);
 
 }  // namespace digitron

@@ -140,16 +140,19 @@ void Trainer::finish_epoch() {
   result.validation = settings_.validation > 0;
   result.test = engine_.evaluate(Split::kTest);
   if (!std::isfinite(result.test->loss())) diverged();
-  const std::vector<float> parameters = evaluated_parameters();
+  const ModelState model = evaluated_state();
   const bool whole = state_.step == epoch_steps_;
   if (!whole) save_state();
-  if (settings_.patience) keep_best(*result.test, parameters);
-  if (!settings_.patience || state_.best->epoch == state_.epoch) save(parameters);
+  if (settings_.patience) keep_best(*result.test, model);
+  if (!settings_.patience || state_.best->epoch == state_.epoch) save(model);
   directory_.append(epoch_event(result));
   if (!result.validation) result_.test = result.test;
   log_epoch(result);
   if (!whole) return;
-  state_ = {state_.epoch + 1, 0, {}, 0, std::move(state_.best), 0};
+  ++state_.epoch;
+  state_.step = 0;
+  state_.train = {};
+  state_.seconds = 0;
   save_state();
   if (out_of_patience()) {
     spdlog::info("Stopped early: epoch {} has had the best validation loss, {:.4f}",
@@ -157,9 +160,9 @@ void Trainer::finish_epoch() {
   }
 }
 
-void Trainer::keep_best(const Metrics& validation, const std::vector<float>& parameters) {
+void Trainer::keep_best(const Metrics& validation, const ModelState& model) {
   if (state_.best && !(validation.loss() < state_.best->loss)) return;
-  state_.best = BestEpoch{state_.epoch, validation.loss(), parameters};
+  state_.best = BestEpoch{state_.epoch, validation.loss(), model};
 }
 
 void Trainer::log_epoch(const EpochResult& result) {
@@ -173,8 +176,8 @@ void Trainer::log_epoch(const EpochResult& result) {
 void Trainer::finish_interrupted() {
   result_.interrupted = true;
   if (state_.train.count > 0) {
-    const std::vector<float> parameters = evaluated_parameters();
-    if (!state_.best) save(parameters);  // else the best epoch's stay
+    const ModelState model = evaluated_state();
+    if (!state_.best) save(model);  // else the best epoch's stay
     save_state();
     directory_.append(epoch_event(result_of(state_)));
   }
@@ -187,8 +190,10 @@ Metrics Trainer::test() {
   int epoch = state_.step > 0 ? state_.epoch : state_.epoch - 1;
   if (state_.best) {
     epoch = state_.best->epoch;
-    engine_.set_state(FlatState::kParameters, state_.best->parameters);
-    engine_.set_state(FlatState::kAverage, state_.best->parameters);
+    const ModelState& best = state_.best->state;
+    engine_.set_state(FlatState::kParameters, best.parameters);
+    engine_.set_state(FlatState::kAverage, best.parameters);
+    engine_.set_buffers(best.buffers);
   }
   const Metrics test = engine_.evaluate(Split::kTest);
   directory_.append(final_event(epoch, test));
@@ -196,17 +201,17 @@ Metrics Trainer::test() {
 }
 
 // What evaluate has measured, and eval and predict shall measure again.
-std::vector<float> Trainer::evaluated_parameters() const {
+ModelState Trainer::evaluated_state() const {
   const bool average = uses(engine_.optimizer(), FlatState::kAverage);
-  std::vector<float> parameters =
-      engine_.state(average ? FlatState::kAverage : FlatState::kParameters);
-  if (!all_finite(parameters)) diverged();
-  return parameters;
+  ModelState state{engine_.state(average ? FlatState::kAverage : FlatState::kParameters),
+                   engine_.buffers(), state_.batches_before + result_.steps};
+  if (!all_finite(state.parameters) || !all_finite(state.buffers)) diverged();
+  return state;
 }
 
-void Trainer::save(const std::vector<float>& parameters) {
+void Trainer::save(const ModelState& state) {
   const Model& model = engine_.plan().model;
-  directory_.save(engine_.plan(), parameters,
+  directory_.save(engine_.plan(), state,
                   {{"format", "pt"},
                    {"digitron", version()},
                    {"model", model.id},

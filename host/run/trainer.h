@@ -51,9 +51,9 @@ class Trainer {
   void log_slice(const std::vector<Metrics>& slice);
   void finish_epoch();
   void finish_interrupted();
-  void keep_best(const Metrics& validation, const std::vector<float>& parameters);
-  std::vector<float> evaluated_parameters() const;
-  void save(const std::vector<float>& parameters);
+  void keep_best(const Metrics& validation, const ModelState& model);
+  ModelState evaluated_state() const;
+  void save(const ModelState& state);
   void save_state();
   void log_epoch(const EpochResult& result);
   void show_progress();

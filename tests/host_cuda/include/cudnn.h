@@ -116,6 +116,24 @@ cudnnStatus_t cudnnPoolingBackward(cudnnHandle_t handle, cudnnPoolingDescriptor_
                                    cudnnTensorDescriptor_t x_desc, const void* x, const void* beta,
                                    cudnnTensorDescriptor_t dx_desc, void* dx);
 
+cudnnStatus_t cudnnBatchNormalizationForwardTraining(
+    cudnnHandle_t handle, cudnnBatchNormMode_t mode, const void* alpha, const void* beta,
+    cudnnTensorDescriptor_t x_desc, const void* x, cudnnTensorDescriptor_t y_desc, void* y,
+    cudnnTensorDescriptor_t channels_desc, const void* scale, const void* bias, double factor,
+    void* running_mean, void* running_variance, double epsilon, void* saved_mean,
+    void* saved_inverse);
+cudnnStatus_t cudnnBatchNormalizationForwardInference(
+    cudnnHandle_t handle, cudnnBatchNormMode_t mode, const void* alpha, const void* beta,
+    cudnnTensorDescriptor_t x_desc, const void* x, cudnnTensorDescriptor_t y_desc, void* y,
+    cudnnTensorDescriptor_t channels_desc, const void* scale, const void* bias, const void* mean,
+    const void* variance, double epsilon);
+cudnnStatus_t cudnnBatchNormalizationBackward(
+    cudnnHandle_t handle, cudnnBatchNormMode_t mode, const void* alpha_data, const void* beta_data,
+    const void* alpha_parameters, const void* beta_parameters, cudnnTensorDescriptor_t x_desc,
+    const void* x, cudnnTensorDescriptor_t dy_desc, const void* dy, cudnnTensorDescriptor_t dx_desc,
+    void* dx, cudnnTensorDescriptor_t channels_desc, const void* scale, void* dscale, void* dbias,
+    double epsilon, const void* saved_mean, const void* saved_inverse);
+
 cudnnStatus_t cudnnCreateActivationDescriptor(cudnnActivationDescriptor_t* activation);
 cudnnStatus_t cudnnSetActivationDescriptor(cudnnActivationDescriptor_t activation,
                                            cudnnActivationMode_t mode, cudnnNanPropagation_t nan,

@@ -52,6 +52,12 @@ enum cudnnPoolingMode_t {
   CUDNN_POOLING_AVERAGE_COUNT_EXCLUDE_PADDING = 2,
   CUDNN_POOLING_MAX_DETERMINISTIC = 3,
 };
+enum cudnnBatchNormMode_t {
+  CUDNN_BATCHNORM_PER_ACTIVATION = 0,
+  CUDNN_BATCHNORM_SPATIAL = 1,
+  CUDNN_BATCHNORM_SPATIAL_PERSISTENT = 2,
+};
+constexpr double CUDNN_BN_MIN_EPSILON = 0.0;
 enum cudnnActivationMode_t { CUDNN_ACTIVATION_RELU = 1, CUDNN_ACTIVATION_IDENTITY = 5 };
 
 enum cudnnConvolutionFwdAlgo_t {

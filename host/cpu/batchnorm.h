@@ -1,0 +1,331 @@
+// Batch normalisation and dropout, one SIMD lane per sample. Lanes behind a ragged block's samples
+// count in no statistic, and their gradients stay zero.
+#pragma once
+
+#include "host/cpu/elementwise.h"
+#include "host/cpu/vector.h"
+
+namespace digitron::DIGITRON_ISA {
+
+inline Tensor channel_of(Tensor tensor, int c) {
+  tensor.data += c * tensor.channel_stride;
+  tensor.channels = 1;
+  return tensor;
+}
+
+inline Winners channel_of(Winners winners, int c) {
+  winners.data += c * winners.channel_stride;
+  return winners;
+}
+
+// All ones in the lanes [lane, lane + kWidth) that are below `count`.
+inline IntVec live_lanes(int lane, int count) {
+  IntVec index;
+  for (int i = 0; i < kWidth; ++i) index[i] = lane + i;
+  return index < count;
+}
+
+// ---- statistics
+
+// Calls f(vector, which of four accumulators) for every position of one channel, in one group of
+// lanes.
+template <class F>
+inline void for_each_position(Tensor x, int lane, F f) {
+  for (int p = 0; p < x.height; ++p) {
+    const float* row = x.row(0, p) + lane;
+    int q = 0;
+    for (; q + 4 <= x.width; q += 4, row += 4 * kLanes) {
+#pragma GCC unroll 4
+      for (int i = 0; i < 4; ++i) f(load(row + i * kLanes), i);
+    }
+    for (; q < x.width; ++q, row += kLanes) f(load(row), 0);
+  }
+}
+
+inline void store_sum(float* lanes, const Vec (&sums)[4]) {
+  store(lanes, (sums[0] + sums[1]) + (sums[2] + sums[3]));
+}
+
+inline double sum_live(const float* lanes, int count) {
+  double sum = 0;
+  for (int i = 0; i < count; ++i) sum += static_cast<double>(lanes[i]);
+  return sum;
+}
+
+// In two passes, the second about the mean of the first, which it also corrects: a mean that is
+// large beside the deviation costs no precision.
+inline Moments moments_of(Tensor x, int count) {
+  alignas(64) float lanes[kLanes];
+  alignas(64) float square_lanes[kLanes];
+  const double values = static_cast<double>(count) * x.height * x.width;
+  for (int lane = 0; lane < kLanes; lane += kWidth) {
+    Vec sums[4] = {};
+    for_each_position(x, lane, [&](Vec value, int i) { sums[i] += value; });
+    store_sum(lanes + lane, sums);
+  }
+  const auto center = static_cast<float>(sum_live(lanes, count) / values);
+  for (int lane = 0; lane < kLanes; lane += kWidth) {
+    Vec sums[4] = {};
+    Vec squares[4] = {};
+    for_each_position(x, lane, [&](Vec value, int i) {
+      const Vec d = value - center;
+      sums[i] += d;
+      squares[i] += d * d;
+    });
+    store_sum(lanes + lane, sums);
+    store_sum(square_lanes + lane, squares);
+  }
+  const double rest = sum_live(lanes, count);
+  return {static_cast<double>(center) + rest / values,
+          sum_live(square_lanes, count) - rest * rest / values};
+}
+
+inline void channel_moments(Moments* moments, Tensor x, int count) {
+  for (int c = 0; c < x.channels; ++c) moments[c] = moments_of(channel_of(x, c), count);
+}
+
+// ---- forward
+
+struct AffineVec {
+  Vec center, scale, shift;
+
+  AffineVec(Affine affine, int c)
+      : center(broadcast(affine.center[c])),
+        scale(broadcast(affine.scale[c])),
+        shift(broadcast(affine.shift[c])) {}
+  Vec operator()(Vec x) const { return (x - center) * scale + shift; }
+};
+
+inline void batchnorm_forward(Tensor y, Tensor x, Affine affine, bool rectify) {
+  for (int c = 0; c < y.channels; ++c) {
+    const AffineVec map(affine, c);
+    for_each_vector(channel_of(y, c), channel_of(x, c), [=](float* to, const float* from) {
+      const Vec value = map(load(from));
+      store(to, rectify ? relu(value) : value);
+    });
+  }
+}
+
+// Compares before the map, whose rounding would make ties: by the scale's sign, a scale of 0 making
+// all equal.
+template <int Size>
+void batchnorm_pool_sized(Tensor y, Winners winners, Tensor x, Affine affine, Window window,
+                          bool rectify) {
+  for (int c = 0; c < y.channels; ++c) {
+    const AffineVec map(affine, c);
+    const float scale = affine.scale[c];
+    const Vec sign = broadcast(scale > 0 ? 1.0f : (scale < 0 ? -1.0f : 0.0f));
+    for_each_window(channel_of(y, c), channel_of(winners, c), channel_of(x, c), window,
+                    [=](int, float* to, uint16_t* winner, float* corner) {
+                      Vec best = load(corner) * sign;
+                      IntVec index = {};
+                      for_each_in_window<Size>(corner, x.row_stride, window.rows,
+                                               [&](int t, float* at) {
+                                                 const Vec value = load(at) * sign;
+                                                 const IntVec larger = value > best;
+                                                 best = larger ? value : best;
+                                                 index = larger ? IntVec{} + t : index;
+                                               });
+                      best = map(best * sign);
+                      if (rectify) {
+                        index = best > 0.0f ? index : IntVec{} + kNoWinner;
+                        best = relu(best);
+                      }
+                      store(to, best);
+                      store_shorts(winner, index);
+                    });
+  }
+}
+
+inline void batchnorm_pool_forward(Tensor y, Winners winners, Tensor x, Affine affine,
+                                   Window window, bool rectify) {
+  const auto sized = window.rows == 2 ? batchnorm_pool_sized<2> : batchnorm_pool_sized<0>;
+  sized(y, winners, x, affine, window, rectify);
+}
+
+// ---- backward
+
+inline void batchnorm_sums(float* sums_lanes, Tensor dy, Tensor x, const float* center) {
+  for (int c = 0; c < x.channels; ++c)
+    for (int lane = 0; lane < kLanes; lane += kWidth) {
+      Vec dw[2] = {};
+      Vec db[2] = {};
+      for (int p = 0; p < x.height; ++p) {
+        const float* dy_row = dy.row(c, p) + lane;
+        const float* x_row = x.row(c, p) + lane;
+        for (int q = 0; q < x.width; ++q) {
+          const Vec d = load(dy_row + q * kLanes);
+          db[q & 1] += d;
+          dw[q & 1] += d * (load(x_row + q * kLanes) - center[c]);
+        }
+      }
+      store(sums_lanes + c * kLanes + lane, dw[0] + dw[1]);
+      store(sums_lanes + (x.channels + c) * kLanes + lane, db[0] + db[1]);
+    }
+}
+
+template <int Size>
+void batchnorm_pool_sums_sized(float* sums_lanes, Tensor dy, Winners winners, Tensor x,
+                               const float* center, Window window) {
+  const int size = Size ? Size : window.rows;
+  for (int c = 0; c < x.channels; ++c)
+    for (int lane = 0; lane < kLanes; lane += kWidth) {
+      Vec dw = {};
+      Vec db = {};
+      const uint16_t* winner = winners.data + c * winners.channel_stride + lane;
+      for (int p = 0; p < dy.height; ++p)
+        for (int q = 0; q < dy.width; ++q, winner += kLanes) {
+          const float* corner = x.row(c, p * size) + q * size * kLanes + lane;
+          const IntVec index = load_shorts(winner);
+          Vec taken = load(corner);
+          for (int t = 1; t < size * size; ++t) {
+            const float* at = corner + t / size * x.row_stride + t % size * kLanes;
+            taken = index == t ? load(at) : taken;
+          }
+          const Vec d = load(dy.row(c, p) + q * kLanes + lane);
+          const Vec kept = index == kNoWinner ? Vec{} : d;
+          db += kept;
+          dw += kept * (taken - center[c]);
+        }
+      store(sums_lanes + c * kLanes + lane, dw);
+      store(sums_lanes + (x.channels + c) * kLanes + lane, db);
+    }
+}
+
+inline void batchnorm_pool_sums(float* sums_lanes, Tensor dy, Winners winners, Tensor x,
+                                const float* center, Window window) {
+  const auto sized = window.rows == 2 ? batchnorm_pool_sums_sized<2> : batchnorm_pool_sums_sized<0>;
+  sized(sums_lanes, dy, winners, x, center, window);
+}
+
+struct GradientVec {
+  Vec center, scale, slope, offset;
+  IntVec live;
+  bool rectify;
+
+  GradientVec(AffineGradient g, int c, int lane, int count, bool rectified)
+      : center(broadcast(g.center[c])),
+        scale(broadcast(g.scale[c])),
+        slope(broadcast(g.slope[c])),
+        offset(broadcast(g.offset[c])),
+        live(live_lanes(lane, count)),
+        rectify(rectified) {}
+  Vec operator()(Vec dy, Vec x) const {
+    const Vec dx = scale * dy + ((x - center) * slope + offset);
+    const IntVec kept = rectify ? live & (x > 0.0f) : live;
+    return kept ? dx : Vec{};
+  }
+};
+
+inline void batchnorm_backward(Tensor dx, Tensor dy, Tensor x, AffineGradient gradient, int count,
+                               bool rectified) {
+  for (int c = 0; c < dx.channels; ++c)
+    for (int lane = 0; lane < kLanes; lane += kWidth) {
+      const GradientVec map(gradient, c, lane, count, rectified);
+      for (int p = 0; p < dx.height; ++p)
+        for (int i = lane; i < dx.width * kLanes; i += kLanes)
+          store(dx.row(c, p) + i, map(load(dy.row(c, p) + i), load(x.row(c, p) + i)));
+    }
+}
+
+// Elements [first, last) of a row that no window covers.
+inline void outside_windows(float* dx, const float* x, int first, int last,
+                            const GradientVec& map) {
+  for (int q = first; q < last; ++q) store(dx + q * kLanes, map(Vec{}, load(x + q * kLanes)));
+}
+
+template <int Size>
+void batchnorm_pool_backward_sized(Tensor dx, Tensor dy, Winners winners, Tensor x,
+                                   AffineGradient gradient, Window window, int count,
+                                   bool rectified) {
+  const int size = Size ? Size : window.rows;
+  for (int c = 0; c < dx.channels; ++c)
+    for (int lane = 0; lane < kLanes; lane += kWidth) {
+      const GradientVec map(gradient, c, lane, count, rectified);
+      for (int p = 0; p < dx.height; ++p) {
+        float* to = dx.row(c, p) + lane;
+        const float* from = x.row(c, p) + lane;
+        const int covered = p / size < dy.height ? dy.width * size : 0;
+        outside_windows(to, from, covered, dx.width, map);
+        if (covered == 0) continue;
+        const float* dy_row = dy.row(c, p / size) + lane;
+        const uint16_t* winner = winners.data + c * winners.channel_stride +
+                                 std::ptrdiff_t{p / size} * dy.width * kLanes + lane;
+        const int row = p % size * size;  // the window's index of this row's first element
+        for (int q = 0; q < dy.width; ++q) {
+          const Vec d = load(dy_row + q * kLanes);
+          const IntVec index = load_shorts(winner + q * kLanes);
+          for (int j = 0; j < size; ++j) {
+            const int at = (q * size + j) * kLanes;
+            store(to + at, map(index == row + j ? d : Vec{}, load(from + at)));
+          }
+        }
+      }
+    }
+}
+
+inline void batchnorm_pool_backward(Tensor dx, Tensor dy, Winners winners, Tensor x,
+                                    AffineGradient gradient, Window window, int count,
+                                    bool rectified) {
+  const auto sized =
+      window.rows == 2 ? batchnorm_pool_backward_sized<2> : batchnorm_pool_backward_sized<0>;
+  sized(dx, dy, winners, x, gradient, window, count, rectified);
+}
+
+// ---- dropout
+
+typedef uint32_t WordVec __attribute__((vector_size(kWidth * sizeof(uint32_t)), may_alias));
+typedef uint64_t WideVec __attribute__((vector_size(kWidth * sizeof(uint64_t)), may_alias));
+
+struct WordVecs {
+  WordVec word[4];
+};
+
+inline WordVec high_product(WordVec a, uint32_t b) {
+  return __builtin_convertvector((__builtin_convertvector(a, WideVec) * b) >> 32, WordVec);
+}
+
+// host/philox.h in lanes; the words of dropout_words in host/dropout.h, for a quad in each lane.
+inline WordVecs philox(WordVec quads, const DropoutLayer& d) {
+  WordVec c0 = quads, c1 = WordVec{} + d.layer, c2 = WordVec{} + d.step, c3 = WordVec{} + d.purpose;
+  auto key0 = static_cast<uint32_t>(d.seed);
+  auto key1 = static_cast<uint32_t>(d.seed >> 32);
+  for (int round = 0; round < 10; ++round) {
+    constexpr uint32_t kFirst = 0xD2511F53u;
+    constexpr uint32_t kSecond = 0xCD9E8D57u;
+    const WordVec high0 = high_product(c0, kFirst);
+    const WordVec high1 = high_product(c2, kSecond);
+    const WordVec low0 = c0 * kFirst;
+    const WordVec low1 = c2 * kSecond;
+    c0 = high1 ^ c1 ^ key0;
+    c1 = low1;
+    c2 = high0 ^ c3 ^ key1;
+    c3 = low0;
+    key0 += 0x9E3779B9u;
+    key1 += 0xBB67AE85u;
+  }
+  return {{c0, c1, c2, c3}};
+}
+
+inline void dropout(Tensor y, Tensor x, const DropoutLayer& layer, int first_row) {
+  const DropoutLayer d = layer;  // a copy that no store can alias
+  const auto count = static_cast<uint32_t>(y.channels * y.height * y.width);
+  const uint32_t quads = (count + 3) / 4;
+  for (int lane = 0; lane < kLanes; lane += kWidth) {
+    WordVec quad;
+    for (int i = 0; i < kWidth; ++i) quad[i] = static_cast<uint32_t>(first_row + lane + i) * quads;
+    WordVecs words = {};
+    int element = 0;
+    for (int c = 0; c < y.channels; ++c)
+      for (int p = 0; p < y.height; ++p)
+        for (int i = lane; i < y.width * kLanes; i += kLanes, ++element) {
+          if (element % 4 == 0) words = philox(quad++, d);
+          const IntVec shifted = (IntVec)(words.word[element % 4] >> 8);
+          const Vec uniform = __builtin_convertvector(shifted, Vec) * (1.0f / 16777216.0f);
+          const Vec factor = uniform < d.probability ? Vec{} : Vec{} + d.scale;
+          store(y.row(c, p) + i, load(x.row(c, p) + i) * factor);
+        }
+  }
+}
+
+}  // namespace digitron::DIGITRON_ISA
