@@ -11,6 +11,8 @@ namespace digitron {
 namespace {
 
 std::string fixed(double value, int digits) {
+  constexpr double kMost = 1e9;  // a damaged figure is no reason for a line of three hundred digits
+  if (!(std::abs(value) < kMost)) return fmt::format("{:.3e}", value);
   return fmt::format("{:.{}f}", value, digits);
 }
 
