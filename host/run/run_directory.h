@@ -79,8 +79,7 @@ class RunDirectory {
   void save(const Plan& plan, std::span<const float> parameters, const Metadata& metadata);
 
  private:
-  struct Resumed {};
-  RunDirectory(const std::filesystem::path& path, Resumed);
+  explicit RunDirectory(const std::filesystem::path& path);
   void open_metrics();
 
   std::filesystem::path path_;
