@@ -238,6 +238,57 @@ TEST_F(ProgramTest, CtrlCEndsARunCleanly) {
   }
 }
 
+// Ctrl-C within an epoch, then --resume: the files of a run that was never stopped.
+TEST_F(ProgramTest, ResumeAfterCtrlC) {
+  testing::write_idx_directory(file("more"), testing::bars(600), testing::bars(10));
+  const std::string model = "conv 16x7 pad 3, relu, conv 16x7 pad 3, relu, maxpool 4, fc 10";
+  const auto run_of = [&](const std::string& where) {
+    return std::vector<std::string>{
+        "train",   "--model", model,         "--data",      file("more"), "--epochs", "2",
+        "--batch", "2",       "--out",       where,         "--augment",  "--ema",    "0.9",
+        "--lr",    "1e-4",    "--log-steps", "--optimizer", "adam"};
+  };
+  ASSERT_EQ(run_program(run_of(file("whole"))).exit_code, 0);
+  Process process(testing::program(run_of(out())));
+  ASSERT_TRUE(wait_for([&] { return !read_file(out() + "/metrics.jsonl").empty(); }));
+  process.send(SIGINT);
+  ASSERT_EQ(process.wait().exit_code, 130);
+  EXPECT_EQ(lines_of(out() + "/metrics.jsonl").back()["interrupted"], true);
+
+  expect_error(run_program({"train", "--resume", out(), "--ema", "0.8"}), 2,
+               "--ema is 0.8, but the run that --resume continues has 0.9");
+  expect_error(run_program({"train", "--resume", out(), "--init", checkpoint()}), 2,
+               "--init does not go with --resume");
+  const ProgramResult resumed = run_program({"train", "--resume", out(), "--threads", "1"});
+  EXPECT_EQ(resumed.exit_code, 0) << resumed.err;
+  EXPECT_THAT(resumed.out, HasSubstr("Resumed in epoch 1 of 2, behind its step "));
+  EXPECT_TRUE(read_file(out() + "/model.safetensors") ==
+              read_file(file("whole") + "/model.safetensors"));
+  const std::vector<json> events = lines_of(out() + "/metrics.jsonl");
+  const std::vector<json> expected = lines_of(file("whole") + "/metrics.jsonl");
+  ASSERT_EQ(events.size(), expected.size());
+  for (size_t i = 0; i < events.size(); ++i) {
+    for (const char* key : {"event", "epoch", "step", "loss", "train_loss", "train_accuracy",
+                            "test_loss", "test_accuracy"}) {
+      EXPECT_EQ(events[i].value(key, json()), expected[i].value(key, json())) << i << key;
+    }
+  }
+  EXPECT_EQ(json::parse(read_file(out() + "/run.json"))["resumed"].size(), 1u);
+}
+
+TEST_F(ProgramTest, ValidationKeepsTheTestSetForTheEnd) {
+  const ProgramResult result = train({"--validation", "40", "--patience", "3", "--epochs", "2"});
+  EXPECT_EQ(result.exit_code, 0) << result.err;
+  EXPECT_THAT(result.out, HasSubstr(" | Validation Loss: "));
+  EXPECT_THAT(result.out, Not(HasSubstr("| Test Loss: ")));
+  EXPECT_THAT(result.out, HasSubstr("Final test accuracy: "));
+  const std::vector<json> events = lines_of(out() + "/metrics.jsonl");
+  ASSERT_EQ(events.size(), 3u);
+  EXPECT_TRUE(events[1].contains("validation_accuracy"));
+  EXPECT_EQ(events[2]["event"], "final");
+  EXPECT_TRUE(events[2].contains("test_accuracy"));
+}
+
 TEST_F(ProgramTest, SecondCtrlCEndsAtOnce) {
   Process process(testing::program(train_arguments({"--epochs", "1000000"})));
   ASSERT_TRUE(wait_for([&] { return !read_file(out() + "/metrics.jsonl").empty(); }));

@@ -35,7 +35,7 @@ ordered_json read_description(const std::filesystem::path& directory) {
     throw InputError("--resume: " + path.string() +
                      " cannot be read; give the directory of a run, as --out named it");
   }
-  const ordered_json run = ordered_json::parse(file, nullptr, /*allow_exceptions=*/false);
+  ordered_json run = ordered_json::parse(file, nullptr, /*allow_exceptions=*/false);
   const auto is_object = [&](const char* key) {
     return run.is_object() && run.contains(key) && run[key].is_object();
   };

@@ -103,11 +103,11 @@ std::filesystem::path state_path(const std::filesystem::path& directory) {
   return directory / "resume.safetensors";
 }
 
-RunDirectory::RunDirectory(const std::filesystem::path& path, Resumed)
+RunDirectory::RunDirectory(const std::filesystem::path& path)
     : path_(path), metrics_path_(path / "metrics.jsonl") {}
 
 RunDirectory::RunDirectory(const std::filesystem::path& path, const ordered_json& run)
-    : RunDirectory(path, Resumed{}) {
+    : RunDirectory(path) {
   std::error_code error;
   std::filesystem::create_directories(path, error);
   if (!std::filesystem::is_directory(path, error)) {
@@ -128,7 +128,7 @@ RunDirectory::RunDirectory(const std::filesystem::path& path, const ordered_json
 
 RunDirectory RunDirectory::resume(const std::filesystem::path& path, const ordered_json& run,
                                   std::uintmax_t metrics_bytes) {
-  RunDirectory directory(path, Resumed{});
+  RunDirectory directory(path);
   std::error_code error;
   const std::uintmax_t there = std::filesystem::file_size(directory.metrics_path_, error);
   if (error || there < metrics_bytes) {

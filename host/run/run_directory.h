@@ -77,8 +77,7 @@ class RunDirectory {
   void save(const Plan& plan, const ModelState& state, const Metadata& metadata);
 
  private:
-  struct Resumed {};
-  RunDirectory(const std::filesystem::path& path, Resumed);
+  explicit RunDirectory(const std::filesystem::path& path);
   void open_metrics();
 
   std::filesystem::path path_;

@@ -36,7 +36,8 @@ double learning_rate(const TrainSettings& s, int64_t step, int epoch_steps) {
   if (at < warm_up) return s.lr * ((at + 1) / warm_up);
   if (s.schedule == Schedule::kCosine) return anneal(s.lr, 0, (at - warm_up) / (steps - warm_up));
   if (s.schedule == Schedule::kStep) {
-    return s.lr * std::pow(s.gamma, static_cast<double>(step / epoch_steps / s.step_epochs));
+    const int64_t falls = step / epoch_steps / s.step_epochs;
+    return s.lr * std::pow(s.gamma, static_cast<double>(falls));
   }
   return s.lr;
 }

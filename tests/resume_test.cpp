@@ -1,0 +1,290 @@
+// A run that stops and goes on must leave what it would have left without stopping.
+#include "host/run/resume.h"
+
+#include <gmock/gmock.h>
+#include <spdlog/spdlog.h>
+
+#include <nlohmann/json.hpp>
+#include <sstream>
+
+#include "host/cpu/arch.h"
+#include "host/cpu/engine.h"
+#include "host/error.h"
+#include "host/run/settings_json.h"
+#include "host/run/trainer.h"
+#include "tests/data_testing.h"
+#include "tests/engine_testing.h"
+#include "tests/fake_engine.h"
+
+namespace digitron {
+namespace {
+
+using nlohmann::json;
+using nlohmann::ordered_json;
+using testing::error_of;
+using testing::FakeEngine;
+using ::testing::HasSubstr;
+using testing::read_file;
+using testing::TemporaryDirectory;
+
+constexpr int kCount = 110;
+constexpr int kBatch = 16;  // 7 steps an epoch, the last one of 14
+
+// The events without what no two runs share.
+std::vector<json> events(const std::filesystem::path& directory) {
+  std::vector<json> events;
+  std::istringstream lines(read_file(directory / "metrics.jsonl"));
+  for (std::string line; std::getline(lines, line);) {
+    json event = json::parse(line);
+    event.erase("seconds");
+    event.erase("images_per_second");
+    events.push_back(event);
+  }
+  return events;
+}
+
+TrainSettings plain() {
+  TrainSettings settings;
+  settings.epochs = 4;
+  settings.batch = kBatch;
+  settings.log_steps = true;
+  settings.weight_decay = 0.01;
+  return settings;
+}
+
+TrainSettings everything() {
+  TrainSettings settings = plain();
+  settings.optimizer = OptimizerKind::kAdam;
+  settings.lr = 0.001;
+  settings.ema = 0.9;
+  settings.schedule = Schedule::kOneCycle;
+  settings.label_smoothing = 0.1;
+  settings.shift = 2;
+  settings.rotate = 10;
+  return settings;
+}
+
+class ResumeTest : public ::testing::TestWithParam<bool> {
+ protected:
+  ResumeTest() { spdlog::set_level(spdlog::level::off); }
+  ~ResumeTest() override { spdlog::set_level(spdlog::level::info); }
+
+  std::unique_ptr<Engine> engine(const TrainSettings& settings) const {
+    auto engine = std::make_unique<CpuEngine>(plan_, 2, *runnable_cpu_kernels().front());
+    configure(*engine, settings);
+    engine->load(testing::random_dataset(kCount, 1), testing::random_dataset(20, 2));
+    engine->set_parameters(initial_parameters(plan_, 1));
+    engine->set_state(FlatState::kAverage, engine->parameters());
+    return engine;
+  }
+
+  // A run from the start to its last epoch or step.
+  std::unique_ptr<Engine> run(const TrainSettings& settings, const std::string& name) {
+    RunDirectory directory(directory_ / name, {{"settings", settings_json(settings)}});
+    auto trained = engine(settings);
+    Trainer(*trained, directory, settings, kCount, stop_).run();
+    return trained;
+  }
+  // Goes on in a fresh engine, as another process would.
+  std::unique_ptr<Engine> resume(const TrainSettings& settings, const std::string& name) {
+    auto resumed = engine(settings);
+    const RunState state = load_run_state(state_path(directory_ / name), *resumed);
+    RunDirectory directory = RunDirectory::resume(directory_ / name, {}, state.metrics_bytes);
+    Trainer(*resumed, directory, settings, kCount, stop_).run(state);
+    return resumed;
+  }
+
+  void expect_same(const Engine& a, const std::string& name_a, const Engine& b,
+                   const std::string& name_b) {
+    for (const FlatState which : kFlatStates) EXPECT_EQ(a.state(which), b.state(which));
+    EXPECT_EQ(events(directory_ / name_a), events(directory_ / name_b));
+    EXPECT_TRUE(read_file(directory_ / name_a / "model.safetensors") ==
+                read_file(directory_ / name_b / "model.safetensors"));
+  }
+
+  const TrainSettings settings_ = GetParam() ? everything() : plain();
+  const Plan plan_ = make_plan(parse_model("conv 3x5 stride 2, relu, maxpool 2, fc 10"), kBatch);
+  TemporaryDirectory directory_;
+  std::atomic<bool> stop_{false};
+};
+
+TEST_P(ResumeTest, FourEpochsAreTwoAndTwo) {
+  const auto whole = run(settings_, "whole");
+  for (const int steps : {14, 10, 8, 27}) {  // at an epoch's end, and within one
+    TrainSettings first = settings_;
+    first.max_steps = steps;
+    run(first, "parts");
+    const auto resumed = resume(settings_, "parts");
+    expect_same(*resumed, "parts", *whole, "whole");
+  }
+}
+
+TEST_P(ResumeTest, AFinishedRunStaysAsItIs) {
+  const auto whole = run(settings_, "whole");
+  const std::string before = read_file(directory_ / "whole" / "metrics.jsonl");
+  const auto again = resume(settings_, "whole");
+  EXPECT_EQ(again->parameters(), whole->parameters());
+  EXPECT_EQ(read_file(directory_ / "whole" / "metrics.jsonl"), before);
+}
+
+// A run that was killed has written events behind its saved state.
+TEST_P(ResumeTest, EventsBehindTheSavedStateAreCut) {
+  const auto whole = run(settings_, "whole");
+  TrainSettings first = settings_;
+  first.max_steps = 14;
+  run(first, "killed");
+  std::ofstream(directory_ / "killed" / "metrics.jsonl", std::ios::app)
+      << step_event(3, 15, 7.0) << "{\"event\":\"st";
+  const auto resumed = resume(settings_, "killed");
+  expect_same(*resumed, "killed", *whole, "whole");
+}
+
+INSTANTIATE_TEST_SUITE_P(Settings, ResumeTest, ::testing::Bool(), [](const auto& which) {
+  return which.param ? "AdamAugmentedAveraged" : "Sgd";
+});
+
+// ---- the state's file
+
+TEST(RunStateTest, EveryBitComesBack) {
+  const TemporaryDirectory directory;
+  const Plan plan = make_plan(parse_model("fc 10"), 4);
+  CpuEngine engine(plan, 1, *runnable_cpu_kernels().front());
+  engine.set_optimizer({.kind = OptimizerKind::kAdamW, .average_decay = 0.5});
+  for (const FlatState which : kFlatStates) {
+    engine.set_state(which, initial_parameters(plan, 10 + static_cast<uint64_t>(which)));
+  }
+  const RunState state{7,
+                       3,
+                       {0.1 + 0.2, 5, 12},
+                       1.0 / 3,
+                       BestEpoch{4, std::sqrt(2.0), initial_parameters(plan, 9)},
+                       12345};
+  testing::write_file(directory / "state", run_state_bytes(state, engine));
+  CpuEngine other(plan, 1, *runnable_cpu_kernels().front());
+  other.set_optimizer(engine.optimizer());
+  const RunState read = load_run_state(directory / "state", other);
+  EXPECT_EQ(read.epoch, 7);
+  EXPECT_EQ(read.step, 3);
+  EXPECT_EQ(read.train.loss_sum, state.train.loss_sum);
+  EXPECT_EQ(read.train.correct, 5);
+  EXPECT_EQ(read.train.count, 12);
+  EXPECT_EQ(read.seconds, state.seconds);
+  EXPECT_EQ(read.metrics_bytes, 12345u);
+  EXPECT_EQ(read.best->epoch, 4);
+  EXPECT_EQ(read.best->loss, state.best->loss);
+  EXPECT_EQ(read.best->parameters, state.best->parameters);
+  for (const FlatState which : kFlatStates) EXPECT_EQ(other.state(which), engine.state(which));
+}
+
+TEST(RunStateTest, WhatCannotBeResumedIsSaid) {
+  const TemporaryDirectory directory;
+  FakeEngine engine(make_plan(parse_model("fc 10"), 4));
+  const auto message = [&](Engine& into) {
+    return error_of<InputError>([&] { load_run_state(directory / "state", into); });
+  };
+  EXPECT_THAT(message(engine), HasSubstr("is not there: the run has not finished an epoch"));
+  testing::write_file(directory / "state", run_state_bytes({}, engine));
+  FakeEngine adam(engine.plan());
+  adam.set_optimizer({.kind = OptimizerKind::kAdam});
+  EXPECT_THAT(message(adam), HasSubstr("tensor second_moment.fc1.weight is missing"));
+  FakeEngine other(make_plan(parse_model("fc 12, fc 10"), 4));
+  EXPECT_THAT(message(other), HasSubstr("is missing or of another shape"));
+  testing::write_file(directory / "state",
+                      safetensors_bytes(engine.plan(), engine.parameters(), {}));
+  EXPECT_THAT(message(engine), HasSubstr("does not say where its run stands"));
+  testing::write_file(directory / "state", "half a fi");
+  EXPECT_THAT(message(engine), HasSubstr("the file is truncated"));
+}
+
+// ---- settings, model and data of the run
+
+ordered_json some_run() {
+  return {
+      {"settings", settings_json(everything())},
+      {"model", {{"id", "lenet5"}, {"name", "LeNet-5"}, {"text", to_text(lenet5())}}},
+      {"data", {{"source", "here"}, {"sha256", "abc"}, {"train_images", 2}, {"test_images", 1}}}};
+}
+
+TEST(ResumedSettings, OptionsThatWereNotGivenAreTheRuns) {
+  TrainSettings given;
+  given.lr = 5;
+  EXPECT_EQ(settings_json(resumed_settings(some_run(), given, {}, false)),
+            settings_json(everything()));
+}
+
+TEST(ResumedSettings, ADifferentOneIsRefusedUnlessForced) {
+  TrainSettings given = everything();
+  EXPECT_NO_THROW(resumed_settings(some_run(), given, setting_options(), false));
+  given.lr = 0.5;
+  EXPECT_EQ(error_of<InputError>([&] { resumed_settings(some_run(), given, {"--lr"}, false); }),
+            "--lr is 0.5, but the run that --resume continues has 0.001; leave it out, or add "
+            "--force to go on with the new value");
+  EXPECT_EQ(resumed_settings(some_run(), given, {"--lr"}, true).lr, 0.5);
+  given.optimizer = OptimizerKind::kSgd;
+  EXPECT_THAT(
+      error_of<InputError>([&] { resumed_settings(some_run(), given, {"--optimizer"}, false); }),
+      HasSubstr("--optimizer is \"sgd\", but the run that --resume continues has \"adam\""));
+}
+
+TEST(ResumedModel, IsTheRunsAndNoOther) {
+  const Model model = resumed_model(some_run(), "");
+  EXPECT_EQ(model.name, "LeNet-5");
+  EXPECT_EQ(model.layers, lenet5().layers);
+  EXPECT_NO_THROW(resumed_model(some_run(), "lenet5"));
+  EXPECT_THAT(error_of<InputError>([] { resumed_model(some_run(), "custom-mlp"); }),
+              HasSubstr("--model is custom-mlp, but the run that --resume continues has lenet5"));
+}
+
+TEST(ResumedData, MustBeTheRuns) {
+  Data data;
+  data.train = std::make_shared<Dataset>(Dataset{{}, {1, 2}});
+  data.test = std::make_shared<Dataset>(Dataset{{}, {1}});
+  data.sha256 = "abc";
+  EXPECT_NO_THROW(check_same_data(some_run(), data));
+  data.sha256 = "abd";
+  EXPECT_THAT(error_of<InputError>([&] { check_same_data(some_run(), data); }),
+              HasSubstr("SHA-256 is \"abd\", but the run that --resume continues has \"abc\""));
+  data.train = data.test;
+  EXPECT_THAT(error_of<InputError>([&] { check_same_data(some_run(), data); }),
+              HasSubstr("the number of training images is 1, but"));
+}
+
+TEST(ReadRun, WhatIsNoRunIsSaid) {
+  const TemporaryDirectory directory;
+  EXPECT_THAT(error_of<InputError>([&] { read_run(directory.path()); }),
+              HasSubstr("run.json cannot be read; give the directory of a run"));
+  for (const char* text : {"", "{", "[]", "{\"settings\": {}}", "{\"settings\": 3}"}) {
+    testing::write_file(directory / "run.json", text);
+    EXPECT_THAT(error_of<InputError>([&] { read_run(directory.path()); }),
+                HasSubstr("run.json is not what a run writes"))
+        << text;
+  }
+  testing::write_file(directory / "run.json", some_run().dump());
+  EXPECT_EQ(read_run(directory.path()), some_run());
+}
+
+TEST(ResumedRun, SaysWhenAndKeepsTheRest) {
+  TrainSettings settings = everything();
+  settings.epochs = 9;
+  ordered_json run = some_run();
+  run["settings"]["init"] = "file";
+  run = resumed_run(run, settings, {"digitron", "train"}, 3, 5);
+  run = resumed_run(run, settings, {"digitron", "train"}, 4, 0);
+  EXPECT_EQ(run["settings"]["epochs"], 9);
+  EXPECT_EQ(run["settings"]["init"], "file");
+  EXPECT_EQ(run["model"], some_run()["model"]);
+  ASSERT_EQ(run["resumed"].size(), 2u);
+  EXPECT_EQ(run["resumed"][0]["epoch"], 3);
+  EXPECT_EQ(run["resumed"][0]["step"], 5);
+}
+
+TEST(ResumedDirectory, MetricsThatAreTooShort) {
+  const TemporaryDirectory directory;
+  testing::write_file(directory / "metrics.jsonl", "12345");
+  EXPECT_THAT(error_of<InputError>([&] { RunDirectory::resume(directory.path(), {}, 6); }),
+              HasSubstr("lacks events that the run has written"));
+  EXPECT_EQ(read_file(directory / "metrics.jsonl"), "12345");
+}
+
+}  // namespace
+}  // namespace digitron
