@@ -164,8 +164,7 @@ std::vector<Metrics> CudaEngine::train(int epoch, int first, std::span<const Ste
   const Permutation order(order_.seed, static_cast<uint32_t>(epoch),
                           static_cast<uint32_t>(train_.count), order_.shuffle);
   upload(rates_, rates);
-  start(order, epoch, first * plan_.batch,
-        global_step(epoch, first, train_.count, plan_.batch));
+  start(order, epoch, first * plan_.batch, global_step(epoch, first, train_.count, plan_.batch));
   return run(train_, first, first + static_cast<int>(rates.size()), true);
 }
 
@@ -224,12 +223,9 @@ std::vector<Slice> CudaEngine::memory() const {
 }
 
 void CudaEngine::start(const Permutation& order, int epoch, int first_sample, uint32_t step) {
-  const StepState state{order,
-                        static_cast<uint32_t>(first_sample),
-                        order_.seed,
-                        static_cast<uint32_t>(epoch),
-                        step,
-                        0};
+  const StepState state{order,       static_cast<uint32_t>(first_sample),
+                        order_.seed, static_cast<uint32_t>(epoch),
+                        step,        0};
   upload<StepState>(tensors_.state, std::span(&state, 1));
 }
 

@@ -219,7 +219,8 @@ std::vector<Metrics> ReferenceEngine<T>::train(int epoch, int first,
       indices.push_back(permutation(static_cast<uint32_t>(i)));
     }
     gather(*train_, indices, epoch);
-    steps.push_back(loss_and_gradients(images_, labels_, global_step(epoch, step, count, plan_.batch)));
+    steps.push_back(
+        loss_and_gradients(images_, labels_, global_step(epoch, step, count, plan_.batch)));
     update_statistics(static_cast<int>(labels_.size()));
     reference::update(flat(FlatState::kParameters).data(), flat(FlatState::kMomentum).data(),
                       flat(FlatState::kSecondMoment).data(), flat(FlatState::kAverage).data(),

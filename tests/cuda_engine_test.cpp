@@ -136,12 +136,12 @@ TEST_F(CudaEngineTest, GradientsOfRegularisedModels) {
 }
 
 TEST_F(CudaEngineTest, BatchesWithoutVarianceAreRefused) {
-  CudaEngine engine(make_plan(parse_model("conv 10x28, bn"), 3), 0, {});
-  engine.load(testing::random_dataset(7, 1), testing::random_dataset(4, 2));
-  EXPECT_THROW(engine.train(1, 0, 1), InputError);
+  const auto engine = cuda_engine(make_plan(parse_model("conv 10x28, bn"), 3));
+  engine->load(testing::random_dataset(7, 1), testing::random_dataset(4, 2));
+  EXPECT_THROW(engine->train(1, 0, 1), InputError);
   const auto data = testing::random_dataset(1, 3);
-  EXPECT_THROW(engine.gradients(data->images, data->labels), InputError);
-  EXPECT_EQ(engine.evaluate(Split::kTest).count, 4);
+  EXPECT_THROW(engine->gradients(data->images, data->labels), InputError);
+  EXPECT_EQ(engine->evaluate(Split::kTest).count, 4);
 }
 
 TEST_F(CudaEngineTest, GradientsOfUnusualModels) {

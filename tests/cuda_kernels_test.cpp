@@ -12,6 +12,7 @@
 #include "kernels/advance.h"
 #include "kernels/bias.h"
 #include "kernels/bias_gradient.h"
+#include "kernels/dropout.h"
 #include "kernels/gather.h"
 #include "kernels/optimizer.h"
 #include "kernels/relu.h"
@@ -68,7 +69,7 @@ class CudaKernels : public testing::CudaTest, public ::testing::WithParamInterfa
 };
 
 StepState state_at(const Permutation& order, uint32_t position) {
-  return {order, position, 7, 2, 0};
+  return {order, position, 7, 2, 5, 0};
 }
 
 TEST_P(CudaKernels, GatherFollowsTheOrder) {
@@ -228,6 +229,24 @@ TEST_P(CudaKernels, EveryOptimizer) {
     EXPECT_TRUE(is_near(dm.values(), exact[1], kTolerance)) << static_cast<int>(kind);
     EXPECT_TRUE(is_near(dv.values(), exact[2], kTolerance)) << static_cast<int>(kind);
     EXPECT_TRUE(is_near(da.values(), exact[3], kTolerance)) << static_cast<int>(kind);
+  }
+}
+
+TEST_P(CudaKernels, Dropout) {
+  constexpr uint32_t kLayer = 3;
+  const StepState state = state_at(Permutation(1, 1, 1, false), 0);
+  OnDevice<StepState> device_state({state});
+  for (const int elements : {1, 10, 84}) {
+    const std::vector<float> x = random_.reals<float>(rows_ * static_cast<size_t>(elements), 1, 2);
+    for (const float probability : {0.0f, 0.4f}) {
+      OnDevice<float> device_x(x), y(x.size());
+      ASSERT_EQ(dropout(y, device_x, device_state, kLayer, probability, n_, elements, nullptr),
+                cudaSuccess);
+      std::vector<double> exact(x.size());
+      reference::dropout(exact.data(), in_double(x).data(), probability,
+                         {state.seed, state.step, kLayer}, elements, n_);
+      EXPECT_TRUE(is_near(y.values(), exact, kTolerance)) << elements << ", " << probability;
+    }
   }
 }
 

@@ -101,8 +101,7 @@ TEST_F(ReportProgramTest, BrokenRunsAreToldInTheirPlace) {
   const std::string run = copy();
   write_file(run + "/metrics.jsonl", read_file(run + "/metrics.jsonl") + "{\"event\":\"ep");
   const Plan other = make_plan(find_model("custom-mlp"), 1);
-  write_file(run + "/model.safetensors",
-             safetensors_bytes(other, initial_parameters(other, 1), {}));
+  write_file(run + "/model.safetensors", safetensors_bytes(other, initial_state(other, 1), {}));
   const ProgramResult result = report({run, trained(), file("nowhere")});
   EXPECT_EQ(result.exit_code, 0);
   EXPECT_THAT(result.out,

@@ -6,7 +6,7 @@
 #include <vector>
 
 #include "host/plan.h"
-#include "host/run/safetensors.h"
+#include "host/run/model_state.h"
 #include "tests/data_testing.h"
 
 namespace digitron::testing {

@@ -147,18 +147,23 @@ INSTANTIATE_TEST_SUITE_P(Settings, ResumeTest, ::testing::Bool(), [](const auto&
 
 TEST(RunStateTest, EveryBitComesBack) {
   const TemporaryDirectory directory;
-  const Plan plan = make_plan(parse_model("fc 10"), 4);
+  const Plan plan = make_plan(parse_model("bn, fc 10"), 4);
   CpuEngine engine(plan, 1, *runnable_cpu_kernels().front());
   engine.set_optimizer({.kind = OptimizerKind::kAdamW, .average_decay = 0.5});
   for (const FlatState which : kFlatStates) {
     engine.set_state(which, initial_parameters(plan, 10 + static_cast<uint64_t>(which)));
   }
-  const RunState state{7,
-                       3,
-                       {0.1 + 0.2, 5, 12},
-                       1.0 / 3,
-                       BestEpoch{4, std::sqrt(2.0), initial_parameters(plan, 9)},
-                       12345};
+  engine.set_buffers(initial_buffers(plan));
+  RunState state;
+  state.epoch = 7;
+  state.step = 3;
+  state.train = {0.1 + 0.2, 5, 12};
+  state.seconds = 1.0 / 3;
+  state.best = BestEpoch{4, std::sqrt(2.0), initial_state(plan, 9)};
+  state.best->state.buffers[0] = 0.25f;
+  state.best->state.batches_tracked = 50;
+  state.metrics_bytes = 12345;
+  state.batches_before = 100;
   testing::write_file(directory / "state", run_state_bytes(state, engine));
   CpuEngine other(plan, 1, *runnable_cpu_kernels().front());
   other.set_optimizer(engine.optimizer());
@@ -172,7 +177,11 @@ TEST(RunStateTest, EveryBitComesBack) {
   EXPECT_EQ(read.metrics_bytes, 12345u);
   EXPECT_EQ(read.best->epoch, 4);
   EXPECT_EQ(read.best->loss, state.best->loss);
-  EXPECT_EQ(read.best->parameters, state.best->parameters);
+  EXPECT_EQ(read.batches_before, 100);
+  EXPECT_EQ(read.best->state.parameters, state.best->state.parameters);
+  EXPECT_EQ(read.best->state.buffers, state.best->state.buffers);
+  EXPECT_EQ(read.best->state.batches_tracked, 50);
+  EXPECT_EQ(other.buffers(), engine.buffers());
   for (const FlatState which : kFlatStates) EXPECT_EQ(other.state(which), engine.state(which));
 }
 
@@ -188,9 +197,9 @@ TEST(RunStateTest, WhatCannotBeResumedIsSaid) {
   adam.set_optimizer({.kind = OptimizerKind::kAdam});
   EXPECT_THAT(message(adam), HasSubstr("tensor second_moment.fc1.weight is missing"));
   FakeEngine other(make_plan(parse_model("fc 12, fc 10"), 4));
-  EXPECT_THAT(message(other), HasSubstr("is missing or of another shape"));
+  EXPECT_THAT(message(other), HasSubstr("is missing or of another size"));
   testing::write_file(directory / "state",
-                      safetensors_bytes(engine.plan(), engine.parameters(), {}));
+                      safetensors_bytes(engine.plan(), initial_state(engine.plan(), 1), {}));
   EXPECT_THAT(message(engine), HasSubstr("does not say where its run stands"));
   testing::write_file(directory / "state", "half a fi");
   EXPECT_THAT(message(engine), HasSubstr("the file is truncated"));
@@ -251,16 +260,16 @@ TEST(ResumedData, MustBeTheRuns) {
 
 TEST(ReadRun, WhatIsNoRunIsSaid) {
   const TemporaryDirectory directory;
-  EXPECT_THAT(error_of<InputError>([&] { read_run(directory.path()); }),
+  EXPECT_THAT(error_of<InputError>([&] { read_description(directory.path()); }),
               HasSubstr("run.json cannot be read; give the directory of a run"));
   for (const char* text : {"", "{", "[]", "{\"settings\": {}}", "{\"settings\": 3}"}) {
     testing::write_file(directory / "run.json", text);
-    EXPECT_THAT(error_of<InputError>([&] { read_run(directory.path()); }),
+    EXPECT_THAT(error_of<InputError>([&] { read_description(directory.path()); }),
                 HasSubstr("run.json is not what a run writes"))
         << text;
   }
   testing::write_file(directory / "run.json", some_run().dump());
-  EXPECT_EQ(read_run(directory.path()), some_run());
+  EXPECT_EQ(read_description(directory.path()), some_run());
 }
 
 TEST(ResumedRun, SaysWhenAndKeepsTheRest) {

@@ -131,7 +131,9 @@ TEST_F(TrainerTest, RunningStatisticsAreSavedAndCheckedToo) {
   std::vector<float> buffers = engine.buffers();
   buffers[0] = 3;
   engine.set_buffers(buffers);
-  Trainer(engine, run_, settings_, kTrainCount, stop_, 100).run();
+  RunState start;
+  start.batches_before = 100;
+  Trainer(engine, run_, settings_, kTrainCount, stop_).run(start);
   const ModelState state = load_state(directory_ / "model.safetensors", engine.plan());
   EXPECT_EQ(state.buffers, buffers);
   EXPECT_EQ(state.batches_tracked, 120);
@@ -345,8 +347,8 @@ TEST_F(TrainerTest, TheAverageIsWhatIsSaved) {
   engine_.set_state(FlatState::kAverage,
                     std::vector<float>(engine_.plan().parameter_floats, 0.75f));
   run();
-  SafetensorsFile file(directory_ / "model.safetensors");
-  EXPECT_EQ(load_parameters(file, engine_.plan())[3], 0.75f);
+  const ModelState saved = load_state(directory_ / "model.safetensors", engine_.plan());
+  EXPECT_EQ(saved.parameters[3], 0.75f);
 }
 
 TEST_F(TrainerTest, AValidationSetHasItsOwnNamesAndTheTestSetComesLast) {

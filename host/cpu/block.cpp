@@ -156,7 +156,8 @@ void BlockPass::forward(int segment) {
 void BlockPass::loss(BlockLosses& losses, int k) {
   const float* z = logits(k);
   kernels_.softmax_cross_entropy(nullptr, losses.loss, losses.correct, z,
-                                 samples_[static_cast<size_t>(k)].labels, kClasses, count_, 0.0f, 0.0f);
+                                 samples_[static_cast<size_t>(k)].labels, kClasses, count_, 0.0f,
+                                 0.0f);
 }
 
 void BlockPass::turn(std::span<BlockLosses> losses) {

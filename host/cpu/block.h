@@ -126,7 +126,7 @@ class BlockPass {
  private:
   // The other functions work on the block of the group that was selected last.
   void select(int k) {
-    const auto block = static_cast<size_t>(first_memory_ + k);
+    const size_t block = static_cast<size_t>(first_memory_) + static_cast<size_t>(k);
     floats_ = pass_.floats.get() + layout_.pass_floats * block;
     winners_ = pass_.winners.get() + layout_.pass_winners * block;
     count_ = samples_[static_cast<size_t>(k)].count;
@@ -149,7 +149,8 @@ class BlockPass {
   Tensor gradient(size_t slot) const;
   Tensor clear_gradient(const Slot& slot) const;
   float* partial(const Stage& stage) const {
-    return step_->batch.partials.get() + layout_.block_partials * size_t(block_) + stage.partial;
+    const auto block = static_cast<size_t>(block_);
+    return step_->batch.partials.get() + layout_.block_partials * block + stage.partial;
   }
 
   float* values(const Slot& slot) const { return floats_ + slot.offset; }

@@ -140,7 +140,8 @@ void CpuEngine::meet_forward(int thread, const TrainingStep& step, const Stage& 
 // Phase one of a step: the blocks of a batch. Which thread takes which is fixed, so that a block's
 // memory stays in one core's cache. The last segment is gone through both ways at once.
 void CpuEngine::forward_backward(int thread, const TrainingStep& step, bool update) {
-  BlockPass pass(layout_, kernels_, flat(FlatState::kParameters), memory_[thread], pass_memory_, &step);
+  BlockPass pass(layout_, kernels_, flat(FlatState::kParameters), memory_[thread], pass_memory_,
+                 &step);
   const int last = layout_.segment_count() - 1;
   const auto stage_at = [&](int segment) -> const Stage& {
     return layout_.stages[static_cast<size_t>(layout_.segments[static_cast<size_t>(segment)])];

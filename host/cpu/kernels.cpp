@@ -7,6 +7,7 @@
 #include "host/cpu/augment.h"
 #include "host/cpu/batchnorm.h"
 #include "host/cpu/conv.h"
+#include "host/cpu/dropout.h"
 #include "host/cpu/elementwise.h"
 #include "host/cpu/linear.h"
 #include "host/cpu/loss.h"

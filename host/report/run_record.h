@@ -32,8 +32,8 @@ struct RunRecord {
   nlohmann::ordered_json description;  // its object; an empty one when it cannot be read
   std::vector<EpochRecord> epochs;     // ascending, each epoch once
   std::string model_name;
-  std::optional<Plan> plan;       // nothing when this version does not know the model
-  ModelState state;               // its parameters are empty when there are none to be had
+  std::optional<Plan> plan;  // nothing when this version does not know the model
+  ModelState state;          // its parameters are empty when there are none to be had
   std::vector<std::string> problems;
 
   // The value of run.json at the keys, nullptr where there is none.
