@@ -90,9 +90,9 @@ constexpr AffineMap draw_map(const Augmentation& limits, uint64_t seed, uint32_t
   const int64_t shear = symmetric(second.word[0], limits.shear);
 
   // The inverse of rotation times scale, then of the shear: (1, -tan; 0, 1).
-  const int64_t c = (cosine(angle) << 16) / scale;
-  const int64_t s = (sine(angle) << 16) / scale;
-  const int64_t tangent = (sine(shear) << 16) / cosine(shear);
+  const int64_t c = cosine(angle) * kFixedOne / scale;
+  const int64_t s = sine(angle) * kFixedOne / scale;
+  const int64_t tangent = sine(shear) * kFixedOne / cosine(shear);
   const int64_t xx = c + multiply(tangent, s);
   const int64_t xy = s - multiply(tangent, c);
   const int64_t yx = -s;

@@ -82,6 +82,13 @@ TEST_F(BadInputTest, Settings) {
   expect_train_error({"--lr", "fast"}, "--lr = fast; see digitron train --help");
   expect_train_error({"--lr", "0.1x"}, "--lr = 0.1x");
   expect_train_error({"--momentum", "1"}, "--momentum is 1; give");
+  expect_train_error({"--optimizer", "sdg"}, "--optimizer is 'sdg'; give sgd, nesterov, adam or");
+  expect_train_error({"--schedule", "exp"}, "--schedule is 'exp'; give constant, step, cosine or");
+  expect_train_error({"--rotate", "50"}, "--rotate is 50; give a number of degrees from 0 to 45");
+  expect_train_error({"--validation", "200"}, "--validation is 200, but the training set has 200");
+  expect_train_error({"--patience", "2"}, "--patience needs a validation set");
+  expect_train_error({"--force"}, "--force goes with --resume");
+  expect_train_error({"--resume", trained()}, "--out does not go with --resume");
   expect_train_error({"--weight-decay", "-1"}, "--weight-decay is -1; give");
   expect_train_error({"--epochs", "0"}, "--epochs is 0; give 1 or more");
   expect_train_error({"--epochs", "99999999999"}, "--epochs");
@@ -197,6 +204,21 @@ TEST_F(BadInputTest, FullDisk) {
   expect_error(later, 1, "cannot write " + out() + "/model.safetensors");
   EXPECT_TRUE(read_file(out() + "/model.safetensors") == "old /model.safetensors");
   EXPECT_EQ(contents(out()).size(), 3u) << "nothing temporary is left";
+}
+
+TEST_F(BadInputTest, WhatCannotBeResumed) {
+  const auto expect_resume_error = [&](const std::string& directory, const std::string& message) {
+    expect_error(run_program({"train", "--resume", directory}), 2, message);
+  };
+  expect_resume_error(file("nowhere"), "nowhere/run.json cannot be read; give the directory of a");
+  const auto before = contents(out());
+  expect_resume_error(out(), "run.json is not what a run writes");
+  EXPECT_TRUE(contents(out()) == before);
+  write_file(out() + "/run.json", read_file(trained() + "/run.json"));
+  expect_resume_error(out(), "resume.safetensors is not there: the run has not finished an epoch");
+  write_file(out() + "/resume.safetensors", "half a file");
+  expect_resume_error(out(), "the file is truncated");
+  EXPECT_EQ(read_file(out() + "/metrics.jsonl"), "old /metrics.jsonl");
 }
 
 }  // namespace

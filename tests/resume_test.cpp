@@ -235,6 +235,16 @@ TEST(ResumedSettings, ADifferentOneIsRefusedUnlessForced) {
       HasSubstr("--optimizer is \"sgd\", but the run that --resume continues has \"adam\""));
 }
 
+TEST(ResumedSettings, WhatAStepIsCanChangeOnlyBetweenEpochs) {
+  TrainSettings settings = everything();
+  EXPECT_NO_THROW(check_step_fits(some_run(), settings, 5));
+  settings.batch = kBatch + 1;
+  EXPECT_NO_THROW(check_step_fits(some_run(), settings, 0));
+  EXPECT_EQ(error_of<InputError>([&] { check_step_fits(some_run(), settings, 5); }),
+            "--batch is 17, but the run that --resume continues has 16; it can change only between "
+            "two epochs: finish this one first");
+}
+
 TEST(ResumedModel, IsTheRunsAndNoOther) {
   const Model model = resumed_model(some_run(), "");
   EXPECT_EQ(model.name, "LeNet-5");

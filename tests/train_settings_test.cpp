@@ -94,6 +94,11 @@ TEST(TrainSettingsTest, EveryOptionNamesItsRange) {
               HasSubstr("--patience needs a validation set"));
   EXPECT_THAT(message_of([](TrainSettings& s) { s.patience = 0; }),
               HasSubstr("--patience is 0; give 1 or more epochs"));
+  EXPECT_EQ(message_of([](TrainSettings& s) {
+              s.optimizer = OptimizerKind::kNesterov;
+              s.momentum = 0;
+            }),
+            "--optimizer nesterov needs a --momentum above 0, such as 0.9");
   EXPECT_EQ(error_of<InputError>([] { parse_optimizer("sdg"); }),
             "--optimizer is 'sdg'; give sgd, nesterov, adam or adamw");
   EXPECT_EQ(error_of<InputError>([] { parse_schedule(""); }),

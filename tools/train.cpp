@@ -84,6 +84,7 @@ Start start_run(const TrainOptions& o, const Model& model, const Data& data,
 Start resume_run(const TrainOptions& o, const nlohmann::ordered_json& run,
                  std::unique_ptr<Engine> engine) {
   const RunState state = load_run_state(state_path(o.resume), *engine);
+  check_step_fits(run, o.settings, state.step);
   auto now = resumed_run(run, o.settings, o.request.command, state.epoch, state.step);
   now["model"]["text"] = to_text(engine->plan().model);  // --dropout may have changed it
   RunDirectory directory = RunDirectory::resume(o.resume, now, state.metrics_bytes);

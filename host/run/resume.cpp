@@ -64,6 +64,17 @@ TrainSettings resumed_settings(const ordered_json& run, const TrainSettings& giv
   return settings;
 }
 
+void check_step_fits(const ordered_json& run, const TrainSettings& settings, int step) {
+  const TrainSettings before = settings_from_json(run["settings"]);
+  const auto check = [&](const char* option, int now, int then) {
+    if (step == 0 || now == then) return;
+    differs(option, std::to_string(now), std::to_string(then),
+            "it can change only between two epochs: finish this one first");
+  };
+  check("--batch", settings.batch, before.batch);
+  check("--validation", settings.validation, before.validation);
+}
+
 Model resumed_model(const ordered_json& run, const std::string& asked) {
   const std::string text = run["model"]["text"];
   Model model = parse_model(text);

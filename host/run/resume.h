@@ -21,6 +21,10 @@ nlohmann::ordered_json read_description(const std::filesystem::path& directory);
 TrainSettings resumed_settings(const nlohmann::ordered_json& run, const TrainSettings& given,
                                const std::vector<std::string>& options, bool force);
 
+// Throws InputError when the run stands behind `step` steps of an epoch, and `settings` would make
+// its steps other ones than the run's.
+void check_step_fits(const nlohmann::ordered_json& run, const TrainSettings& settings, int step);
+
 // The run's model. Throws InputError when `asked` (a name or text; empty: the run's) is another.
 Model resumed_model(const nlohmann::ordered_json& run, const std::string& asked);
 

@@ -53,6 +53,8 @@ void check_optimizer(const TrainSettings& s) {
   require(is_float_from_zero(s.lr),
           fmt::format("--lr is {}; give a number of 0 or more, such as 0.01", s.lr));
   require_below_one("--momentum", s.momentum, "0.9");
+  require(s.optimizer != OptimizerKind::kNesterov || s.momentum > 0,
+          "--optimizer nesterov needs a --momentum above 0, such as 0.9");
   require(is_float_from_zero(s.weight_decay),
           fmt::format("--weight-decay is {}; give a number of 0 or more, such as 0.0005",
                       s.weight_decay));
