@@ -99,22 +99,36 @@ void add_parameters(Blocks& blocks, const RunGroup& group) {
   const auto parameters = static_cast<int64_t>(plan->parameter_count);
   table.caption = fmt::format(
       "Inputs of a unit (channels \u00d7 kernel \u00d7 kernel in a convolution) times units, plus "
-      "one bias a unit. {} parameters are {} bytes in fp32; a training step of {} images takes "
+      "one bias a unit; a batch normalisation has a scale and a shift a channel. {} parameters are "
+      "{} bytes in fp32; a training step of {} images takes "
       "{:.1f} MFLOP.",
       grouped(parameters), grouped(parameters * static_cast<int64_t>(sizeof(float))), plan->batch,
       static_cast<double>(plan->flops_forward + plan->flops_backward) / 1e6);
   blocks.emplace_back(table);
 }
 
-Picture curves_picture(const RunGroup& group, Metric train, Metric test, double scale, Plot plot,
+// What an epoch ends with: the validation set of runs that have one, else the test set.
+bool has_validation(const RunGroup& group) {
+  const auto last = group.at_epoch(group.epoch_count(), &EpochRecord::validation_loss);
+  return last.has_value();
+}
+
+struct CurveMetrics {
+  Metric train, validation, test;
+};
+
+Picture curves_picture(const RunGroup& group, const CurveMetrics& metrics, double scale, Plot plot,
                        const std::string& caption) {
-  Curve training = curve_of(group, train, scale);
+  Curve training = curve_of(group, metrics.train, scale);
   training.title = "Training";
   training.colour = 1;
   training.dashed = true;
-  Curve testing = curve_of(group, test, scale);
+  Curve validation = curve_of(group, metrics.validation, scale);
+  validation.title = "Validation";
+  validation.colour = 2;
+  Curve testing = curve_of(group, metrics.test, scale);
   testing.title = "Test";
-  plot.curves = {training, testing};
+  plot.curves = {training, validation, testing};
   return {plot.name, draw(plot), caption};
 }
 
@@ -125,26 +139,34 @@ void add_curves(Blocks& blocks, const RunGroup& group, size_t index) {
     return;
   }
   blocks.emplace_back(Pictures{
-      {curves_picture(group, &EpochRecord::train_loss, &EpochRecord::test_loss, 1,
-                      {picture_name(group, index, "loss"), "Loss", true, {}},
-                      "Loss, on a logarithmic scale. Training: mean over the epoch while the "
-                      "weights move. Test: after the epoch."),
-       curves_picture(group, &EpochRecord::train_accuracy, &EpochRecord::test_accuracy, 100,
-                      {picture_name(group, index, "accuracy"), "Accuracy (%)", false, {}},
+      {curves_picture(
+           group,
+           {&EpochRecord::train_loss, &EpochRecord::validation_loss, &EpochRecord::test_loss}, 1,
+           {picture_name(group, index, "loss"), "Loss", true, {}},
+           "Loss, on a logarithmic scale. Training: mean over the epoch while the "
+           "weights move. Test: after the epoch."),
+       curves_picture(group,
+                      {&EpochRecord::train_accuracy, &EpochRecord::validation_accuracy,
+                       &EpochRecord::test_accuracy},
+                      100, {picture_name(group, index, "accuracy"), "Accuracy (%)", false, {}},
                       "Accuracy; training and test as for the loss.")}});
 }
 
 Row epoch_row(const RunGroup& group, int epoch) {
   const auto at = [&](Metric metric) { return group.at_epoch(epoch, metric); };
+  const bool validated = has_validation(group);
+  const Metric loss = validated ? &EpochRecord::validation_loss : &EpochRecord::test_loss;
+  const Metric accuracy =
+      validated ? &EpochRecord::validation_accuracy : &EpochRecord::test_accuracy;
   Row row{std::to_string(epoch),
           loss_text(at(&EpochRecord::train_loss)),
           percent_text(at(&EpochRecord::train_accuracy)),
-          loss_text(at(&EpochRecord::test_loss)),
-          percent_text(at(&EpochRecord::test_accuracy)),
+          loss_text(at(loss)),
+          percent_text(at(accuracy)),
           seconds_text(at(&EpochRecord::seconds)),
           rate_text(at(&EpochRecord::images_per_second))};
   if (group.complete.size() > 1) {
-    row.insert(row.begin() + 5, percent_range_text(at(&EpochRecord::test_accuracy)));
+    row.insert(row.begin() + 5, percent_range_text(at(accuracy)));
   }
   return row;
 }
@@ -154,8 +176,9 @@ void add_epochs(Blocks& blocks, const RunGroup& group) {
   if (count == 0) return;
   blocks.emplace_back(Heading{3, "Epochs"});
   Table table{"", "rrrrrrr", {}, false, {}};
-  table.rows = {{"Epoch", "Train loss", "Train accuracy", "Test loss", "Test accuracy", "Training",
-                 "Images/s"}};
+  const std::string held_out = has_validation(group) ? "Validation" : "Test";
+  table.rows = {{"Epoch", "Train loss", "Train accuracy", held_out + " loss",
+                 held_out + " accuracy", "Training", "Images/s"}};
   if (group.complete.size() > 1) {
     table.alignment += 'r';
     table.rows[0].insert(table.rows[0].begin() + 5, "Lowest to highest");

@@ -84,6 +84,8 @@ std::optional<EpochRecord> epoch_record(const ordered_json& event) {
   record.train_accuracy = number(event, "train_accuracy");
   record.test_loss = number(event, "test_loss");
   record.test_accuracy = number(event, "test_accuracy");
+  record.validation_loss = number(event, "validation_loss");
+  record.validation_accuracy = number(event, "validation_accuracy");
   record.seconds = number(event, "seconds");
   record.images_per_second = number(event, "images_per_second");
   record.interrupted = says(event, "interrupted", true);
@@ -104,16 +106,23 @@ void read_metrics(RunRecord& run) {
   }
   std::ifstream file(path, std::ios::binary);
   std::map<int, EpochRecord> epochs;
+  std::optional<EpochRecord> end;  // the test of a run with a validation set
   int line = 0;
   for (std::string text; std::getline(file, text);) {
     ++line;
     const std::optional<ordered_json> event = parse_object(text);
     const bool tells_epoch = event && says(*event, "event", "epoch");
-    const auto record = tells_epoch ? epoch_record(*event) : std::nullopt;
-    if (record) epochs[record->epoch] = *record;
-    if (!event || (tells_epoch && !record)) skip_line(run, line);
+    const bool tells_end = event && says(*event, "event", "final");
+    const auto record = tells_epoch || tells_end ? epoch_record(*event) : std::nullopt;
+    if (record && tells_epoch) epochs[record->epoch] = *record;
+    if (record && tells_end) end = record;
+    if (!event || ((tells_epoch || tells_end) && !record)) skip_line(run, line);
   }
   for (const auto& [epoch, record] : epochs) run.epochs.push_back(record);
+  if (end && !run.epochs.empty()) {
+    run.epochs.back().test_loss = end->test_loss;
+    run.epochs.back().test_accuracy = end->test_accuracy;
+  }
   if (run.epochs.empty()) run.problems.emplace_back("metrics.jsonl tells of no epoch.");
 }
 
@@ -209,6 +218,15 @@ RunRecord read_run(const fs::path& directory) {
   read_model(run);
   read_parameters(run);
   return run;
+}
+
+std::optional<double> RunRecord::test_accuracy() const {
+  return epochs.empty() || epochs.back().interrupted ? std::nullopt : epochs.back().test_accuracy;
+}
+
+std::optional<double> RunRecord::validation_accuracy() const {
+  return epochs.empty() || epochs.back().interrupted ? std::nullopt
+                                                     : epochs.back().validation_accuracy;
 }
 
 std::string value_text(const ordered_json& value) {

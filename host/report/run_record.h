@@ -18,8 +18,10 @@ struct EpochRecord {
   int epoch = 0;
   std::optional<double> train_loss;
   std::optional<double> train_accuracy;  // accuracies are fractions
-  std::optional<double> test_loss;
+  std::optional<double> test_loss;  // with a validation set: of the run's end, in its last epoch
   std::optional<double> test_accuracy;
+  std::optional<double> validation_loss;
+  std::optional<double> validation_accuracy;
   std::optional<double> seconds;  // of the training pass alone
   std::optional<double> images_per_second;
   bool interrupted = false;
@@ -40,6 +42,9 @@ struct RunRecord {
   const nlohmann::ordered_json* find(std::initializer_list<const char*> keys) const;
   // The same as text, as value_text gives it; "" where there is none or null.
   std::string text(std::initializer_list<const char*> keys) const;
+  // After the last epoch, when the run has come to its end.
+  std::optional<double> test_accuracy() const;
+  std::optional<double> validation_accuracy() const;
   // There is nothing to show but the problems.
   bool is_hollow() const { return description.empty() && epochs.empty(); }
 };

@@ -1,5 +1,5 @@
 // Batch normalisation over channels, by plain loops.
-#include "cudnn_descriptors.h"
+#include "tests/host_cuda/cudnn_descriptors.h"
 
 using namespace host_cuda;
 

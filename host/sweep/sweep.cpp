@@ -1,0 +1,199 @@
+#include "host/sweep/sweep.h"
+
+#include <spdlog/fmt/fmt.h>
+#include <spdlog/fmt/ranges.h>
+#include <spdlog/spdlog.h>
+
+#include <charconv>
+#include <fstream>
+#include <nlohmann/json.hpp>
+#include <set>
+
+#include "host/error.h"
+#include "host/report/run_record.h"
+#include "host/report/text.h"
+#include "host/run/environment.h"
+#include "host/sweep/process_pool.h"
+
+namespace digitron {
+
+namespace {
+
+constexpr uint64_t kMostSeeds = 1000;
+constexpr size_t kMostSlug = 60;
+
+// One run of the sweep.
+struct Run {
+  size_t setting;
+  uint64_t seed;
+  Job job;
+  std::filesystem::path directory;
+};
+
+std::vector<Run> plan_runs(const SweepRequest& request) {
+  std::vector<Run> runs;
+  std::set<std::string> slugs;
+  for (size_t i = 0; i < request.settings.size(); ++i) {
+    const SweepSetting& setting = request.settings[i];
+    const std::string folder = slug(setting.name, kMostSlug);
+    if (folder.empty() || !slugs.insert(folder).second) {
+      throw InputError("two settings with the name '" + setting.name +
+                       "', or none; give each a name of its own");
+    }
+    for (const uint64_t seed : request.seeds) {
+      Run run{i, seed, {}, request.out / folder / ("seed-" + std::to_string(seed))};
+      std::vector<std::string>& command = run.job.command;
+      command = {request.program.string(), "train"};
+      command.insert(command.end(), request.common.begin(), request.common.end());
+      command.insert(command.end(), setting.options.begin(), setting.options.end());
+      if (request.jobs > 1) command.insert(command.end(), {"--threads", "1"});
+      command.insert(command.end(),
+                     {"--seed", std::to_string(seed), "--out", run.directory.string()});
+      run.job.log = run.directory / "log.txt";
+      runs.push_back(std::move(run));
+    }
+  }
+  return runs;
+}
+
+// The run's record when it has come to its end under this command.
+std::optional<RunRecord> finished(const Run& run) {
+  std::error_code error;
+  if (!std::filesystem::exists(run.directory / "model.safetensors", error)) return std::nullopt;
+  RunRecord record = read_run(run.directory);
+  const nlohmann::ordered_json* command = record.find({"command"});
+  if (!command || *command != nlohmann::ordered_json(run.job.command)) return std::nullopt;
+  if (!record.test_accuracy()) return std::nullopt;
+  return record;
+}
+
+std::string last_line(const std::filesystem::path& path) {
+  std::ifstream file(path);
+  std::string last;
+  for (std::string line; std::getline(file, line);) {
+    if (!line.empty()) last = line;
+  }
+  return last;
+}
+
+void collect(SweepResult& result, const Run& run, const RunRecord& record) {
+  result.seeds.push_back(run.seed);
+  result.test_accuracy.push_back(*record.test_accuracy());
+  if (const auto validation = record.validation_accuracy()) {
+    result.validation.push_back(*validation);
+  }
+}
+
+void run_missing(const std::vector<Run>& runs, const SweepRequest& request,
+                 const std::atomic<bool>& stop, SweepReport& report) {
+  std::vector<Job> jobs;
+  std::vector<const Run*> missing;
+  for (const Run& run : runs) {
+    if (finished(run)) continue;
+    std::error_code error;
+    std::filesystem::create_directories(run.directory, error);
+    jobs.push_back(run.job);
+    missing.push_back(&run);
+  }
+  if (jobs.size() < runs.size()) {
+    spdlog::info("{} of {} runs are there already", runs.size() - jobs.size(), runs.size());
+  }
+  size_t ended = 0;
+  run_jobs(jobs, request.jobs, stop, [&](size_t index, int code) {
+    const Run& run = *missing[index];
+    const std::string name =
+        fmt::format("{}, seed {}", request.settings[run.setting].name, run.seed);
+    ++ended;
+    const std::optional<RunRecord> record = code == 0 ? finished(run) : std::nullopt;
+    if (record) {
+      spdlog::info("[{}/{}] {}: {:.2f}%", ended, jobs.size(), name, 100 * *record->test_accuracy());
+    } else if (!stop) {
+      report.failures.push_back(fmt::format("{} ended with exit code {}: {} (see {})", name, code,
+                                            last_line(run.job.log), run.job.log.string()));
+      spdlog::warn("{}", report.failures.back());
+    }
+  });
+}
+
+}  // namespace
+
+SweepSetting parse_setting(const std::string& text) {
+  const size_t colon = text.find(':');
+  SweepSetting setting{text.substr(0, colon), {}};
+  if (colon == std::string::npos) return setting;
+  setting.options = split_words(text.substr(colon + 1));
+  return setting;
+}
+
+std::vector<std::string> split_words(const std::string& text) {
+  std::vector<std::string> words;
+  bool open = false;  // a word has begun
+  char quote = 0;
+  for (const char c : text) {
+    if (quote != 0 ? c == quote : c == '\'' || c == '"') {
+      quote = quote != 0 ? '\0' : c;
+    } else if (quote == 0 && (c == ' ' || c == '\t')) {
+      open = false;
+      continue;
+    } else {
+      if (!open) words.emplace_back();
+      words.back() += c;
+      open = true;
+      continue;
+    }
+    if (!open) words.emplace_back();
+    open = true;
+  }
+  if (quote != 0) throw InputError("a quote is left open in '" + text + "'; close it");
+  return words;
+}
+
+std::vector<uint64_t> parse_seeds(const std::string& text) {
+  const auto fail = [&]() -> InputError {
+    return InputError("--seeds is '" + text + "'; give numbers and ranges, such as 1-5 or 1,2,7");
+  };
+  std::vector<uint64_t> seeds;
+  const char* at = text.data();
+  const char* const end = at + text.size();
+  const auto number = [&] {
+    uint64_t value = 0;
+    const auto [rest, error] = std::from_chars(at, end, value);
+    if (error != std::errc()) throw fail();
+    at = rest;
+    return value;
+  };
+  while (true) {
+    const uint64_t first = number();
+    uint64_t last = first;
+    if (at != end && *at == '-') {
+      ++at;
+      last = number();
+    }
+    if (last < first || last - first >= kMostSeeds) throw fail();
+    for (uint64_t seed = first; seed <= last; ++seed) seeds.push_back(seed);
+    if (at == end) return seeds;
+    if (*at++ != ',') throw fail();
+  }
+}
+
+SweepReport run_sweep(const SweepRequest& request, const std::atomic<bool>& stop) {
+  const std::vector<Run> runs = plan_runs(request);
+  SweepReport report;
+  run_missing(runs, request, stop, report);
+  report.interrupted = stop;
+  for (const SweepSetting& setting : request.settings) {
+    report.settings.push_back({setting.name, setting.options, {}, {}, {}, {}});
+  }
+  for (const Run& run : runs) {
+    if (const auto record = finished(run)) collect(report.settings[run.setting], run, *record);
+  }
+  for (SweepResult& result : report.settings) {
+    const std::vector<double>& base = report.settings.front().test_accuracy;
+    if (&result == &report.settings.front() || base.empty() || result.test_accuracy.empty())
+      continue;
+    result.p = welch_p(summarize(result.test_accuracy), summarize(base));
+  }
+  return report;
+}
+
+}  // namespace digitron

@@ -1,0 +1,105 @@
+// What a sweep found, for people and for programs.
+#include <spdlog/fmt/fmt.h>
+
+#include <nlohmann/json.hpp>
+
+#include "host/run/environment.h"
+#include "host/run/table.h"
+#include "host/sweep/sweep.h"
+
+namespace digitron {
+
+namespace {
+
+bool has_validation(const SweepReport& report) {
+  for (const SweepResult& result : report.settings) {
+    if (!result.validation.empty()) return true;
+  }
+  return false;
+}
+
+std::string percent(double fraction) {
+  return fmt::format("{:.2f}", 100 * fraction);
+}
+
+std::string p_text(const std::optional<double>& p) {
+  if (!p) return "";
+  return *p < 0.0001 ? "< 0.0001" : fmt::format("{:.4f}", *p);
+}
+
+// Percentages; a heading first.
+std::vector<Row> rows(const SweepReport& report) {
+  const bool validated = has_validation(report);
+  std::vector<Row> rows{{"setting", "runs", "mean", "sd", "min", "max", "p"}};
+  if (validated) rows[0].insert(rows[0].begin() + 2, "validation");
+  for (const SweepResult& result : report.settings) {
+    Row row{result.name, std::to_string(result.test_accuracy.size())};
+    if (validated) {
+      row.push_back(result.validation.empty() ? "" : percent(summarize(result.validation).mean));
+    }
+    if (result.test_accuracy.empty()) {
+      row.resize(rows[0].size());
+    } else {
+      const Sample s = summarize(result.test_accuracy);
+      for (const double value : {s.mean, s.deviation, s.least, s.most}) {
+        row.push_back(percent(value));
+      }
+      row.push_back(p_text(result.p));
+    }
+    rows.push_back(std::move(row));
+  }
+  return rows;
+}
+
+}  // namespace
+
+std::string sweep_table(const SweepReport& report) {
+  const std::vector<Row> table = rows(report);
+  std::string alignment(table[0].size(), 'r');
+  alignment[0] = 'l';
+  return format_table(table, alignment);
+}
+
+std::string sweep_markdown(const SweepReport& report) {
+  const std::vector<Row> table = rows(report);
+  std::string text;
+  for (size_t i = 0; i < table.size(); ++i) {
+    text += "|";
+    for (const std::string& cell : table[i]) text += fmt::format(" {} |", cell);
+    text += "\n";
+    if (i > 0) continue;
+    text += "|---|";
+    for (size_t column = 1; column < table[0].size(); ++column) text += "---:|";
+    text += "\n";
+  }
+  return text;
+}
+
+nlohmann::ordered_json sweep_json(const SweepRequest& request, const SweepReport& report) {
+  nlohmann::ordered_json json;
+  json["digitron"] = version();
+  json["finished"] = utc_now();
+  json["cpu"] = cpu_name();
+  json["common"] = request.common;
+  json["seeds"] = request.seeds;
+  json["settings"] = nlohmann::ordered_json::array();
+  for (const SweepResult& result : report.settings) {
+    nlohmann::ordered_json setting;
+    setting["name"] = result.name;
+    setting["options"] = result.options;
+    setting["seeds"] = result.seeds;
+    setting["test_accuracy"] = result.test_accuracy;
+    if (!result.validation.empty()) setting["validation_accuracy"] = result.validation;
+    if (!result.test_accuracy.empty()) {
+      const Sample s = summarize(result.test_accuracy);
+      setting["mean"] = s.mean;
+      setting["standard_deviation"] = s.deviation;
+    }
+    setting["p"] = result.p ? nlohmann::ordered_json(*result.p) : nlohmann::ordered_json();
+    json["settings"].push_back(std::move(setting));
+  }
+  json["failures"] = report.failures;
+  return json;
+}
+
+}  // namespace digitron

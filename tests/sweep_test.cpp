@@ -1,0 +1,142 @@
+#include "host/sweep/sweep.h"
+
+#include <gmock/gmock.h>
+
+#include <nlohmann/json.hpp>
+
+#include "host/error.h"
+#include "host/sweep/process_pool.h"
+#include "tests/program_fixture.h"
+
+namespace digitron {
+namespace {
+
+using nlohmann::json;
+using ::testing::ElementsAre;
+using testing::error_of;
+using ::testing::HasSubstr;
+using ::testing::IsEmpty;
+using testing::ProgramResult;
+using testing::ProgramTest;
+using testing::read_file;
+using testing::run_program;
+using ::testing::SizeIs;
+using testing::TemporaryDirectory;
+
+TEST(SweepTextTest, SplitsWordsAsAShellDoes) {
+  EXPECT_THAT(split_words(""), IsEmpty());
+  EXPECT_THAT(split_words("  --lr  0.1\t--augment "), ElementsAre("--lr", "0.1", "--augment"));
+  EXPECT_THAT(split_words("--model 'fc 20, relu, fc 10' \"\" a'b c'd"),
+              ElementsAre("--model", "fc 20, relu, fc 10", "", "ab cd"));
+  EXPECT_THAT(error_of<InputError>([] { split_words("--model 'fc 10"); }),
+              HasSubstr("a quote is left open in '--model 'fc 10'"));
+}
+
+TEST(SweepTextTest, ReadsSettings) {
+  const SweepSetting plain = parse_setting("plain");
+  EXPECT_EQ(plain.name, "plain");
+  EXPECT_THAT(plain.options, IsEmpty());
+  const SweepSetting decay = parse_setting("weight decay: --weight-decay 5e-4");
+  EXPECT_EQ(decay.name, "weight decay");
+  EXPECT_THAT(decay.options, ElementsAre("--weight-decay", "5e-4"));
+}
+
+TEST(SweepTextTest, ReadsSeeds) {
+  EXPECT_THAT(parse_seeds("7"), ElementsAre(7u));
+  EXPECT_THAT(parse_seeds("1-3,9,4-4"), ElementsAre(1u, 2u, 3u, 9u, 4u));
+  for (const char* text :
+       {"", "a", "1,", ",1", "3-1", "1-", "-1", "1 2", "1-100000", "99999999999999999999"}) {
+    EXPECT_THAT(error_of<InputError>([&] { parse_seeds(text); }),
+                HasSubstr("; give numbers and ranges, such as 1-5"))
+        << text;
+  }
+}
+
+Job shell(const TemporaryDirectory& directory, const std::string& script) {
+  return {{"/bin/sh", "-c", script}, directory / "log"};
+}
+
+TEST(ProcessPoolTest, RunsEachJobOnceAndReportsHowItEnded) {
+  const TemporaryDirectory directory;
+  const std::vector<Job> jobs{shell(directory, "exit 3"), shell(directory, "exit 0"),
+                              shell(directory, "kill -9 $$")};
+  std::map<size_t, int> ended;
+  const std::atomic<bool> stop = false;
+  run_jobs(jobs, 2, stop, [&](size_t index, int code) { ended[index] = code; });
+  EXPECT_THAT(ended, ElementsAre(std::pair(0u, 3), std::pair(1u, 0), std::pair(2u, 137)));
+}
+
+TEST(ProcessPoolTest, StartsNoFurtherJobOnceStopped) {
+  const TemporaryDirectory directory;
+  const std::vector<Job> jobs(5, shell(directory, "exit 0"));
+  std::atomic<bool> stop = false;
+  int ended = 0;
+  run_jobs(jobs, 1, stop, [&](size_t, int) { stop = ++ended == 2; });
+  EXPECT_EQ(ended, 2);
+}
+
+TEST(ProcessPoolTest, SaysWhatCannotBeStarted) {
+  const TemporaryDirectory directory;
+  const std::atomic<bool> stop = false;
+  const auto nothing = [](size_t, int) {};
+  EXPECT_THAT(error_of<MachineError>([&] {
+                run_jobs({{{(directory / "none").string()}, directory / "log"}}, 1, stop, nothing);
+              }),
+              HasSubstr("cannot run "));
+}
+
+class SweepTest : public ProgramTest {
+ protected:
+  ProgramResult sweep(std::vector<std::string> settings, const std::string& seeds = "1-2") {
+    std::vector<std::string> arguments{
+        "sweep",       "--seeds",  seeds,
+        "--jobs",      "2",        "--out",
+        file("sweep"), "--common", "--model 'fc 10' --epochs 1 --data '" + data() + "'"};
+    arguments.insert(arguments.end(), settings.begin(), settings.end());
+    return run_program(arguments);
+  }
+};
+
+TEST_F(SweepTest, ComparesSettingsOverSeedsAndKeepsFinishedRuns) {
+  const std::vector<std::string> settings{"plain", "slow: --lr 1e-6",
+                                          "smooth: --label-smoothing 0.1"};
+  const ProgramResult first = sweep(settings);
+  EXPECT_EQ(first.exit_code, 0) << first.err;
+  EXPECT_THAT(first.out, HasSubstr("[6/6] "));
+  const json report = json::parse(read_file(file("sweep/sweep.json")));
+  ASSERT_THAT(report["settings"], SizeIs(3));
+  EXPECT_EQ(report["settings"][1]["name"], "slow");
+  EXPECT_THAT(report["settings"][1]["test_accuracy"], SizeIs(2));
+  EXPECT_LT(report["settings"][1]["mean"], report["settings"][0]["mean"]);
+  EXPECT_TRUE(report["settings"][0]["p"].is_null());
+  EXPECT_THAT(read_file(file("sweep/sweep.md")), HasSubstr("| slow | 2 |"));
+
+  const ProgramResult second = sweep(settings, "1-3");
+  EXPECT_EQ(second.exit_code, 0) << second.err;
+  EXPECT_THAT(second.out, HasSubstr("6 of 9 runs are there already"));
+  EXPECT_THAT(second.out, HasSubstr("[3/3] "));
+}
+
+TEST_F(SweepTest, AValidationSetHasAColumn) {
+  const ProgramResult result = sweep({"plain: --validation 20"});
+  EXPECT_EQ(result.exit_code, 0) << result.err;
+  EXPECT_THAT(result.out, HasSubstr("validation"));
+  const json report = json::parse(read_file(file("sweep/sweep.json")));
+  EXPECT_THAT(report["settings"][0]["validation_accuracy"], SizeIs(2));
+}
+
+TEST_F(SweepTest, ARunThatFailsIsToldAndTheRestGoesOn) {
+  const ProgramResult result = sweep({"plain", "bad: --lr x"});
+  EXPECT_EQ(result.exit_code, 1);
+  EXPECT_THAT(result.out, HasSubstr("bad, seed 1 ended with exit code 2: digitron: "));
+  EXPECT_THAT(read_file(file("sweep/sweep.md")), HasSubstr("| plain | 2 |"));
+}
+
+TEST_F(SweepTest, BadRequests) {
+  EXPECT_EQ(sweep({"a", "A: --lr 1"}).exit_code, 2);
+  EXPECT_THAT(sweep({"a", "A: --lr 1"}).err, HasSubstr("two settings with the name 'A'"));
+  EXPECT_THAT(sweep({"plain"}, "x").err, HasSubstr("--seeds is 'x'"));
+}
+
+}  // namespace
+}  // namespace digitron

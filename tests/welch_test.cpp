@@ -1,0 +1,46 @@
+#include "host/sweep/welch.h"
+
+#include <gtest/gtest.h>
+
+#include <vector>
+
+namespace digitron {
+namespace {
+
+TEST(WelchTest, SummarizesASample) {
+  const Sample s = summarize(std::vector<double>{1, 2, 3, 6});
+  EXPECT_EQ(s.count, 4u);
+  EXPECT_DOUBLE_EQ(s.mean, 3);
+  EXPECT_DOUBLE_EQ(s.deviation * s.deviation, 14.0 / 3);
+  EXPECT_EQ(s.least, 1);
+  EXPECT_EQ(s.most, 6);
+  EXPECT_EQ(summarize(std::vector<double>{5}).deviation, 0);
+}
+
+// scipy.stats.ttest_ind(a, b, equal_var=False).pvalue
+TEST(WelchTest, GivesThePublishedProbability) {
+  const std::vector<double> a{27.5, 21.0, 19.0, 23.6, 17.0, 17.9, 16.9, 20.1,
+                              21.9, 22.6, 23.1, 19.6, 19.0, 21.7, 21.4};
+  const std::vector<double> b{27.1, 22.0, 20.8, 23.4, 23.4, 23.5, 25.8, 22.0,
+                              24.8, 20.2, 21.9, 22.1, 22.9, 30.5, 31.3};
+  const auto p = welch_p(summarize(a), summarize(b));
+  ASSERT_TRUE(p.has_value());
+  EXPECT_NEAR(*p, 0.006460408027460322, 1e-9);
+  EXPECT_DOUBLE_EQ(*p, *welch_p(summarize(b), summarize(a)));
+}
+
+TEST(WelchTest, EqualMeansAreCertainToDifferSoMuch) {
+  const std::vector<double> a{1, 2, 3}, b{0, 2, 4};
+  EXPECT_DOUBLE_EQ(*welch_p(summarize(a), summarize(b)), 1);
+}
+
+TEST(WelchTest, IsNotDefinedForOneValueOrNoVariance) {
+  const Sample pair = summarize(std::vector<double>{1, 2});
+  EXPECT_FALSE(welch_p(summarize(std::vector<double>{1}), pair).has_value());
+  EXPECT_FALSE(welch_p(pair, summarize(std::vector<double>{1})).has_value());
+  const Sample constant = summarize(std::vector<double>{1, 1});
+  EXPECT_FALSE(welch_p(constant, constant).has_value());
+}
+
+}  // namespace
+}  // namespace digitron

@@ -1,0 +1,80 @@
+// digitron sweep
+#include "host/sweep/sweep.h"
+
+#include <spdlog/spdlog.h>
+
+#include <cstdio>
+#include <memory>
+#include <nlohmann/json.hpp>
+#include <thread>
+
+#include "host/error.h"
+#include "host/run/atomic_file.h"
+#include "host/run/interrupt.h"
+#include "tools/commands.h"
+
+namespace digitron {
+
+namespace {
+
+constexpr int kMostJobs = 1024;
+constexpr int kFailedExitCode = 1;
+
+struct SweepOptions {
+  std::string common;
+  std::string seeds = "1-5";
+  std::vector<std::string> settings;
+  std::string out = "runs/sweep";
+  int jobs = 0;
+};
+
+int sweep(const SweepOptions& options) {
+  if (options.jobs < 0 || options.jobs > kMostJobs) {
+    throw InputError(
+        fmt::format("--jobs is {}; give 1 to {}, or 0 for one a core", options.jobs, kMostJobs));
+  }
+  SweepRequest request;
+  request.program = std::filesystem::read_symlink("/proc/self/exe");
+  request.common = split_words(options.common);
+  request.seeds = parse_seeds(options.seeds);
+  request.out = options.out;
+  request.jobs =
+      options.jobs > 0 ? options.jobs : static_cast<int>(std::thread::hardware_concurrency());
+  for (const std::string& text : options.settings) request.settings.push_back(parse_setting(text));
+
+  const SweepReport report = run_sweep(request, stop_on_signals());
+  std::fputs(sweep_table(report).c_str(), stdout);
+  write_file_atomically(request.out / "sweep.json", sweep_json(request, report).dump(1) + '\n');
+  write_file_atomically(request.out / "sweep.md", sweep_markdown(report));
+  spdlog::info("Wrote sweep.json and sweep.md in {}", request.out.string());
+  if (report.interrupted) return kInterruptedExitCode;
+  return report.failures.empty() ? 0 : kFailedExitCode;
+}
+
+}  // namespace
+
+Command add_sweep(CLI::App& app) {
+  CLI::App* sub =
+      app.add_subcommand("sweep", "Train under several settings and seeds; which of them help?");
+  auto options = std::make_shared<SweepOptions>();
+  sub->add_option("SETTING", options->settings,
+                  "'NAME: OPTION...' with options of train, the first to compare the others with;\n"
+                  "for example plain 'weight decay: --weight-decay 5e-4'")
+      ->required()
+      ->multi_option_policy(CLI::MultiOptionPolicy::TakeAll)
+      ->type_name("TEXT");
+  sub->add_option("--common", options->common, "Options of train for every run")->type_name("TEXT");
+  sub->add_option("--seeds", options->seeds, "Numbers and ranges, such as 1-5 or 1,2,7")
+      ->type_name("LIST")
+      ->capture_default_str();
+  sub->add_option("--jobs", options->jobs,
+                  "Runs side by side, each with one thread; 0: one a core. On a GPU give 1")
+      ->capture_default_str();
+  sub->add_option("--out", options->out,
+                  "For OUT/NAME/seed-N, sweep.json and sweep.md. A finished run there is kept")
+      ->type_name("DIR")
+      ->capture_default_str();
+  return {sub, [options] { return sweep(*options); }};
+}
+
+}  // namespace digitron
