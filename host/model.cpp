@@ -27,6 +27,10 @@ constexpr std::array kModels{
     NamedModel{"lenet5-improved", "LeNet-5 Improved",
                "conv 6x5 pad 2, relu, bn, maxpool 2, conv 16x5, relu, bn, maxpool 2, "
                "fc 120, relu, dropout 0.5, fc 84, relu, dropout 0.5, fc 10"},
+    // LeNet-5 itself: what makes it the best is how it is trained (host/run/train_settings.h).
+    NamedModel{"lenet5-best", "LeNet-5 Best",
+               "conv 6x5 pad 2, relu, maxpool 2, conv 16x5, relu, maxpool 2, "
+               "fc 120, relu, fc 84, relu, fc 10"},
 };
 
 // The user's text inside a message, which is one line: each control character becomes a space, so

@@ -195,6 +195,19 @@ TEST_F(ProgramTest, ClosedOutputDoesNotEndUpInAFile) {
 }
 
 // Everything a terminal gets: progress that is taken back before a line of the log.
+TEST_F(ProgramTest, ARecipeGivesWayToOptions) {
+  const ProgramResult result =
+      train({"--model", "lenet5-best", "--lr", "0.02", "--max-steps", "1"});
+  EXPECT_EQ(result.exit_code, 0) << result.err;
+  const json run = json::parse(read_file(out() + "/run.json"));
+  EXPECT_EQ(run["model"]["name"], "LeNet-5 Best");
+  EXPECT_EQ(run["model"]["parameters"], 61706);
+  EXPECT_EQ(run["settings"]["lr"], 0.02);
+  EXPECT_EQ(run["settings"]["optimizer"], "nesterov");
+  EXPECT_EQ(run["settings"]["schedule"], "one-cycle");
+  EXPECT_EQ(run["settings"]["rotate"], 10);
+}
+
 TEST_F(ProgramTest, ProgressOnATerminal) {
   const int terminal = posix_openpt(O_RDWR | O_NOCTTY);
   if (terminal < 0 || grantpt(terminal) != 0 || unlockpt(terminal) != 0) {

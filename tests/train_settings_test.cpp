@@ -23,6 +23,20 @@ TEST(TrainSettingsTest, DefaultsAreTheReferenceJob) {
   EXPECT_EQ(settings.momentum, 0.9);
 }
 
+TEST(TrainSettingsTest, TheBestRecipeTrainsLeNet5Itself) {
+  const Model best = find_model("lenet5-best");
+  EXPECT_EQ(make_plan(best, 1).parameter_count, 61706u);
+  EXPECT_EQ(to_text(best), to_text(lenet5()));
+  EXPECT_NO_THROW(check_settings(default_settings(best)));
+  EXPECT_EQ(default_settings(best).schedule, Schedule::kOneCycle);
+  EXPECT_TRUE(augmentation_of(default_settings(best)).any());
+  EXPECT_EQ(default_settings(best).epochs, 10);
+  for (const Model& model : {lenet5(), custom_mlp(), lenet5_improved()}) {
+    EXPECT_EQ(default_settings(model).schedule, Schedule::kConstant) << model.id;
+    EXPECT_EQ(default_settings(model).lr, 0.01) << model.id;
+  }
+}
+
 TEST(TrainSettingsTest, NonsenseIsNamed) {
   const auto message_of = [](auto change) {
     TrainSettings settings;

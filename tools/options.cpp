@@ -5,9 +5,11 @@ namespace digitron {
 
 CLI::Option* add_model(CLI::App& app, std::string& model) {
   return app
-      .add_option("--model", model,
-                  "lenet5, custom-mlp, lenet5-improved, or a text such as\n"
-                  "'conv 8x5 pad 2, relu, maxpool 2, fc 10'")
+      .add_option(
+          "--model", model,
+          "lenet5, custom-mlp, lenet5-improved, lenet5-best (LeNet-5 with the training that\n"
+          "does best), or a text such as\n"
+          "'conv 8x5 pad 2, relu, maxpool 2, fc 10'")
       ->type_name("NAME|TEXT");
 }
 

@@ -144,6 +144,11 @@ void complete_options(const CLI::App& app, TrainOptions& o, const nlohmann::orde
   if (run.is_null()) {
     if (o.force) throw InputError("--force goes with --resume; leave it out");
     if (o.model.empty()) o.model = "lenet5";
+    const TrainSettings given = o.settings;
+    o.settings = default_settings(find_model(o.model));
+    for (const std::string& option : given_settings(app, o)) {
+      copy_setting(o.settings, given, option);
+    }
     return;
   }
   for (const char* option : {"--out", "--init"}) {

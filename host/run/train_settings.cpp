@@ -105,6 +105,20 @@ Schedule parse_schedule(const std::string& word) {
   return parse<Schedule>("--schedule", word, kSchedules);
 }
 
+TrainSettings default_settings(const Model& model) {
+  TrainSettings settings;
+  if (model.id != "lenet5-best") return settings;
+  settings.optimizer = OptimizerKind::kNesterov;
+  settings.lr = 0.05;
+  settings.schedule = Schedule::kOneCycle;
+  settings.weight_decay = 5e-4;
+  settings.shift = 2;
+  settings.rotate = 10;
+  settings.scale = 0.1;
+  settings.shear = 5;
+  return settings;
+}
+
 void check_settings(const TrainSettings& s) {
   require(s.epochs >= 1, fmt::format("--epochs is {}; give 1 or more", s.epochs));
   require(s.batch >= 1, fmt::format("--batch is {}; give 1 or more images", s.batch));

@@ -47,6 +47,10 @@ std::string to_text(Schedule schedule);
 OptimizerKind parse_optimizer(const std::string& word);
 Schedule parse_schedule(const std::string& word);
 
+// What a model is trained with unless told otherwise: the reference job, and for lenet5-best what a
+// sweep over validation accuracy found (tools/results).
+TrainSettings default_settings(const Model& model);
+
 // Throws InputError for a setting that makes no sense, naming its option and range. The batch
 // and --validation are compared with the data set by check_counts, once that is loaded.
 void check_settings(const TrainSettings& settings);
