@@ -112,6 +112,7 @@ TrainSettings default_settings(const Model& model) {
   settings.lr = 0.05;
   settings.schedule = Schedule::kOneCycle;
   settings.weight_decay = 5e-4;
+  settings.label_smoothing = 0.05;
   settings.shift = 2;
   settings.rotate = 10;
   settings.scale = 0.1;
