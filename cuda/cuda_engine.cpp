@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <type_traits>
 
+#include "cuda/copy.h"
 #include "cuda/nvtx.h"
 #include "host/dataset_constants.h"
 #include "host/permutation.h"
@@ -61,9 +62,9 @@ CudaEngine::CudaEngine(const Plan& plan, int device, const CudaOptions& options)
   set_parameters(zeros);
   set_optimizer({});
   set_buffers(initial_buffers(plan_));
-  upload<float>(tensors_.gradients, zeros);
-  upload<uint8_t>(staged_.images, std::vector<uint8_t>(batch * kImagePixels));
-  upload<uint8_t>(staged_.labels, std::vector<uint8_t>(batch));
+  upload<float>(tensors_.gradients, zeros, stream());
+  upload<uint8_t>(staged_.images, std::vector<uint8_t>(batch * kImagePixels), stream());
+  upload<uint8_t>(staged_.labels, std::vector<uint8_t>(batch), stream());
 }
 
 void CudaEngine::load(std::shared_ptr<const Dataset> train, std::shared_ptr<const Dataset> test) {
@@ -80,10 +81,10 @@ void CudaEngine::load(std::shared_ptr<const Dataset> train, std::shared_ptr<cons
   data_memory_.add("metrics", &metrics_, static_cast<size_t>(steps));
   data_memory_.add("rates", &rates_, static_cast<size_t>(steps));
   data_memory_.allocate();
-  upload<uint8_t>(train_.images, train->images);
-  upload<uint8_t>(train_.labels, train->labels);
-  upload<uint8_t>(test_.images, test->images);
-  upload<uint8_t>(test_.labels, test->labels);
+  upload<uint8_t>(train_.images, train->images, stream());
+  upload<uint8_t>(train_.labels, train->labels, stream());
+  upload<uint8_t>(test_.images, test->images, stream());
+  upload<uint8_t>(test_.labels, test->labels, stream());
   for (const int count : {train_.count, test_.count}) {
     if (const int ragged = count % plan_.batch) network(ragged);  // before any capture
   }
@@ -94,21 +95,21 @@ float* CudaEngine::flat(FlatState which) const {
     case FlatState::kParameters:
       return tensors_.parameters;
     case FlatState::kMomentum:
-      return momentum_;
+      return optimizer_memory_.momentum();
     case FlatState::kSecondMoment:
-      return second_moment_;
+      return optimizer_memory_.second_moment();
     default:
-      return average_;
+      return optimizer_memory_.average();
   }
 }
 
 void CudaEngine::set_state(FlatState which, std::span<const float> values) {
-  if (float* buffer = flat(which)) upload(buffer, values);
+  if (float* buffer = flat(which)) upload(buffer, values, stream());
 }
 
 std::vector<float> CudaEngine::state(FlatState which) const {
   const float* buffer = flat(which);
-  return buffer ? download(buffer, plan_.parameter_floats)
+  return buffer ? download(buffer, plan_.parameter_floats, stream())
                 : std::vector<float>(plan_.parameter_floats);
 }
 
@@ -117,29 +118,19 @@ void CudaEngine::set_optimizer(const Optimizer& optimizer) {
   const std::vector<float> kept[] = {state(FlatState::kMomentum), state(FlatState::kSecondMoment),
                                      state(FlatState::kAverage)};
   optimizer_ = optimizer;
-  optimizer_memory_ = Arena();
-  second_moment_ = nullptr;
-  average_ = nullptr;
-  optimizer_memory_.add("momentum", &momentum_, plan_.parameter_floats);
-  if (has_second_moment(optimizer.kind)) {
-    optimizer_memory_.add("second moment", &second_moment_, plan_.parameter_floats);
-  }
-  if (optimizer.average_decay > 0) {
-    optimizer_memory_.add("average", &average_, plan_.parameter_floats);
-  }
-  optimizer_memory_.allocate();
+  optimizer_memory_ = OptimizerMemory(optimizer, plan_.parameter_floats);
   set_state(FlatState::kMomentum, kept[0]);
   set_state(FlatState::kSecondMoment, kept[1]);
   set_state(FlatState::kAverage, kept[2]);
 }
 
 void CudaEngine::set_buffers(std::span<const float> buffers) {
-  if (!buffers.empty()) upload(tensors_.buffers, buffers);
+  if (!buffers.empty()) upload(tensors_.buffers, buffers, stream());
 }
 
 std::vector<float> CudaEngine::buffers() const {
   if (plan_.buffer_floats == 0) return {};
-  return download(tensors_.buffers, plan_.buffer_floats);
+  return download(tensors_.buffers, plan_.buffer_floats, stream());
 }
 
 void CudaEngine::set_augmentation(const Augmentation& limits) {
@@ -154,7 +145,7 @@ void CudaEngine::set_label_smoothing(float smoothing) {
 
 Tensors CudaEngine::evaluated() const {
   Tensors tensors = tensors_;
-  if (average_) tensors.parameters = average_;
+  if (float* average = optimizer_memory_.average()) tensors.parameters = average;
   return tensors;
 }
 
@@ -163,7 +154,7 @@ std::vector<Metrics> CudaEngine::train(int epoch, int first, std::span<const Ste
   require_trainable(plan_, train_.count);
   const Permutation order(order_.seed, static_cast<uint32_t>(epoch),
                           static_cast<uint32_t>(train_.count), order_.shuffle);
-  upload(rates_, rates);
+  upload(rates_, rates, stream());
   start(order, epoch, first * plan_.batch, global_step(epoch, first, train_.count, plan_.batch));
   return run(train_, first, first + static_cast<int>(rates.size()), true);
 }
@@ -191,11 +182,11 @@ std::vector<float> CudaEngine::predict(std::span<const uint8_t> images) {
   std::vector<float> logits;
   for (size_t i = 0; i < count; i += batch) {
     const size_t n = std::min(batch, count - i);
-    upload(staged_.images, images.subspan(i * kImagePixels, n * kImagePixels));
+    upload(staged_.images, images.subspan(i * kImagePixels, n * kImagePixels), stream());
     start(in_file_order(plan_.batch), 0, 0, 0);
     gather_batch(staged_, plan_.batch, {});  // rows above n are what was there before
     network(plan_.batch).forward(evaluated(), Pass::kEvaluation);
-    const std::vector<float> rows = download(tensors_.logits(), n * kClasses);
+    const std::vector<float> rows = download(tensors_.logits(), n * kClasses, stream());
     logits.insert(logits.end(), rows.begin(), rows.end());
   }
   return logits;
@@ -205,20 +196,22 @@ std::vector<float> CudaEngine::gradients(std::span<const uint8_t> images,
                                          std::span<const uint8_t> labels) {
   const int n = static_cast<int>(labels.size());
   require_trainable(plan_, n);
-  upload(staged_.images, images);
-  upload(staged_.labels, labels);
+  upload(staged_.images, images, stream());
+  upload(staged_.labels, labels, stream());
   start(in_file_order(plan_.batch), 0, 0, 0);
   gather_batch(staged_, n, {});
   network(n).forward(tensors_, Pass::kGradients);
   loss(n, smoothing_);
   network(n).backward(tensors_);
-  return download(tensors_.gradients, plan_.parameter_floats);
+  return download(tensors_.gradients, plan_.parameter_floats, stream());
 }
 
 std::vector<Slice> CudaEngine::memory() const {
   std::vector<Slice> slices = memory_.slices();
   slices.insert(slices.end(), optimizer_memory_.slices().begin(), optimizer_memory_.slices().end());
-  slices.insert(slices.end(), data_memory_.slices().begin(), data_memory_.slices().end());
+  for (const auto* more : {&optimizer_memory_.slices(), &data_memory_.slices()}) {
+    slices.insert(slices.end(), more->begin(), more->end());
+  }
   return slices;
 }
 
@@ -226,7 +219,7 @@ void CudaEngine::start(const Permutation& order, int epoch, int first_sample, ui
   const StepState state{order,       static_cast<uint32_t>(first_sample),
                         order_.seed, static_cast<uint32_t>(epoch),
                         step,        0};
-  upload<StepState>(tensors_.state, std::span(&state, 1));
+  upload<StepState>(tensors_.state, std::span(&state, 1), stream());
 }
 
 // Steps [first, last) over the samples from where start() has put the state, trained or only
@@ -235,7 +228,7 @@ std::vector<Metrics> CudaEngine::run(const Samples& samples, int first, int last
   const CudaOptions& options = context_.options;
   const int together = options.graph ? options.steps_per_graph : 1;
   const int whole = std::min(last, samples.count / plan_.batch);  // steps before the ragged one
-  check(cudaEventRecord(begin_.get(), context_.stream.get()), "cudaEventRecord");
+  check(cudaEventRecord(begin_.get(), stream()), "cudaEventRecord");
   for (int step = first; step < last;) {
     const int steps = whole - step >= together ? together : 1;
     const Range range(steps == 1 ? "step " + std::to_string(step)
@@ -244,9 +237,10 @@ std::vector<Metrics> CudaEngine::run(const Samples& samples, int first, int last
     run_steps(samples, step < whole ? plan_.batch : samples.count % plan_.batch, steps, update);
     step += steps;
   }
-  check(cudaEventRecord(end_.get(), context_.stream.get()), "cudaEventRecord");
+  check(cudaEventRecord(end_.get(), stream()), "cudaEventRecord");
   std::vector<Metrics> metrics;
-  for (const LossSums& sums : download(metrics_, static_cast<size_t>(std::max(0, last - first)))) {
+  for (const LossSums& sums :
+       download(metrics_, static_cast<size_t>(std::max(0, last - first)), stream())) {
     metrics.push_back({sums.loss, sums.correct, sums.count});
   }
   return metrics;
@@ -268,55 +262,37 @@ void CudaEngine::run_steps(const Samples& samples, int n, int steps, bool traini
     }
   };
   if (!context_.options.graph) return enqueue();
-  graphs_[{&samples, n, steps, training}].run(context_.stream.get(), enqueue);
+  graphs_[{&samples, n, steps, training}].run(stream(), enqueue);
 }
 
 void CudaEngine::gather_batch(const Samples& samples, int n, const Augmentation& augmentation) {
   check(gather(tensors_.x, labels_, samples.images, samples.labels, tensors_.state, augmentation, n,
-               context_.stream.get()),
+               stream()),
         "gather");
 }
 
 // The gradient has a place of its own: a closing ReLU or pooling still needs the logits.
 void CudaEngine::loss(int n, float smoothing) {
   check(softmax_cross_entropy(tensors_.dy, loss_partials_, tensors_.logits(), labels_, n, smoothing,
-                              context_.stream.get()),
+                              stream()),
         "softmax_cross_entropy");
 }
 
 void CudaEngine::update() {
-  check(optimizer_step({tensors_.parameters, momentum_, second_moment_, average_},
+  check(optimizer_step({tensors_.parameters, optimizer_memory_.momentum(),
+                        optimizer_memory_.second_moment(), optimizer_memory_.average()},
                        tensors_.gradients, update_rule(optimizer_), rates_, tensors_.state,
-                       plan_.parameter_floats, context_.stream.get()),
+                       plan_.parameter_floats, stream()),
         "optimizer_step");
 }
 
 void CudaEngine::advance_step(int n) {
-  check(
-      advance(tensors_.state, metrics_, loss_partials_, loss_partials(n), n, context_.stream.get()),
-      "advance");
+  check(advance(tensors_.state, metrics_, loss_partials_, loss_partials(n), n, stream()),
+        "advance");
 }
 
 const Network& CudaEngine::network(int n) {
   return networks_.try_emplace(n, context_, plan_, n, tensors_.workspace.bytes).first->second;
-}
-
-// Returns when the host's memory, which is pageable, has been read: nothing has to wait for more.
-template <class T>
-void CudaEngine::upload(T* device, std::span<const T> host) {
-  check(cudaMemcpyAsync(device, host.data(), host.size_bytes(), cudaMemcpyHostToDevice,
-                        context_.stream.get()),
-        "cudaMemcpyAsync");
-}
-
-template <class T>
-std::vector<T> CudaEngine::download(const T* device, size_t count) const {
-  std::vector<T> host(count);
-  check(cudaMemcpyAsync(host.data(), device, count * sizeof(T), cudaMemcpyDeviceToHost,
-                        context_.stream.get()),
-        "cudaMemcpyAsync");
-  check(cudaStreamSynchronize(context_.stream.get()), "cudaStreamSynchronize");
-  return host;
 }
 
 }  // namespace digitron

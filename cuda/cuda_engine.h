@@ -11,6 +11,7 @@
 #include "cuda/arena.h"
 #include "cuda/context.h"
 #include "cuda/network.h"
+#include "cuda/optimizer_memory.h"
 #include "cuda/step_graph.h"
 #include "host/engine.h"
 #include "kernels/step_state.h"
@@ -70,10 +71,7 @@ class CudaEngine final : public Engine {
   void advance_step(int n);
   const Network& network(int n);
 
-  template <class T>
-  void upload(T* device, std::span<const T> host);
-  template <class T>
-  std::vector<T> download(const T* device, size_t count) const;
+  cudaStream_t stream() const { return context_.stream.get(); }
 
   using Event = Unique<cudaEvent_t, cudaEventDestroy>;
 
@@ -93,10 +91,7 @@ class CudaEngine final : public Engine {
   LossSums* loss_partials_ = nullptr;
   Samples staged_;  // one batch from the host, for predict and gradients
 
-  Arena optimizer_memory_;
-  float* momentum_ = nullptr;       // flat, the plan's layout, as are the two that follow
-  float* second_moment_ = nullptr;  // null when the optimiser has none
-  float* average_ = nullptr;        // null when none is kept
+  OptimizerMemory optimizer_memory_;
 
   Arena data_memory_;
   Samples train_, test_;
