@@ -3,11 +3,13 @@
 
 #include <spdlog/spdlog.h>
 
+#include <algorithm>
 #include <cstdio>
 #include <memory>
 #include <nlohmann/json.hpp>
 #include <thread>
 
+#include "host/devices.h"
 #include "host/error.h"
 #include "host/run/atomic_file.h"
 #include "host/run/interrupt.h"
@@ -28,6 +30,14 @@ struct SweepOptions {
   int jobs = 0;
 };
 
+// One a core; but runs on a GPU come one after the other.
+int default_jobs() {
+  for (const DeviceReport& device : all_devices()) {
+    if (device.available && device.name != "cpu") return 1;
+  }
+  return std::max(1, static_cast<int>(std::thread::hardware_concurrency()));
+}
+
 int sweep(const SweepOptions& options) {
   if (options.jobs < 0 || options.jobs > kMostJobs) {
     throw InputError(
@@ -38,8 +48,7 @@ int sweep(const SweepOptions& options) {
   request.common = split_words(options.common);
   request.seeds = parse_seeds(options.seeds);
   request.out = options.out;
-  request.jobs =
-      options.jobs > 0 ? options.jobs : static_cast<int>(std::thread::hardware_concurrency());
+  request.jobs = options.jobs > 0 ? options.jobs : default_jobs();
   for (const std::string& text : options.settings) request.settings.push_back(parse_setting(text));
 
   const SweepReport report = run_sweep(request, stop_on_signals());
@@ -67,8 +76,9 @@ Command add_sweep(CLI::App& app) {
   sub->add_option("--seeds", options->seeds, "Numbers and ranges, such as 1-5 or 1,2,7")
       ->type_name("LIST")
       ->capture_default_str();
-  sub->add_option("--jobs", options->jobs,
-                  "Runs side by side, each with one thread; 0: one a core. On a GPU give 1")
+  sub->add_option(
+         "--jobs", options->jobs,
+         "Runs side by side, each with one thread. 0: one a core, or one where there is a GPU")
       ->capture_default_str();
   sub->add_option("--out", options->out,
                   "For OUT/NAME/seed-N, sweep.json and sweep.md. A finished run there is kept")
