@@ -23,7 +23,7 @@ Command add_inspect(CLI::App& app);
 Command add_bench(CLI::App& app);
 Command add_devices(CLI::App& app);
 Command add_report(CLI::App& app);
-Command add_sweep(CLI::App& app);
+Command add_sweep(CLI::App& app, std::vector<std::string> command_line);
 
 // The synthetic digits are one data set: a run's --seed does not change what it learns from.
 inline constexpr uint64_t kDataSeed = 1;

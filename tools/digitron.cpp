@@ -53,7 +53,7 @@ int run(int argc, char** argv) {
                                       add_inspect(app),
                                       add_bench(app),
                                       add_report(app),
-                                      add_sweep(app),
+                                      add_sweep(app, {argv, argv + argc}),
                                       add_devices(app)};
   app.footer("Each command has a --help of its own, for example: digitron train --help");
   try {

@@ -23,6 +23,7 @@ constexpr int kMostJobs = 1024;
 constexpr int kFailedExitCode = 1;
 
 struct SweepOptions {
+  std::vector<std::string> command;
   std::string common;
   std::string seeds = "1-5";
   std::vector<std::string> settings;
@@ -44,6 +45,7 @@ int sweep(const SweepOptions& options) {
         fmt::format("--jobs is {}; give 1 to {}, or 0 for one a core", options.jobs, kMostJobs));
   }
   SweepRequest request;
+  request.command = options.command;
   request.program = std::filesystem::read_symlink("/proc/self/exe");
   request.common = split_words(options.common);
   request.seeds = parse_seeds(options.seeds);
@@ -62,10 +64,11 @@ int sweep(const SweepOptions& options) {
 
 }  // namespace
 
-Command add_sweep(CLI::App& app) {
+Command add_sweep(CLI::App& app, std::vector<std::string> command_line) {
   CLI::App* sub =
       app.add_subcommand("sweep", "Train under several settings and seeds; which of them help?");
   auto options = std::make_shared<SweepOptions>();
+  options->command = std::move(command_line);
   sub->add_option("SETTING", options->settings,
                   "'NAME: OPTION...' with options of train, the first to compare the others with;\n"
                   "for example plain 'weight decay: --weight-decay 5e-4'")

@@ -28,8 +28,9 @@ SweepSetting parse_setting(const std::string& text);
 std::vector<uint64_t> parse_seeds(const std::string& text);
 
 struct SweepRequest {
-  std::filesystem::path program;    // that has the command `train`
-  std::vector<std::string> common;  // options of every run, before a setting's own
+  std::vector<std::string> command;  // argv, for the record
+  std::filesystem::path program;     // that has the command `train`
+  std::vector<std::string> common;   // options of every run, before a setting's own
   std::vector<SweepSetting> settings;
   std::vector<uint64_t> seeds;
   std::filesystem::path out;  // OUT/NAME/seed-N for each run

@@ -78,6 +78,7 @@ std::string sweep_markdown(const SweepReport& report) {
 nlohmann::ordered_json sweep_json(const SweepRequest& request, const SweepReport& report) {
   nlohmann::ordered_json json;
   json["digitron"] = version();
+  json["command"] = request.command;
   json["finished"] = utc_now();
   json["cpu"] = cpu_name();
   json["common"] = request.common;
