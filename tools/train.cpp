@@ -46,9 +46,9 @@ void log_end(const TrainResult& result, const RunDirectory& directory) {
 }
 
 Model model_of(const TrainOptions& o, const nlohmann::ordered_json& run) {
-  const Model model = run.is_null() ? find_model(o.model) : resumed_model(run, o.model);
+  Model model = run.is_null() ? find_model(o.model) : resumed_model(run, o.model);
   if (!o.dropout) return model;
-  const Model changed = with_dropout(model, *o.dropout);
+  Model changed = with_dropout(model, *o.dropout);
   if (!run.is_null() && !o.force && to_text(changed) != to_text(model)) {
     throw InputError("--dropout is not what the run began with, '" + to_text(model) +
                      "'; leave it out, or add --force to go on with the new value");

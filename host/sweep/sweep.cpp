@@ -149,7 +149,7 @@ std::vector<std::string> split_words(const std::string& text) {
 }
 
 std::vector<uint64_t> parse_seeds(const std::string& text) {
-  const auto fail = [&]() -> InputError {
+  const auto fail = [&] {
     return InputError("--seeds is '" + text + "'; give numbers and ranges, such as 1-5 or 1,2,7");
   };
   std::vector<uint64_t> seeds;
