@@ -150,7 +150,7 @@ Tensors CudaEngine::evaluated() const {
 }
 
 std::vector<Metrics> CudaEngine::train(int epoch, int first, std::span<const StepRates> rates) {
-  const Range range("epoch " + std::to_string(epoch));
+  const NvtxRange range("epoch " + std::to_string(epoch));
   require_trainable(plan_, train_.count);
   const Permutation order(order_.seed, static_cast<uint32_t>(epoch),
                           static_cast<uint32_t>(train_.count), order_.shuffle);
@@ -160,7 +160,7 @@ std::vector<Metrics> CudaEngine::train(int epoch, int first, std::span<const Ste
 }
 
 Metrics CudaEngine::evaluate(Split split) {
-  const Range range(split == Split::kTrain ? "evaluate train" : "evaluate test");
+  const NvtxRange range(split == Split::kTrain ? "evaluate train" : "evaluate test");
   const Samples& samples = split == Split::kTrain ? train_ : test_;
   Metrics total;
   start(in_file_order(samples.count), 0, 0, 0);
@@ -231,9 +231,9 @@ std::vector<Metrics> CudaEngine::run(const Samples& samples, int first, int last
   check(cudaEventRecord(begin_.get(), stream()), "cudaEventRecord");
   for (int step = first; step < last;) {
     const int steps = whole - step >= together ? together : 1;
-    const Range range(steps == 1 ? "step " + std::to_string(step)
-                                 : "steps " + std::to_string(step) + " to " +
-                                       std::to_string(step + steps - 1));
+    const NvtxRange range(steps == 1 ? "step " + std::to_string(step)
+                                     : "steps " + std::to_string(step) + " to " +
+                                           std::to_string(step + steps - 1));
     run_steps(samples, step < whole ? plan_.batch : samples.count % plan_.batch, steps, update);
     step += steps;
   }

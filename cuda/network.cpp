@@ -15,12 +15,12 @@ namespace digitron {
 
 namespace {
 
-bool has_parameters(const Stage& stage) {
+bool has_parameters(const NetworkStage& stage) {
   return stage.layer.weight >= 0;
 }
 
 // Of a convolution or a linear layer, added by our kernel.
-bool has_bias(const Stage& stage) {
+bool has_bias(const NetworkStage& stage) {
   return has_parameters(stage) && !std::holds_alternative<BatchNorm2d>(stage.layer.layer);
 }
 
@@ -34,8 +34,8 @@ size_t elements(const Shape& shape, int n) {
 
 }  // namespace
 
-std::vector<Stage> make_stages(const Plan& plan) {
-  std::vector<Stage> stages;
+std::vector<NetworkStage> make_stages(const Plan& plan) {
+  std::vector<NetworkStage> stages;
   for (const PlannedLayer& layer : plan.layers) {
     const bool relu = std::holds_alternative<ReLU>(layer.layer);
     const auto index = static_cast<uint32_t>(&layer - plan.layers.data());
@@ -49,7 +49,7 @@ std::vector<Stage> make_stages(const Plan& plan) {
 }
 
 void add_tensors(Arena& arena, Tensors& tensors, const Plan& plan, size_t workspace_bytes) {
-  const std::vector<Stage> stages = make_stages(plan);
+  const std::vector<NetworkStage> stages = make_stages(plan);
   arena.add("parameters", &tensors.parameters, plan.parameter_floats);
   arena.add("gradients", &tensors.gradients, plan.parameter_floats);
   arena.add("running statistics", &tensors.buffers, plan.buffer_floats);
@@ -95,7 +95,7 @@ Network::Network(const Context& context, const Plan& plan, int n, size_t workspa
     Operation operator()(const BatchNorm2d&) const { return BatchNormPlan(context, layer.in, n); }
     Operation operator()(const Dropout& dropout) const { return dropout; }
   };
-  for (const Stage& stage : stages_) {
+  for (const NetworkStage& stage : stages_) {
     const PlannedLayer& layer = stage.layer;
     try {
       operations_.push_back(
@@ -162,7 +162,7 @@ void Network::forward(const Tensors& tensors, Pass pass) const {
   for (size_t i = 0; i < stages_.size(); ++i) {
     const Shape& out = stages_[i].layer.out;
     const Operands o = operands(i, tensors);
-    const Range range(stages_[i].layer.name + " forward");
+    const NvtxRange range(stages_[i].layer.name + " forward");
     if (const auto* conv = std::get_if<ConvPlan>(&operations_[i])) {
       conv->forward(o.y, o.x, o.w, tensors.workspace);
       check(add_bias(o.y, o.b, n_, out.channels, plane(out), stages_[i].relu, stream), "add_bias");
@@ -188,7 +188,7 @@ void Network::backward(const Tensors& tensors) const {
     const Shape& out = stages_[i].layer.out;
     const Operands o = operands(i, tensors);
     const bool to_input = i > first_trained_;
-    const Range range(stages_[i].layer.name + " backward");
+    const NvtxRange range(stages_[i].layer.name + " backward");
     if (has_bias(stages_[i])) {
       check(bias_gradient(o.db, dy, tensors.bias_partials, stages_[i].relu ? o.y : nullptr, n_,
                           out.channels, plane(out), stream),

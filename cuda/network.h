@@ -22,13 +22,13 @@ namespace digitron {
 enum class Pass { kTraining, kGradients, kEvaluation };
 
 // A layer, with the ReLU that follows it where the bias's kernel can take that along.
-struct Stage {
+struct NetworkStage {
   PlannedLayer layer;
   bool relu;
   uint32_t index;  // of the layer in the plan
 };
 
-std::vector<Stage> make_stages(const Plan& plan);
+std::vector<NetworkStage> make_stages(const Plan& plan);
 
 // Device memory of a forward and a backward pass of up to the plan's batch.
 struct Tensors {
@@ -86,7 +86,7 @@ class Network {
   const Context& context_;
   const Plan& plan_;
   int n_;
-  std::vector<Stage> stages_;
+  std::vector<NetworkStage> stages_;
   std::vector<Operation> operations_;  // of the stages
   size_t first_trained_;               // the first stage with parameters: backward ends there
 };

@@ -9,9 +9,9 @@
 namespace digitron {
 
 // A range of the calling thread in the domain "digitron", from here to the end of the scope.
-class Range {
+class NvtxRange {
  public:
-  explicit Range(const std::string& name) {
+  explicit NvtxRange(const std::string& name) {
     nvtxEventAttributes_t attributes{};
     attributes.version = NVTX_VERSION;
     attributes.size = NVTX_EVENT_ATTRIB_STRUCT_SIZE;
@@ -19,9 +19,9 @@ class Range {
     attributes.message.ascii = name.c_str();
     nvtxDomainRangePushEx(domain(), &attributes);
   }
-  ~Range() { nvtxDomainRangePop(domain()); }
-  Range(const Range&) = delete;
-  Range& operator=(const Range&) = delete;
+  ~NvtxRange() { nvtxDomainRangePop(domain()); }
+  NvtxRange(const NvtxRange&) = delete;
+  NvtxRange& operator=(const NvtxRange&) = delete;
 
  private:
   static nvtxDomainHandle_t domain() {
