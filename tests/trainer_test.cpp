@@ -1,22 +1,15 @@
 #include "host/run/trainer.h"
 
 #include <gmock/gmock.h>
-#include <spdlog/sinks/ostream_sink.h>
-#include <spdlog/spdlog.h>
 
 #include <chrono>
-#include <cmath>
 #include <limits>
 #include <nlohmann/json.hpp>
-#include <sstream>
 #include <thread>
 
 #include "host/error.h"
-#include "host/run/run_directory.h"
-#include "host/run/schedule.h"
-#include "tests/data_testing.h"
-#include "tests/fake_engine.h"
 #include "tests/file_size_limit.h"
+#include "tests/trainer_fixture.h"
 
 namespace digitron {
 namespace {
@@ -27,51 +20,9 @@ using testing::FakeEngine;
 using ::testing::HasSubstr;
 using ::testing::MatchesRegex;
 using testing::read_file;
-using testing::TemporaryDirectory;
+using testing::TrainerTest;
 
 constexpr float kNan = std::numeric_limits<float>::quiet_NaN();
-
-class TrainerTest : public ::testing::Test {
- protected:
-  TrainerTest() : old_logger_(spdlog::default_logger()) {
-    const auto sink = std::make_shared<spdlog::sinks::ostream_sink_mt>(log_);
-    spdlog::set_default_logger(std::make_shared<spdlog::logger>("test", sink));
-    spdlog::set_pattern("%v");
-    settings_.epochs = 2;
-    settings_.batch = 4;
-  }
-  ~TrainerTest() override { spdlog::set_default_logger(old_logger_); }
-
-  TrainResult run() {
-    configure(engine_, settings_);
-    return Trainer(engine_, run_, settings_, kTrainCount, stop_).run();
-  }
-
-  std::vector<json> events() const {
-    std::vector<json> events;
-    std::istringstream lines(read_file(directory_ / "metrics.jsonl"));
-    for (std::string line; std::getline(lines, line);) events.push_back(json::parse(line));
-    return events;
-  }
-
-  // The step that the checkpoint on disk is of, by its metadata and by its contents.
-  std::string saved_step() const {
-    SafetensorsFile file(directory_ / "model.safetensors");
-    const std::string step = file.metadata().at("step");
-    EXPECT_EQ(load_state(file, engine_.plan()).parameters[0], std::stof(step));
-    return step;
-  }
-  bool saved() const { return std::filesystem::exists(directory_ / "model.safetensors"); }
-
-  static constexpr int kTrainCount = 39;  // 10 steps of 4, the last one ragged
-  TemporaryDirectory directory_;
-  RunDirectory run_{directory_.path(), {}};
-  FakeEngine engine_{make_plan(parse_model("fc 10"), 4)};
-  TrainSettings settings_;
-  std::atomic<bool> stop_{false};
-  std::ostringstream log_;
-  std::shared_ptr<spdlog::logger> old_logger_;
-};
 
 TEST_F(TrainerTest, TakesEveryStepOfEveryEpochInOrder) {
   settings_.lr = 0.5;
@@ -295,107 +246,6 @@ TEST_F(TrainerTest, FullDiskKeepsTheLastCheckpoint) {
   EXPECT_THAT(message, HasSubstr((directory_ / "model.safetensors").string()));
   EXPECT_TRUE(read_file(directory_ / "model.safetensors") == before);
   EXPECT_EQ(testing::names_in(directory_.path()).size(), 4u);
-}
-
-// Everything of an epoch is a fresh engine's from its saved state on, the interrupted one included.
-TEST_F(TrainerTest, AnInterruptedRunGoesOnWithinItsEpoch) {
-  settings_.log_steps = true;
-  const auto on_step = [](int64_t step) { return Metrics{0.1 * static_cast<double>(step), 3, 4}; };
-  engine_.on_step = [&](int64_t step) {
-    std::this_thread::sleep_for(std::chrono::milliseconds(20));  // so that a slice is not the epoch
-    if (step == 12) stop_ = true;
-    return on_step(step);
-  };
-  const TrainResult first = run();
-  ASSERT_TRUE(first.interrupted && first.steps < 20);
-  EXPECT_EQ(events().back()["interrupted"], true);
-
-  FakeEngine fresh(engine_.plan());
-  const RunState state = load_run_state(state_path(directory_.path()), fresh);
-  EXPECT_EQ(fresh.parameters(), engine_.parameters());
-  fresh.steps = first.steps;
-  fresh.on_step = on_step;
-  stop_ = false;
-  RunDirectory resumed = RunDirectory::resume(directory_.path(), {}, state.metrics_bytes);
-  const TrainResult second = Trainer(fresh, resumed, settings_, kTrainCount, stop_).run(state);
-  EXPECT_EQ(second.steps, 20);
-  EXPECT_EQ(fresh.slices.front().epoch, 2);
-  EXPECT_EQ(fresh.slices.front().first, first.steps - 10);
-  const std::vector<json> all = events();
-  ASSERT_EQ(all.size(), 22u) << "the interrupted epoch's event is gone";
-  for (size_t i = 0; i < 10; ++i) EXPECT_EQ(all[11 + i]["step"], 11 + i);
-  double sum = 0;
-  for (int step = 11; step <= 20; ++step) sum += 0.1 * step;
-  EXPECT_EQ(all[21]["train_loss"], sum / 40);
-  EXPECT_FALSE(all[21].contains("interrupted"));
-}
-
-TEST_F(TrainerTest, RatesFollowTheSchedule) {
-  settings_.schedule = Schedule::kCosine;
-  settings_.warmup = 0.5;
-  run();
-  ASSERT_EQ(engine_.rates.size(), 20u);
-  for (size_t i = 0; i < 20; ++i) {
-    EXPECT_EQ(engine_.rates[i].lr,
-              static_cast<float>(learning_rate(settings_, static_cast<int64_t>(i), 10)));
-  }
-  EXPECT_LT(engine_.rates[0].lr, engine_.rates[5].lr);
-}
-
-TEST_F(TrainerTest, TheAverageIsWhatIsSaved) {
-  settings_.ema = 0.5;
-  engine_.set_state(FlatState::kAverage,
-                    std::vector<float>(engine_.plan().parameter_floats, 0.75f));
-  run();
-  const ModelState saved = load_state(directory_ / "model.safetensors", engine_.plan());
-  EXPECT_EQ(saved.parameters[3], 0.75f);
-}
-
-TEST_F(TrainerTest, AValidationSetHasItsOwnNamesAndTheTestSetComesLast) {
-  settings_.validation = 5;
-  configure(engine_, settings_);
-  Trainer trainer(engine_, run_, settings_, kTrainCount, stop_);
-  EXPECT_FALSE(trainer.run().test.has_value());
-  engine_.on_evaluate = [] { return Metrics{8.0, 1, 4}; };
-  EXPECT_EQ(trainer.test().correct, 1);
-  const std::vector<json> all = events();
-  ASSERT_EQ(all.size(), 3u);
-  EXPECT_EQ(all[0]["validation_loss"], 0.6);
-  EXPECT_EQ(all[0]["validation_accuracy"], 0.8);
-  EXPECT_FALSE(all[0].contains("test_loss"));
-  EXPECT_EQ(all[2],
-            json({{"event", "final"}, {"epoch", 2}, {"test_loss", 2.0}, {"test_accuracy", 0.25}}));
-  EXPECT_THAT(log_.str(), HasSubstr(" | Validation Loss: 0.6000, Validation Acc: 80.00% | "));
-}
-
-// Losses by epoch: the third is the best, NaN-free, and two epochs later it is over.
-TEST_F(TrainerTest, PatienceEndsTheRunAndKeepsTheBestEpoch) {
-  settings_.epochs = 10;
-  settings_.validation = 5;
-  settings_.patience = 2;
-  const std::vector<double> losses{5, 3, 2, 2, 4};
-  engine_.on_evaluate = [&] { return Metrics{losses.at(size_t(engine_.evaluations) - 1), 4, 5}; };
-  configure(engine_, settings_);
-  Trainer trainer(engine_, run_, settings_, kTrainCount, stop_);
-  EXPECT_EQ(trainer.run().steps, 50);
-  EXPECT_EQ(saved_step(), "30");
-  EXPECT_THAT(log_.str(),
-              HasSubstr("Stopped early: epoch 3 has had the best validation loss, 0.4000"));
-  engine_.on_evaluate = [] { return Metrics{1, 4, 5}; };
-  trainer.test();
-  EXPECT_EQ(engine_.parameters()[0], 30.0f) << "the best epoch's parameters";
-  EXPECT_EQ(events().back()["epoch"], 3);
-
-  // Resumed, it is over at once.
-  FakeEngine fresh(engine_.plan());
-  const RunState state = load_run_state(state_path(directory_.path()), fresh);
-  RunDirectory resumed = RunDirectory::resume(directory_.path(), {}, state.metrics_bytes);
-  Trainer again(fresh, resumed, settings_, kTrainCount, stop_);
-  EXPECT_EQ(again.run(state).steps, 50);
-  EXPECT_TRUE(fresh.slices.empty());
-  again.test();
-  EXPECT_EQ(fresh.parameters()[0], 30.0f);
-  EXPECT_EQ(events().size(), 6u);
 }
 
 }  // namespace

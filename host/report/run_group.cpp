@@ -128,13 +128,6 @@ void find_complete(RunGroup& group) {
 
 }  // namespace
 
-std::optional<Statistics> statistics(std::span<const double> values) {
-  if (values.empty()) return std::nullopt;
-  const auto [lowest, highest] = std::minmax_element(values.begin(), values.end());
-  const double sum = std::accumulate(values.begin(), values.end(), 0.0);
-  return Statistics{values.size(), sum / static_cast<double>(values.size()), *lowest, *highest};
-}
-
 std::optional<Statistics> RunGroup::at_epoch(int epoch, Metric metric) const {
   return over(complete, [&](const RunRecord& run) -> std::optional<double> {
     const EpochRecord* record = epoch_of(run, epoch);

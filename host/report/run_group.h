@@ -7,18 +7,9 @@
 #include <vector>
 
 #include "host/report/run_record.h"
+#include "host/run/statistics.h"
 
 namespace digitron {
-
-struct Statistics {
-  size_t count = 0;
-  double mean = 0;
-  double lowest = 0;
-  double highest = 0;
-};
-
-// nothing for no values.
-std::optional<Statistics> statistics(std::span<const double> values);
 
 // One figure of an epoch.
 using Metric = std::optional<double> EpochRecord::*;

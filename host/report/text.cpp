@@ -49,6 +49,23 @@ bool is_control(std::string_view character) {
          (first == 0xC2 && static_cast<unsigned char>(character[1]) < 0xA0);
 }
 
+// One character, as HTML and Markdown need it outside of attributes.
+void append_html(std::string& text, char c) {
+  switch (c) {
+    case '&':
+      text += "&amp;";
+      break;
+    case '<':
+      text += "&lt;";
+      break;
+    case '>':
+      text += "&gt;";
+      break;
+    default:
+      text += c;
+  }
+}
+
 }  // namespace
 
 std::string valid_utf8(std::string_view bytes) {
@@ -68,24 +85,12 @@ std::string one_line(std::string_view bytes) {
 std::string html_text(std::string_view bytes) {
   std::string text;
   for (const char c : one_line(bytes)) {
-    switch (c) {
-      case '&':
-        text += "&amp;";
-        break;
-      case '<':
-        text += "&lt;";
-        break;
-      case '>':
-        text += "&gt;";
-        break;
-      case '"':
-        text += "&quot;";
-        break;
-      case '\'':
-        text += "&#39;";
-        break;
-      default:
-        text += c;
+    if (c == '"') {
+      text += "&quot;";
+    } else if (c == '\'') {
+      text += "&#39;";
+    } else {
+      append_html(text, c);
     }
   }
   return text;
@@ -98,19 +103,7 @@ std::string markdown_text(std::string_view bytes) {
   for (const char c : one_line(bytes)) {
     const bool at_start = text.empty() && kSpecialAtStart.find(c) != std::string_view::npos;
     if (at_start || kSpecial.find(c) != std::string_view::npos) text += '\\';
-    switch (c) {
-      case '&':
-        text += "&amp;";
-        break;
-      case '<':
-        text += "&lt;";
-        break;
-      case '>':
-        text += "&gt;";
-        break;
-      default:
-        text += c;
-    }
+    append_html(text, c);
   }
   return text;
 }

@@ -187,11 +187,11 @@ SweepReport run_sweep(const SweepRequest& request, const std::atomic<bool>& stop
   for (const Run& run : runs) {
     if (const auto record = finished(run)) collect(report.settings[run.setting], run, *record);
   }
+  const auto base = statistics(report.settings.front().test_accuracy);
   for (SweepResult& result : report.settings) {
-    const std::vector<double>& base = report.settings.front().test_accuracy;
-    if (&result == &report.settings.front() || base.empty() || result.test_accuracy.empty())
-      continue;
-    result.p = welch_p(summarize(result.test_accuracy), summarize(base));
+    if (&result == &report.settings.front()) continue;
+    const auto own = statistics(result.test_accuracy);
+    if (base && own) result.p = welch_p(*own, *base);
   }
   return report;
 }

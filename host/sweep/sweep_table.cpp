@@ -35,17 +35,16 @@ std::vector<Row> rows(const SweepReport& report) {
   for (const SweepResult& result : report.settings) {
     Row row{result.name, std::to_string(result.test_accuracy.size())};
     if (validated) {
-      row.push_back(result.validation.empty() ? "" : percent(summarize(result.validation).mean));
+      const auto validation = statistics(result.validation);
+      row.push_back(validation ? percent(validation->mean) : "");
     }
-    if (result.test_accuracy.empty()) {
-      row.resize(rows[0].size());
-    } else {
-      const Sample s = summarize(result.test_accuracy);
-      for (const double value : {s.mean, s.deviation, s.least, s.most}) {
+    if (const auto s = statistics(result.test_accuracy)) {
+      for (const double value : {s->mean, s->deviation, s->lowest, s->highest}) {
         row.push_back(percent(value));
       }
       row.push_back(p_text(result.p));
     }
+    row.resize(rows[0].size());
     rows.push_back(std::move(row));
   }
   return rows;
@@ -91,10 +90,9 @@ nlohmann::ordered_json sweep_json(const SweepRequest& request, const SweepReport
     setting["seeds"] = result.seeds;
     setting["test_accuracy"] = result.test_accuracy;
     if (!result.validation.empty()) setting["validation_accuracy"] = result.validation;
-    if (!result.test_accuracy.empty()) {
-      const Sample s = summarize(result.test_accuracy);
-      setting["mean"] = s.mean;
-      setting["standard_deviation"] = s.deviation;
+    if (const auto s = statistics(result.test_accuracy)) {
+      setting["mean"] = s->mean;
+      setting["standard_deviation"] = s->deviation;
     }
     setting["p"] = result.p ? nlohmann::ordered_json(*result.p) : nlohmann::ordered_json();
     json["settings"].push_back(std::move(setting));

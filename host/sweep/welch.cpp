@@ -1,25 +1,11 @@
 #include "host/sweep/welch.h"
 
-#include <algorithm>
 #include <boost/math/distributions/students_t.hpp>
 #include <cmath>
-#include <numeric>
 
 namespace digitron {
 
-Sample summarize(std::span<const double> values) {
-  const auto count = static_cast<double>(values.size());
-  const auto [least, most] = std::minmax_element(values.begin(), values.end());
-  Sample sample{values.size(), std::accumulate(values.begin(), values.end(), 0.0) / count, 0,
-                *least, *most};
-  if (values.size() < 2) return sample;
-  double squares = 0;
-  for (const double value : values) squares += (value - sample.mean) * (value - sample.mean);
-  sample.deviation = std::sqrt(squares / (count - 1));
-  return sample;
-}
-
-std::optional<double> welch_p(const Sample& a, const Sample& b) {
+std::optional<double> welch_p(const Statistics& a, const Statistics& b) {
   if (a.count < 2 || b.count < 2) return std::nullopt;
   // The squared standard errors of the means.
   const double error_a = a.deviation * a.deviation / static_cast<double>(a.count);

@@ -1,0 +1,21 @@
+// Figures of several runs, as one.
+#pragma once
+
+#include <cstddef>
+#include <optional>
+#include <span>
+
+namespace digitron {
+
+struct Statistics {
+  size_t count = 0;
+  double mean = 0;
+  double deviation = 0;  // estimated from the sample (n - 1); 0 for one value
+  double lowest = 0;
+  double highest = 0;
+};
+
+// nothing for no values.
+std::optional<Statistics> statistics(std::span<const double> values);
+
+}  // namespace digitron
