@@ -253,7 +253,7 @@ TEST_F(ProgramTest, CtrlCEndsARunCleanly) {
 
 // Ctrl-C within an epoch, then --resume: the files of a run that was never stopped.
 TEST_F(ProgramTest, ResumeAfterCtrlC) {
-  testing::write_idx_directory(file("more"), testing::bars(600), testing::bars(10));
+  testing::write_idx_directory(file("more"), testing::bars(60), testing::bars(10));
   const std::string model = "conv 16x7 pad 3, relu, conv 16x7 pad 3, relu, maxpool 4, fc 10";
   const auto run_of = [&](const std::string& where) {
     return std::vector<std::string>{
