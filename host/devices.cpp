@@ -3,6 +3,8 @@
 #include <charconv>
 #include <optional>
 
+#include "host/reference_engine.h"
+
 namespace digitron {
 
 namespace {
@@ -33,11 +35,13 @@ void check_request(const DeviceRequest& request) {
   }
 }
 
-std::unique_ptr<Engine> make_cpu_engine(const DeviceRequest& request, const Plan& plan) {
+// "cpu" or "reference".
+std::unique_ptr<Engine> make_host_engine(const DeviceRequest& request, const Plan& plan) {
   if (request.cuda.tf32) {
     throw InputError(
         "--precision tf32 is for GPUs, and this run would be on the CPU; leave it out");
   }
+  if (request.device == "reference") return std::make_unique<ReferenceEngine<double>>(plan);
   return make_cpu_engine(plan, request.threads);
 }
 
@@ -46,16 +50,17 @@ std::unique_ptr<Engine> make_cpu_engine(const DeviceRequest& request, const Plan
 std::unique_ptr<Engine> make_engine(const DeviceRequest& request, const Plan& plan) {
   check_request(request);
   const std::string& device = request.device;
-  if (device == "cpu") return make_cpu_engine(request, plan);
+  if (device == "cpu" || device == "reference") return make_host_engine(request, plan);
 
   const std::optional<int> index = device == "auto" ? 0 : cuda_index(device);
   if (!index) {
-    throw InputError("unknown device '" + device +
-                     "'; give auto, cpu, cuda or cuda:N (digitron devices lists what is here)");
+    throw InputError(
+        "unknown device '" + device +
+        "'; give auto, cpu, cuda, cuda:N or reference (digitron devices lists what is here)");
   }
   EngineOrReason cuda = make_cuda_engine(plan, *index, request.cuda);
   if (auto* engine = std::get_if<std::unique_ptr<Engine>>(&cuda)) return std::move(*engine);
-  if (device == "auto") return make_cpu_engine(request, plan);
+  if (device == "auto") return make_host_engine(request, plan);
   throw InputError("device " + device + " is not available: " + std::get<Unavailable>(cuda).reason +
                    ", or use --device cpu");
 }
@@ -63,6 +68,8 @@ std::unique_ptr<Engine> make_engine(const DeviceRequest& request, const Plan& pl
 std::vector<DeviceReport> all_devices() {
   std::vector<DeviceReport> reports = cpu_devices();
   for (DeviceReport& report : cuda_devices()) reports.push_back(std::move(report));
+  reports.push_back(
+      {"reference", "one core, plain loops in double precision: to check the others by", true});
   return reports;
 }
 

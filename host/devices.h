@@ -11,8 +11,9 @@ namespace digitron {
 
 // What the command line asks for.
 struct DeviceRequest {
-  std::string device = "auto";  // "auto" (CUDA when it is available, else the CPU), "cpu", "cuda:N"
-  int threads = 0;              // of the CPU engine; 0: every core
+  // "auto" (CUDA when it is available, else the CPU), "cpu", "cuda:N", "reference"
+  std::string device = "auto";
+  int threads = 0;  // of the CPU engine; 0: every core
   CudaOptions cuda = {};
 };
 

@@ -67,7 +67,7 @@ class Engine {
   // One line for logs and run.json: "CPU, AVX-512, 2 threads".
   virtual std::string description() const = 0;
 
-  // Of the arithmetic, for reports: "fp32" or "tf32".
+  // Of the arithmetic, for reports: "fp32", "tf32" or "fp64".
   virtual std::string precision() const { return "fp32"; }
 
   // Puts the data sets on the device. Needed before train and evaluate.
@@ -156,7 +156,7 @@ EngineOrReason make_cuda_engine(const Plan& plan, int device, const CudaOptions&
 
 // One line per device that can run here, and per kind that cannot, with the reason.
 struct DeviceReport {
-  std::string name;         // "cpu", "cuda:0", "cuda"
+  std::string name;         // "cpu", "cuda:0", "cuda", "reference"
   std::string description;  // what it is, or why it is not available
   bool available;
 };

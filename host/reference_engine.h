@@ -13,6 +13,7 @@ class ReferenceEngine final : public Engine {
 
   const Plan& plan() const override { return plan_; }
   std::string description() const override;
+  std::string precision() const override { return sizeof(T) == 8 ? "fp64" : "fp32"; }
   void load(std::shared_ptr<const Dataset> train, std::shared_ptr<const Dataset> test) override;
   void set_state(FlatState which, std::span<const float> values) override;
   std::vector<float> state(FlatState which) const override;

@@ -101,7 +101,8 @@ TEST_F(BadInputTest, ModelsAndDevices) {
   expect_train_error({"--model", "resnet"}, "unknown model 'resnet': use one of lenet5");
   expect_train_error({"--model", "conv 6x5, rleu, fc 10"}, "column 11: expected");
   expect_train_error({"--model", "fc 7, relu"}, "end it with 'fc 10'");
-  expect_train_error({"--device", "gpu"}, "unknown device 'gpu'; give auto, cpu, cuda or cuda:N");
+  expect_train_error({"--device", "gpu"},
+                     "unknown device 'gpu'; give auto, cpu, cuda, cuda:N or reference");
   for (const char* device :
        {"cuda:", "cuda:x", "cuda:-1", "cuda:1x", "cuda:99999999999", "CPU", ""}) {
     expect_train_error({"--device", device}, std::string("unknown device '") + device + "'; give");

@@ -2,8 +2,7 @@
 
 #include <gmock/gmock.h>
 
-#include <nlohmann/json.hpp>
-
+#include "host/json.h"
 #include "tests/data_testing.h"
 #include "tests/fake_engine.h"
 

@@ -16,6 +16,7 @@ TEST(DevicesTest, AutoAlwaysFindsAnEngine) {
   EXPECT_NE(make_engine({}, kPlan), nullptr);
   EXPECT_THAT(make_engine({.device = "cpu"}, kPlan)->description(), HasSubstr("CPU"));
   EXPECT_EQ(make_engine({.device = "cpu"}, kPlan)->precision(), "fp32");
+  EXPECT_EQ(make_engine({.device = "reference"}, kPlan)->precision(), "fp64");
 }
 
 TEST(DevicesTest, CudaThatIsNotThereSaysWhy) {

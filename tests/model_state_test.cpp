@@ -5,9 +5,9 @@
 #include <cstring>
 #include <functional>
 #include <map>
-#include <nlohmann/json.hpp>
 
 #include "host/error.h"
+#include "host/json.h"
 #include "tests/data_testing.h"
 
 namespace digitron {

@@ -5,11 +5,11 @@
 #include <cerrno>
 #include <chrono>
 #include <cstring>
-#include <nlohmann/json.hpp>
 #include <sstream>
 #include <thread>
 
 #include "host/data/png_image.h"
+#include "host/json.h"
 #include "host/run/model_state.h"
 #include "tests/program_fixture.h"
 
@@ -17,9 +17,11 @@ namespace digitron {
 namespace {
 
 using nlohmann::json;
+using ::testing::DoubleNear;
 using ::testing::EndsWith;
 using ::testing::HasSubstr;
 using ::testing::Not;
+using ::testing::Pointwise;
 using testing::Process;
 using testing::ProgramResult;
 using testing::ProgramTest;
@@ -77,6 +79,22 @@ TEST_F(ProgramTest, TrainWritesARun) {
   ASSERT_EQ(events.size(), 5u);  // 200 = 3 * 64 + 8
   EXPECT_EQ(events[3]["step"], 4);
   EXPECT_EQ(events[4]["event"], "epoch");
+}
+
+TEST_F(ProgramTest, TheReferenceIsADevice) {
+  std::vector<double> losses[2];
+  for (const bool reference : {false, true}) {
+    const ProgramResult result =
+        train({"--device", reference ? "reference" : "cpu", "--log-steps"});
+    EXPECT_EQ(result.exit_code, 0) << result.err;
+    const json run = json::parse(read_file(out() + "/run.json"));
+    EXPECT_EQ(run["device"]["description"] == "reference, double precision", reference) << run;
+    for (const json& event : lines_of(out() + "/metrics.jsonl"))
+      if (event["event"] == "step") losses[reference].push_back(event["loss"]);
+  }
+  ASSERT_FALSE(losses[0].empty());
+  EXPECT_THAT(losses[0], Pointwise(DoubleNear(1e-5), losses[1]));
+  EXPECT_NE(losses[0], losses[1]) << "not in single precision";
 }
 
 TEST_F(ProgramTest, LaterOptionsWin) {
@@ -174,6 +192,7 @@ TEST_F(ProgramTest, DevicesHasTheCpu) {
   EXPECT_EQ(result.exit_code, 0);
   EXPECT_THAT(result.out, StartsWith("cpu"));
   EXPECT_THAT(result.out, HasSubstr("cuda"));
+  EXPECT_THAT(result.out, HasSubstr("reference"));
 }
 
 TEST_F(ProgramTest, ReaderThatGoesAway) {

@@ -4,10 +4,10 @@
 #include <cmath>
 #include <filesystem>
 #include <memory>
-#include <nlohmann/json.hpp>
 
 #include "host/cpu/engine.h"
 #include "host/data/idx.h"
+#include "host/json.h"
 #include "host/reference_engine.h"
 #include "host/run/model_state.h"
 #include "tests/cpu_testing.h"

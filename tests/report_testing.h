@@ -1,10 +1,10 @@
 // Run directories for the tests of reports.
 #pragma once
 
-#include <nlohmann/json.hpp>
 #include <string>
 #include <vector>
 
+#include "host/json.h"
 #include "host/plan.h"
 #include "host/run/model_state.h"
 #include "tests/data_testing.h"

@@ -4,12 +4,12 @@
 #include <gmock/gmock.h>
 #include <spdlog/spdlog.h>
 
-#include <nlohmann/json.hpp>
 #include <sstream>
 
 #include "host/cpu/arch.h"
 #include "host/cpu/engine.h"
 #include "host/error.h"
+#include "host/json.h"
 #include "host/run/settings_json.h"
 #include "host/run/trainer.h"
 #include "tests/data_testing.h"

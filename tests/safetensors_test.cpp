@@ -1,3 +1,4 @@
+#include "host/json.h"
 #include "host/run/model_state.h"
 
 #include <gmock/gmock.h>
@@ -5,7 +6,6 @@
 #include <cstring>
 #include <functional>
 #include <limits>
-#include <nlohmann/json.hpp>
 
 #include "host/error.h"
 #include "host/run/checkpoint.h"

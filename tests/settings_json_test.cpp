@@ -2,9 +2,8 @@
 
 #include <gmock/gmock.h>
 
-#include <nlohmann/json.hpp>
-
 #include "host/error.h"
+#include "host/json.h"
 #include "tests/data_testing.h"
 
 namespace digitron {

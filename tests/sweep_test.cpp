@@ -2,9 +2,8 @@
 
 #include <gmock/gmock.h>
 
-#include <nlohmann/json.hpp>
-
 #include "host/error.h"
+#include "host/json.h"
 #include "host/sweep/process_pool.h"
 #include "tests/program_fixture.h"
 

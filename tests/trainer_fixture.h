@@ -5,9 +5,9 @@
 #include <spdlog/sinks/ostream_sink.h>
 #include <spdlog/spdlog.h>
 
-#include <nlohmann/json.hpp>
 #include <sstream>
 
+#include "host/json.h"
 #include "host/run/run_directory.h"
 #include "host/run/trainer.h"
 #include "tests/data_testing.h"

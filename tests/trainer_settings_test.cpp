@@ -2,9 +2,9 @@
 #include <gmock/gmock.h>
 
 #include <chrono>
-#include <nlohmann/json.hpp>
 #include <thread>
 
+#include "host/json.h"
 #include "host/run/schedule.h"
 #include "tests/trainer_fixture.h"
 

@@ -4,10 +4,10 @@
 
 #include <chrono>
 #include <limits>
-#include <nlohmann/json.hpp>
 #include <thread>
 
 #include "host/error.h"
+#include "host/json.h"
 #include "tests/file_size_limit.h"
 #include "tests/trainer_fixture.h"
 

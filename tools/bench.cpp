@@ -3,10 +3,10 @@
 
 #include <cstdio>
 #include <memory>
-#include <nlohmann/json.hpp>
 
 #include "host/data/data.h"
 #include "host/devices.h"
+#include "host/json.h"
 #include "host/run/atomic_file.h"
 #include "host/run/train_settings.h"
 #include "tools/commands.h"

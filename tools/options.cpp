@@ -31,7 +31,8 @@ CLI::Option* add_data(CLI::App& app, std::string& data) {
 
 void add_device(CLI::App& app, DeviceRequest& request) {
   app.add_option("--device", request.device,
-                 "auto (CUDA where it is available, else the CPU), cpu, cuda or cuda:N")
+                 "auto (CUDA where it is available, else the CPU), cpu, cuda, cuda:N, or\n"
+                 "reference: slow, in double precision, to check the others by")
       ->type_name("DEVICE")
       ->capture_default_str();
   app.add_option("--threads", request.threads,

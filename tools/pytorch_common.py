@@ -70,11 +70,16 @@ def read_idx(directory, name, header_bytes):
     sys.exit(f"{sys.argv[0]}: no {name} in {directory}; give MNIST's directory with --data")
 
 
-def read_mnist(directory, split):
-    """split "train" or "t10k" -> images (N, 1, 28, 28) of float32, normalised; labels (N)."""
+def single(value):
+    """What a constant or a rate is in Digitron, which keeps them in single precision."""
+    return float(np.float32(value))
+
+
+def read_mnist(directory, split, dtype=np.float32):
+    """split "train" or "t10k" -> images (N, 1, 28, 28) of dtype, normalised; labels (N)."""
     pixels = read_idx(directory, f"{split}-images-idx3-ubyte", 16).reshape(-1, 1, 28, 28)
     labels = read_idx(directory, f"{split}-labels-idx1-ubyte", 8)
-    x = (torch.from_numpy(pixels.astype(np.float32)) / 255 - 0.1307) / 0.3081
+    x = (torch.from_numpy(pixels.astype(dtype)) / 255 - single(0.1307)) / single(0.3081)
     return x, torch.from_numpy(labels.astype(np.int64))
 
 
@@ -96,8 +101,11 @@ DTYPES = {"I64": "<i8", "F32": "<f4"}
 
 
 def write_safetensors(path, tensors):
-    """tensors: name -> float32 or int64 tensor. The latter come first, where they are aligned.
+    """tensors: name -> int64 tensor, or one that becomes float32. The former come first, where they
+    are aligned.
     https://github.com/huggingface/safetensors#format"""
+    tensors = {name: tensor if tensor.dtype == torch.int64 else tensor.float()
+               for name, tensor in tensors.items()}
     tensors = dict(sorted(tensors.items(), key=lambda item: item[1].dtype != torch.int64))
     header, end = {}, 0
     for name, tensor in tensors.items():

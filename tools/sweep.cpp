@@ -6,11 +6,11 @@
 #include <algorithm>
 #include <cstdio>
 #include <memory>
-#include <nlohmann/json.hpp>
 #include <thread>
 
 #include "host/devices.h"
 #include "host/error.h"
+#include "host/json.h"
 #include "host/run/atomic_file.h"
 #include "host/run/interrupt.h"
 #include "tools/commands.h"
@@ -34,7 +34,7 @@ struct SweepOptions {
 // One a core; but runs on a GPU come one after the other.
 int default_jobs() {
   for (const DeviceReport& device : all_devices()) {
-    if (device.available && device.name != "cpu") return 1;
+    if (device.available && device.name.starts_with("cuda")) return 1;
   }
   return std::max(1, static_cast<int>(std::thread::hardware_concurrency()));
 }

@@ -2,12 +2,12 @@
 #include <spdlog/spdlog.h>
 
 #include <memory>
-#include <nlohmann/json.hpp>
 
 #include "host/data/data.h"
 #include "host/data/validation.h"
 #include "host/devices.h"
 #include "host/error.h"
+#include "host/json.h"
 #include "host/run/interrupt.h"
 #include "host/run/model_state.h"
 #include "host/run/resume.h"

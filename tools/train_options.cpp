@@ -1,8 +1,7 @@
 #include "tools/train_options.h"
 
-#include <nlohmann/json.hpp>
-
 #include "host/error.h"
+#include "host/json.h"
 #include "host/run/resume.h"
 #include "host/run/settings_json.h"
 #include "tools/commands.h"

@@ -4,11 +4,11 @@
 
 #include <filesystem>
 #include <initializer_list>
-#include <nlohmann/json.hpp>
 #include <optional>
 #include <string>
 #include <vector>
 
+#include "host/json.h"
 #include "host/plan.h"
 #include "host/run/model_state.h"
 

@@ -5,9 +5,9 @@
 #include <algorithm>
 #include <chrono>
 #include <cmath>
-#include <nlohmann/json.hpp>
 
 #include "host/error.h"
+#include "host/json.h"
 #include "host/run/environment.h"
 #include "host/run/table.h"
 

@@ -4,9 +4,9 @@
 
 #include <algorithm>
 #include <fstream>
-#include <nlohmann/json.hpp>
 
 #include "host/error.h"
+#include "host/json.h"
 #include "host/run/environment.h"
 #include "host/run/settings_json.h"
 

@@ -3,9 +3,9 @@
 #include <cctype>
 #include <cerrno>
 #include <cstring>
-#include <nlohmann/json.hpp>
 
 #include "host/error.h"
+#include "host/json.h"
 #include "host/run/atomic_file.h"
 #include "host/run/environment.h"
 #include "host/run/settings_json.h"

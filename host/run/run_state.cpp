@@ -1,9 +1,9 @@
 #include "host/run/run_state.h"
 
 #include <algorithm>
-#include <nlohmann/json.hpp>
 
 #include "host/error.h"
+#include "host/json.h"
 #include "host/run/safetensors.h"
 
 namespace digitron {

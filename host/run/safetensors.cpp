@@ -6,11 +6,11 @@
 #include <cerrno>
 #include <cmath>
 #include <cstring>
-#include <nlohmann/json.hpp>
 #include <set>
 #include <tuple>
 
 #include "host/error.h"
+#include "host/json.h"
 
 namespace digitron {
 

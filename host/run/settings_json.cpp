@@ -1,9 +1,9 @@
 #include "host/run/settings_json.h"
 
 #include <algorithm>
-#include <nlohmann/json.hpp>
 
 #include "host/error.h"
+#include "host/json.h"
 
 namespace digitron {
 

@@ -6,10 +6,10 @@
 
 #include <charconv>
 #include <fstream>
-#include <nlohmann/json.hpp>
 #include <set>
 
 #include "host/error.h"
+#include "host/json.h"
 #include "host/report/run_record.h"
 #include "host/report/text.h"
 #include "host/run/environment.h"

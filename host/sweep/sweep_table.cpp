@@ -1,8 +1,7 @@
 // What a sweep found, for people and for programs.
 #include <spdlog/fmt/fmt.h>
 
-#include <nlohmann/json.hpp>
-
+#include "host/json.h"
 #include "host/run/environment.h"
 #include "host/run/table.h"
 #include "host/sweep/sweep.h"
