@@ -329,11 +329,13 @@ void CudaEngine::advance_step(int n) {
 }
 
 const Network& CudaEngine::network(int n, bool trains) {
-  const std::pair key(n, trains);
-  if (const auto found = networks_.find(key); found != networks_.end()) return found->second;
+  for (const bool able : {true, trains}) {  // one that trains evaluates, too
+    const auto found = networks_.find({n, able});
+    if (found != networks_.end()) return found->second;
+  }
   Network made(context_, plan_, n, trains, tensors_.workspace.bytes);
   made.settle(tensors_);
-  return networks_.emplace(key, std::move(made)).first->second;
+  return networks_.emplace(std::pair(n, trains), std::move(made)).first->second;
 }
 
 }  // namespace digitron
