@@ -94,12 +94,15 @@ std::vector<Detail> CudaEngine::details() const {
       details.push_back(std::move(detail));
     }
   }
+  int64_t sum = 0;
   for (const auto* slices :
        {&memory_.slices(), &optimizer_memory_.slices(), &data_memory_.slices()}) {
     for (const Slice& slice : *slices) {
+      sum += static_cast<int64_t>(slice.bytes);
       details.push_back({"memory bytes", slice.name, static_cast<int64_t>(slice.bytes)});
     }
   }
+  details.push_back({"memory bytes", "sum", sum});
   return details;
 }
 

@@ -166,6 +166,26 @@ TEST_F(CudaOnHostTest, AnAlgorithmThatIsRefusedGivesWayToTheNext) {
   }
 }
 
+// TF32 rounds factors to 10 bits where an algorithm takes tensor cores; one that has none stays
+// exact.
+TEST_F(CudaOnHostTest, Tf32TakesTheAlgorithmsOwnMath) {
+  const Plan plan = make_plan(parse_model("conv 10x28"), kBatch);
+  const auto data = testing::random_dataset(kBatch, 1);
+  const auto logits = [&](bool tf32, bool without_tensor_cores) {
+    host_cuda::reset();
+    if (without_tensor_cores) {
+      host_cuda::fail_call("cudnnConvolutionForward", CUDNN_STATUS_NOT_SUPPORTED);
+    }
+    CudaEngine engine(plan, 0, {.tf32 = tf32});
+    engine.set_parameters(initial_parameters(plan, 1));
+    return engine.predict(data->images);
+  };
+  const std::vector<float> exact = logits(false, true);
+  EXPECT_FALSE(testing::is_near(logits(true, false), exact, 1e-5));
+  EXPECT_TRUE(testing::is_near(logits(true, false), exact, 1e-2));
+  EXPECT_EQ(logits(true, true), exact);
+}
+
 TEST_F(CudaOnHostTest, AFailureThatIsNoRefusalEndsTheChoice) {
   const Plan plan = make_plan(parse_model(kTwoConvolutions), kBatch);
   host_cuda::fail_call("cudnnConvolutionForward", CUDNN_STATUS_EXECUTION_FAILED);
