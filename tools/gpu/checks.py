@@ -135,10 +135,11 @@ def ncu(job, outcome):
     options = ["--csv", "--page", "raw", "--print-units", "base", "--clock-control", "none",
                "--target-processes", "all", "--metrics", ",".join(kernels.METRICS.values()),
                "--log-file", printed]
+    data = write_tiny_data(job.folder / "data")
     command = [job.digitron, "train", "--model", "lenet5", "--batch", "64", "--max-steps", "3",
-               "--no-graph", "--device", "cuda", "--data", write_tiny_data(job.folder / "data"),
-               "--out", job.folder / "run"]
+               "--no-graph", "--device", "cuda", "--data", data, "--out", job.folder / "run"]
     ended = job.run_ours([program, *options, *command], "ncu")
+    shutil.rmtree(data)
     text = printed.read_text(encoding="utf-8", errors="replace") if printed.exists() else ""
     if ended.code != 0:
         outcome.lines = trouble(text + "\n" + job.log("ncu"))

@@ -72,9 +72,7 @@ def judge_run(job, outcome, run):
 
 
 def read_run(folder):
-    """What a training wrote by now. No part resumes it, so that file goes."""
-    if (folder / "resume.safetensors").exists():
-        (folder / "resume.safetensors").unlink()
+    """What a training wrote by now."""
     run = {"accuracy": None, "is_mnist": False, "epochs": []}
     if (folder / "run.json").exists():
         run["is_mnist"] = '"is_mnist": true' in (folder / "run.json").read_text()

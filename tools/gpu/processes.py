@@ -66,6 +66,11 @@ def _below(root):
 
 def kill_all(process):
     """Ends all that runs below this process; `process` is the child that Popen waits for."""
+    try:
+        if process:
+            os.killpg(process.pid, signal.SIGKILL)
+    except ProcessLookupError:
+        pass
     for _ in range(100):
         left = _below(os.getpid())
         alive = [pid for pid, zombie in left.items() if not zombie]

@@ -12,6 +12,7 @@ from pathlib import Path
 from summary import summary
 
 LARGEST = 16 << 20  # bytes of a file in results.tgz
+NO_RESULT = "resume.safetensors"  # nothing resumes these runs
 NEW = ".new"  # what is being written, until it is whole and takes its name
 NAMES = ["results.tgz", "summary.md", "machine.json", "bench.json", "train.json", "pytorch.json",
          "kernels.md"]
@@ -63,7 +64,8 @@ class Results:
             for name in NAMES[1:]:
                 if (self.folder / name).exists():
                     archive.add(self.folder / name, f"results/{name}")
-            for path in sorted(p for p in self.work.rglob("*") if p.is_file()):
+            files = (p for p in self.work.rglob("*") if p.is_file() and p.name != NO_RESULT)
+            for path in sorted(files):
                 inside = path.relative_to(self.work)
                 if path.stat().st_size > LARGEST:
                     left_out.append(f"{inside}: {path.stat().st_size:,} bytes, left out")
