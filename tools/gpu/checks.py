@@ -104,8 +104,8 @@ def racecheck(job, outcome):
 
 
 def initcheck(job, outcome):
-    """The kernels' tests under initcheck, without a filter: what others write counts as written
-    only where it is watched."""
+    """The kernels' tests under initcheck."""
+    # No filter: what a kernel writes counts as written only where the kernel is watched.
     sanitize(job, outcome, "initcheck", KERNEL_TESTS)
 
 

@@ -63,4 +63,4 @@ def trouble(text, most=8):
     """The first lines that tell of trouble; where none does, the last that were printed."""
     lines = [line for line in text.splitlines() if line.strip()]
     found = [line for line in lines if TROUBLE.search(line)]
-    return found[:most] or lines[-3:]
+    return found[:most] or lines[-3:] or ["it printed nothing"]

@@ -4,8 +4,10 @@ import csv
 import re
 
 METRICS = {"time": "gpu__time_duration.sum", "registers": "launch__registers_per_thread",
-           "shared": "launch__shared_mem_per_block", "grid": "launch__grid_size",
+           "static": "launch__shared_mem_per_block_static",
+           "dynamic": "launch__shared_mem_per_block_dynamic", "grid": "launch__grid_size",
            "block": "launch__block_size", "waves": "launch__waves_per_multiprocessor"}
+COLUMNS = ["grid", "block", "registers", "static", "dynamic", "waves"]
 LAST_OF_A_STEP = "advance_kernel"
 MICROSECONDS = {"ns": 1e-3, "nsecond": 1e-3, "us": 1.0, "usecond": 1.0, "ms": 1e3, "msecond": 1e3,
                 "s": 1e6, "second": 1e6}
@@ -52,27 +54,26 @@ def short_name(name, width=60):
 
 
 def number(text):
-    return float(text.replace(",", ""))
-
-
-def value(row, metric):
-    """As ncu prints it, thousands and all; "-" where it did not."""
-    return row.get(METRICS[metric]) or "-"
+    """Thousands and all; 0 for what ncu could not measure, which it calls n/a."""
+    try:
+        return float(text.replace(",", ""))
+    except ValueError:
+        return 0.0
 
 
 def table(text):
     """Markdown of one step, and how many kernels and microseconds it is."""
     rows, units = read_rows(text)
     unit = MICROSECONDS.get(units.get(METRICS["time"], "ns"), 1e-3)
-    lines = ["| # | kernel | grid | block | registers | shared bytes | waves | µs |",
-             "|---:|---|---:|---:|---:|---:|---:|---:|"]
+    lines = ["| # | kernel | grid | block | registers | static shared bytes | dynamic | waves | µs |",
+             "|---:|---|" + "---:|" * 7]
     total = 0.0
     step = one_step(rows)
     for count, row in enumerate(step, 1):
-        microseconds = number(value(row, "time")) * unit
+        microseconds = number(row.get(METRICS["time"]) or "n/a") * unit
         total += microseconds
-        numbers = [value(row, m) for m in ("grid", "block", "registers", "shared", "waves")]
-        lines.append(f"| {count} | {short_name(row['Kernel Name'])} | {' | '.join(numbers)} | "
+        cells = [row.get(METRICS[column]) or "-" for column in COLUMNS]
+        lines.append(f"| {count} | {short_name(row['Kernel Name'])} | {' | '.join(cells)} | "
                      f"{microseconds:.2f} |")
-    lines.append(f"| | sum | | | | | | {total:.2f} |")
+    lines.append(f"| | sum |{' |' * len(COLUMNS)} {total:.2f} |")
     return "\n".join(lines) + "\n", len(step), total

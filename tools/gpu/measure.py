@@ -26,7 +26,8 @@ def bench(job, outcome):
                    *(["--steps", 1, "--samples", 1, "--warmup", 0] if job.small else [])]
         ended = job.run_ours(command, name)
         if ended.code != 0:
-            outcome.lines += [f"{name}: {line}" for line in trouble(job.log(name), 2)]
+            outcome.lines += [f"{name}, exit code {ended.code}: {line}"
+                              for line in trouble(job.log(name), 2)]
             continue
         report = json.loads((job.folder / f"{name}.json").read_text())
         done[model, batch, mode] = 1e6 * report["median_step_seconds"]
@@ -66,7 +67,7 @@ def judge_run(job, outcome, run):
     least = LEAST_ACCURACY[run["model"]]
     if run["exit_code"] != 0:
         log = job.log(f"{run['model']}-{run['seed']}")
-        outcome.lines += [f"{name}: {line}" for line in trouble(log, 3)]
+        outcome.lines += [f"{name}, exit code {run['exit_code']}: {line}" for line in trouble(log, 3)]
     elif run["is_mnist"] and not job.small and run["accuracy"] < least:
         outcome.lines.append(f"{name}: test accuracy {run['accuracy']:.4f}, least {least}")
 
