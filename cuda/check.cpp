@@ -16,8 +16,8 @@ std::string_view file_name(std::string_view path) {
   return path.substr(path.find_last_of('/') + 1);
 }
 
-[[noreturn]] void fail(const char* call, const char* answer, const std::source_location& where,
-                       bool out_of_memory) {
+[[noreturn]] void fail(const char* call, const std::string& answer,
+                       const std::source_location& where, bool out_of_memory) {
   throw MachineError(std::string(call) + " failed: " + answer + " (" +
                      std::string(file_name(where.file_name())) + ":" +
                      std::to_string(where.line()) + "); " + (out_of_memory ? kSmaller : kAgain));
@@ -37,7 +37,12 @@ void check(cublasStatus_t status, const char* call, std::source_location where) 
 
 void check(cudnnStatus_t status, const char* call, std::source_location where) {
   if (status == CUDNN_STATUS_SUCCESS) return;
-  fail(call, cudnnGetErrorString(status), where, status == CUDNN_STATUS_ALLOC_FAILED);
+  char reason[512] = "";  // cuDNN's own words, where it has some
+  cudnnGetLastErrorString(reason, sizeof reason);
+  const std::string answer = cudnnGetErrorString(status);
+  fail(call, *reason ? answer + ", " + reason : answer, where,
+       status == CUDNN_STATUS_ALLOC_FAILED ||
+           status == CUDNN_STATUS_INTERNAL_ERROR_DEVICE_ALLOCATION_FAILED);
 }
 
 }  // namespace digitron

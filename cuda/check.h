@@ -9,8 +9,8 @@
 
 namespace digitron {
 
-// Each throws MachineError unless the call succeeded: what was called, what it answered, the file
-// and line, and what to do. `call`: "cudaMalloc".
+// Each throws MachineError unless the call succeeded: what was called, what it answered (cuDNN with
+// its reason), the file and line, and what to do. `call`: "cudaMalloc".
 void check(cudaError_t status, const char* call,
            std::source_location where = std::source_location::current());
 void check(cublasStatus_t status, const char* call,

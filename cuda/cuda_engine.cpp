@@ -1,10 +1,12 @@
 #include "cuda/cuda_engine.h"
 
 #include <algorithm>
+#include <climits>
 #include <type_traits>
 
 #include "cuda/copy.h"
 #include "cuda/nvtx.h"
+#include "cuda/system.h"
 #include "host/dataset_constants.h"
 #include "host/permutation.h"
 #include "kernels/advance.h"
@@ -31,6 +33,16 @@ std::string describe(int device, const CudaOptions& options) {
          (options.deterministic ? "" : ", not deterministic");
 }
 
+// Images of an evaluation at once: as asked, but for a model whose activations would then take more
+// than a gibibyte; and never fewer than a step has.
+Rows rows_of(const Plan& plan, int evaluation_batch) {
+  constexpr size_t kMostFloats = size_t{1} << 28;
+  const size_t sample_floats =
+      std::max<size_t>(1, plan.activation_floats / static_cast<size_t>(plan.batch));
+  const auto fitting = static_cast<int>(std::min<size_t>(kMostFloats / sample_floats, INT_MAX));
+  return {plan.batch, std::max(plan.batch, std::min(evaluation_batch, fitting))};
+}
+
 Permutation in_file_order(int count) {
   return Permutation(0, 0, static_cast<uint32_t>(count), false);
 }
@@ -38,33 +50,57 @@ Permutation in_file_order(int count) {
 }  // namespace
 
 CudaEngine::CudaEngine(const Plan& plan, int device, const CudaOptions& options)
-    : plan_(plan), context_(device, options), description_(describe(device, options)) {
-  const auto batch = static_cast<size_t>(plan_.batch);
-  const auto [whole, inserted] =
-      networks_.try_emplace(plan_.batch, context_, plan_, plan_.batch, kWorkspaceLimit);
+    : plan_(plan),
+      context_(device, options),
+      device_(device),
+      description_(describe(device, options)),
+      rows_(rows_of(plan, options.evaluation_batch)) {
+  const auto rows = static_cast<size_t>(rows_.evaluated);
+  Network whole(context_, plan_, plan_.batch, true, kWorkspaceLimit);
   std::byte* cublas_workspace = nullptr;
-  add_tensors(memory_, tensors_, plan_, std::max(whole->second.workspace_bytes(), kLeastWorkspace));
-  memory_.add("labels", &labels_, batch);
-  memory_.add("loss partials", &loss_partials_, loss_partials(plan_.batch));
-  memory_.add("staged images", &staged_.images, batch * kImagePixels);
-  memory_.add("staged labels", &staged_.labels, batch);
+  add_tensors(memory_, tensors_, plan_, rows_, std::max(whole.workspace_bytes(), kLeastWorkspace));
+  memory_.add("labels", &labels_, rows);
+  memory_.add("loss partials", &loss_partials_, loss_partials(rows_.evaluated));
+  memory_.add("staged images", &staged_.images, rows * kImagePixels);
+  memory_.add("staged labels", &staged_.labels, rows);
   memory_.add("cuBLAS workspace", &cublas_workspace, kCublasWorkspace);
   memory_.allocate();
-  staged_.count = plan_.batch;
+  staged_.count = rows_.evaluated;
 
   check(cudaEventCreate(begin_.out()), "cudaEventCreate");
   check(cudaEventCreate(end_.out()), "cudaEventCreate");
   // After the stream, which resets it, and before any capture, which would allocate one each.
   check(cublasSetWorkspace(context_.cublas.get(), cublas_workspace, kCublasWorkspace),
         "cublasSetWorkspace");
+  whole.settle(tensors_);
+  networks_.emplace(std::pair(plan_.batch, true), std::move(whole));
   // Gradients are overwritten but for the gaps between slices; a staged batch may be a short one.
   const std::vector<float> zeros(plan_.parameter_floats);
+  const std::vector<uint8_t> blank(rows * kImagePixels);
   set_parameters(zeros);
   set_optimizer({});
   set_buffers(initial_buffers(plan_));
   upload<float>(tensors_.gradients, zeros, stream());
-  upload<uint8_t>(staged_.images, std::vector<uint8_t>(batch * kImagePixels), stream());
-  upload<uint8_t>(staged_.labels, std::vector<uint8_t>(batch), stream());
+  upload<uint8_t>(staged_.images, blank, stream());
+  upload<uint8_t>(staged_.labels, std::span(blank).first(rows), stream());
+  wait();
+}
+
+std::vector<Detail> CudaEngine::details() const {
+  std::vector<Detail> details = system_details(device_);
+  for (const auto& [key, network] : networks_) {
+    const std::string group = key.second ? "algorithms at batch " : "evaluation's at batch ";
+    for (Detail& detail : network.details(group + std::to_string(key.first))) {
+      details.push_back(std::move(detail));
+    }
+  }
+  for (const auto* slices :
+       {&memory_.slices(), &optimizer_memory_.slices(), &data_memory_.slices()}) {
+    for (const Slice& slice : *slices) {
+      details.push_back({"memory bytes", slice.name, static_cast<int64_t>(slice.bytes)});
+    }
+  }
+  return details;
 }
 
 void CudaEngine::load(std::shared_ptr<const Dataset> train, std::shared_ptr<const Dataset> test) {
@@ -85,9 +121,14 @@ void CudaEngine::load(std::shared_ptr<const Dataset> train, std::shared_ptr<cons
   upload<uint8_t>(train_.labels, train->labels, stream());
   upload<uint8_t>(test_.images, test->images, stream());
   upload<uint8_t>(test_.labels, test->labels, stream());
-  for (const int count : {train_.count, test_.count}) {
-    if (const int ragged = count % plan_.batch) network(ragged);  // before any capture
-  }
+  if (const int ragged = train_.count % plan_.batch) network(ragged, true);
+  if (test_.count >= rows_.evaluated) network(rows_.evaluated, false);
+  if (const int ragged = test_.count % rows_.evaluated) network(ragged, false);
+  wait();
+}
+
+void CudaEngine::wait() const {
+  check(cudaStreamSynchronize(stream()), "cudaStreamSynchronize");
 }
 
 float* CudaEngine::flat(FlatState which) const {
@@ -105,6 +146,7 @@ float* CudaEngine::flat(FlatState which) const {
 
 void CudaEngine::set_state(FlatState which, std::span<const float> values) {
   if (float* buffer = flat(which)) upload(buffer, values, stream());
+  wait();
 }
 
 std::vector<float> CudaEngine::state(FlatState which) const {
@@ -126,6 +168,7 @@ void CudaEngine::set_optimizer(const Optimizer& optimizer) {
 
 void CudaEngine::set_buffers(std::span<const float> buffers) {
   if (!buffers.empty()) upload(tensors_.buffers, buffers, stream());
+  wait();
 }
 
 std::vector<float> CudaEngine::buffers() const {
@@ -154,9 +197,10 @@ std::vector<Metrics> CudaEngine::train(int epoch, int first, std::span<const Ste
   require_trainable(plan_, train_.count);
   const Permutation order(order_.seed, static_cast<uint32_t>(epoch),
                           static_cast<uint32_t>(train_.count), order_.shuffle);
-  upload(rates_, rates, stream());
+  sent_rates_.assign(rates.begin(), rates.end());
+  upload<StepRates>(rates_, sent_rates_, stream());
   start(order, epoch, first * plan_.batch, global_step(epoch, first, train_.count, plan_.batch));
-  return run(train_, first, first + static_cast<int>(rates.size()), true);
+  return run(train_, first, first + static_cast<int>(rates.size()), plan_.batch, true);
 }
 
 Metrics CudaEngine::evaluate(Split split) {
@@ -164,13 +208,13 @@ Metrics CudaEngine::evaluate(Split split) {
   const Samples& samples = split == Split::kTrain ? train_ : test_;
   Metrics total;
   start(in_file_order(samples.count), 0, 0, 0);
-  for (const Metrics& step : run(samples, 0, steps_per_epoch(samples.count, plan_.batch), false)) {
-    total += step;
-  }
+  const int steps = steps_per_epoch(samples.count, rows_.evaluated);
+  for (const Metrics& step : run(samples, 0, steps, rows_.evaluated, false)) total += step;
   return total;
 }
 
 double CudaEngine::device_seconds() const {
+  if (!timed_) return -1;
   float milliseconds = 0;
   check(cudaEventElapsedTime(&milliseconds, begin_.get(), end_.get()), "cudaEventElapsedTime");
   return milliseconds / 1000;
@@ -178,16 +222,16 @@ double CudaEngine::device_seconds() const {
 
 std::vector<float> CudaEngine::predict(std::span<const uint8_t> images) {
   const size_t count = images.size() / kImagePixels;
-  const auto batch = static_cast<size_t>(plan_.batch);
+  const int rows = count <= static_cast<size_t>(plan_.batch) ? plan_.batch : rows_.evaluated;
   std::vector<float> logits;
-  for (size_t i = 0; i < count; i += batch) {
-    const size_t n = std::min(batch, count - i);
+  for (size_t i = 0; i < count; i += static_cast<size_t>(rows)) {
+    const size_t n = std::min(static_cast<size_t>(rows), count - i);
     upload(staged_.images, images.subspan(i * kImagePixels, n * kImagePixels), stream());
-    start(in_file_order(plan_.batch), 0, 0, 0);
-    gather_batch(staged_, plan_.batch, {});  // rows above n are what was there before
-    network(plan_.batch).forward(evaluated(), Pass::kEvaluation);
-    const std::vector<float> rows = download(tensors_.logits(), n * kClasses, stream());
-    logits.insert(logits.end(), rows.begin(), rows.end());
+    start(in_file_order(rows), 0, 0, 0);
+    gather_batch(staged_, rows, {});  // rows above n are what was there before
+    network(rows, false).forward(evaluated(), Pass::kEvaluation);
+    const std::vector<float> part = download(tensors_.logits(), n * kClasses, stream());
+    logits.insert(logits.end(), part.begin(), part.end());
   }
   return logits;
 }
@@ -200,44 +244,37 @@ std::vector<float> CudaEngine::gradients(std::span<const uint8_t> images,
   upload(staged_.labels, labels, stream());
   start(in_file_order(plan_.batch), 0, 0, 0);
   gather_batch(staged_, n, {});
-  network(n).forward(tensors_, Pass::kGradients);
+  network(n, true).forward(tensors_, Pass::kGradients);
   loss(n, smoothing_);
-  network(n).backward(tensors_);
+  network(n, true).backward(tensors_);
   return download(tensors_.gradients, plan_.parameter_floats, stream());
 }
 
-std::vector<Slice> CudaEngine::memory() const {
-  std::vector<Slice> slices = memory_.slices();
-  slices.insert(slices.end(), optimizer_memory_.slices().begin(), optimizer_memory_.slices().end());
-  for (const auto* more : {&optimizer_memory_.slices(), &data_memory_.slices()}) {
-    slices.insert(slices.end(), more->begin(), more->end());
-  }
-  return slices;
-}
-
 void CudaEngine::start(const Permutation& order, int epoch, int first_sample, uint32_t step) {
-  const StepState state{order,       static_cast<uint32_t>(first_sample),
-                        order_.seed, static_cast<uint32_t>(epoch),
-                        step,        0};
-  upload<StepState>(tensors_.state, std::span(&state, 1), stream());
+  sent_state_ = {order,       static_cast<uint32_t>(first_sample),
+                 order_.seed, static_cast<uint32_t>(epoch),
+                 step,        0};
+  upload<StepState>(tensors_.state, std::span(&sent_state_, 1), stream());
 }
 
-// Steps [first, last) over the samples from where start() has put the state, trained or only
+// Steps [first, last) of `batch` samples from where start() has put the state, trained or only
 // measured; waits once, at the end.
-std::vector<Metrics> CudaEngine::run(const Samples& samples, int first, int last, bool update) {
+std::vector<Metrics> CudaEngine::run(const Samples& samples, int first, int last, int batch,
+                                     bool training) {
   const CudaOptions& options = context_.options;
   const int together = options.graph ? options.steps_per_graph : 1;
-  const int whole = std::min(last, samples.count / plan_.batch);  // steps before the ragged one
+  const int whole = std::min(last, samples.count / batch);  // steps before the ragged one
   check(cudaEventRecord(begin_.get(), stream()), "cudaEventRecord");
   for (int step = first; step < last;) {
     const int steps = whole - step >= together ? together : 1;
     const NvtxRange range(steps == 1 ? "step " + std::to_string(step)
                                      : "steps " + std::to_string(step) + " to " +
                                            std::to_string(step + steps - 1));
-    run_steps(samples, step < whole ? plan_.batch : samples.count % plan_.batch, steps, update);
+    run_steps(samples, step < whole ? batch : samples.count % batch, steps, training);
     step += steps;
   }
   check(cudaEventRecord(end_.get(), stream()), "cudaEventRecord");
+  timed_ = true;
   std::vector<Metrics> metrics;
   for (const LossSums& sums :
        download(metrics_, static_cast<size_t>(std::max(0, last - first)), stream())) {
@@ -247,7 +284,7 @@ std::vector<Metrics> CudaEngine::run(const Samples& samples, int first, int last
 }
 
 void CudaEngine::run_steps(const Samples& samples, int n, int steps, bool training) {
-  const Network& network = this->network(n);
+  const Network& network = this->network(n, training);
   const Tensors tensors = training ? tensors_ : evaluated();
   const auto enqueue = [&] {
     for (int step = 0; step < steps; ++step) {
@@ -291,8 +328,12 @@ void CudaEngine::advance_step(int n) {
         "advance");
 }
 
-const Network& CudaEngine::network(int n) {
-  return networks_.try_emplace(n, context_, plan_, n, tensors_.workspace.bytes).first->second;
+const Network& CudaEngine::network(int n, bool trains) {
+  const std::pair key(n, trains);
+  if (const auto found = networks_.find(key); found != networks_.end()) return found->second;
+  Network made(context_, plan_, n, trains, tensors_.workspace.bytes);
+  made.settle(tensors_);
+  return networks_.emplace(key, std::move(made)).first->second;
 }
 
 }  // namespace digitron

@@ -6,6 +6,7 @@
 #include <span>
 #include <string>
 #include <tuple>
+#include <utility>
 #include <vector>
 
 #include "cuda/arena.h"
@@ -28,6 +29,7 @@ class CudaEngine final : public Engine {
   const Plan& plan() const override { return plan_; }
   std::string description() const override { return description_; }
   std::string precision() const override { return context_.options.tf32 ? "tf32" : "fp32"; }
+  std::vector<Detail> details() const override;
   void load(std::shared_ptr<const Dataset> train, std::shared_ptr<const Dataset> test) override;
   void set_state(FlatState which, std::span<const float> values) override;
   std::vector<float> state(FlatState which) const override;
@@ -46,9 +48,6 @@ class CudaEngine final : public Engine {
   std::vector<float> gradients(std::span<const uint8_t> images,
                                std::span<const uint8_t> labels) override;
 
-  // Device memory by name: the model's, then the data sets'.
-  std::vector<Slice> memory() const;
-
  private:
   // A data set on the device.
   struct Samples {
@@ -62,14 +61,16 @@ class CudaEngine final : public Engine {
   float* flat(FlatState which) const;
   // The tensors with the parameters that evaluate and predict use.
   Tensors evaluated() const;
+  // Waits for all that is on the stream: what uploads read may go only then.
+  void wait() const;
   void start(const Permutation& order, int epoch, int first_sample, uint32_t step);
-  std::vector<Metrics> run(const Samples& samples, int first, int last, bool update);
-  void run_steps(const Samples& samples, int n, int steps, bool update);
+  std::vector<Metrics> run(const Samples& samples, int first, int last, int batch, bool training);
+  void run_steps(const Samples& samples, int n, int steps, bool training);
   void gather_batch(const Samples& samples, int n, const Augmentation& augmentation);
   void loss(int n, float smoothing);
   void update();
   void advance_step(int n);
-  const Network& network(int n);
+  const Network& network(int n, bool trains);
 
   cudaStream_t stream() const { return context_.stream.get(); }
 
@@ -77,19 +78,26 @@ class CudaEngine final : public Engine {
 
   Plan plan_;
   Context context_;
+  int device_;
   std::string description_;
   Optimizer optimizer_;
   Order order_;
   Augmentation augmentation_;
   float smoothing_ = 0;
 
-  Event begin_, end_;  // of the steps of the newest call
+  Event begin_, end_;   // of the steps of the newest call
+  bool timed_ = false;  // there has been one
+
+  // What uploads still read when the call that made them goes on.
+  StepState sent_state_{Permutation(0, 0, 1, false), 0, 0, 0, 0, 0};
+  std::vector<StepRates> sent_rates_;
 
   Arena memory_;
   Tensors tensors_;
-  uint8_t* labels_ = nullptr;  // (batch), of the step
+  const Rows rows_;
+  uint8_t* labels_ = nullptr;  // (rows_.evaluated), of the step
   LossSums* loss_partials_ = nullptr;
-  Samples staged_;  // one batch from the host, for predict and gradients
+  Samples staged_;  // (rows_.evaluated) images from the host, for predict and gradients
 
   OptimizerMemory optimizer_memory_;
 
@@ -98,7 +106,7 @@ class CudaEngine final : public Engine {
   LossSums* metrics_ = nullptr;  // one a step, for the longest epoch
   StepRates* rates_ = nullptr;   // likewise
 
-  std::map<int, Network> networks_;  // by batch size
+  std::map<std::pair<int, bool>, Network> networks_;  // by batch size, and whether it trains
   std::map<GraphKey, StepGraph> graphs_;
 };
 

@@ -3,45 +3,18 @@
 #include <cstdio>
 
 #include "cuda/check.h"
+#include "cuda/context.h"
 #include "cuda/cuda_engine.h"
 #include "cuda/module.h"
+#include "cuda/system.h"
+#include "host/error.h"
 
 namespace digitron {
 
 namespace {
 
-// 13000 -> "13.0", as CUDA counts.
-std::string cuda_version(int version) {
-  return std::to_string(version / 1000) + "." + std::to_string(version % 1000 / 10);
-}
-
 std::string capability_text(int capability) {
   return std::to_string(capability / 10) + "." + std::to_string(capability % 10);
-}
-
-std::string cublas_version() {
-  int major = 0;
-  int minor = 0;
-  check(cublasGetProperty(MAJOR_VERSION, &major), "cublasGetProperty");
-  check(cublasGetProperty(MINOR_VERSION, &minor), "cublasGetProperty");
-  return std::to_string(major) + "." + std::to_string(minor);
-}
-
-std::string cudnn_version() {
-  const size_t version = cudnnGetVersion();
-  return std::to_string(version / 10000) + "." + std::to_string(version / 100 % 100);
-}
-
-int driver_version() {
-  int version = 0;
-  check(cudaDriverGetVersion(&version), "cudaDriverGetVersion");
-  return version;
-}
-
-int runtime_version() {
-  int version = 0;
-  check(cudaRuntimeGetVersion(&version), "cudaRuntimeGetVersion");
-  return version;
 }
 
 // How many GPUs there are, or why there is none.
@@ -51,8 +24,8 @@ std::variant<int, Unavailable> count_devices() {
   static_cast<void>(cudaGetLastError());  // it is answered here
   if (status == cudaErrorInsufficientDriver) {
     return Unavailable{"the NVIDIA driver is too old: it is for CUDA " +
-                       cuda_version(driver_version()) + ", and this build needs " +
-                       cuda_version(runtime_version()) + "; update the driver"};
+                       cuda_version_text(driver_version()) + ", and this build needs " +
+                       cuda_version_text(runtime_version()) + "; update the driver"};
   }
   if (status == cudaErrorNoDevice || (status == cudaSuccess && count == 0)) {
     return Unavailable{"the NVIDIA driver finds no GPU; check nvidia-smi and CUDA_VISIBLE_DEVICES"};
@@ -73,15 +46,13 @@ DeviceReport report(int device) {
                 static_cast<double>(gpu.totalGlobalMem) / (1 << 30));
   DeviceReport report{"cuda:" + std::to_string(device),
                       std::string(gpu.name) + ", compute capability " + capability_text(capability),
-                      capability >= DIGITRON_LEAST_CAPABILITY};
-  report.description +=
-      report.available
-          ? ", " + std::string(memory) + ", driver for CUDA " + cuda_version(driver_version()) +
-                ", CUDA " + cuda_version(runtime_version()) + ", cuDNN " + cudnn_version() +
-                ", cuBLAS " + cublas_version()
-          : ", is too old: this build is for " + capability_text(DIGITRON_LEAST_CAPABILITY) +
-                " and later; build for it with -DCMAKE_CUDA_ARCHITECTURES=" +
-                std::to_string(capability);
+                      capability >= DIGITRON_LEAST_CAPABILITY, system_details(device)};
+  report.description += report.available
+                            ? ", " + std::string(memory)
+                            : ", is too old: this build is for " +
+                                  capability_text(DIGITRON_LEAST_CAPABILITY) +
+                                  " and later; build for it with -DCMAKE_CUDA_ARCHITECTURES=" +
+                                  std::to_string(capability);
   return report;
 }
 
@@ -91,6 +62,15 @@ std::vector<DeviceReport> devices() {
   std::vector<DeviceReport> reports;
   for (int device = 0; device < std::get<int>(count); ++device) reports.push_back(report(device));
   return reports;
+}
+
+// What takes long the first time, and little the second.
+void start(int device) {
+  try {
+    const Context context(device, {});
+  } catch (const MachineError&) {
+    static_cast<void>(cudaGetLastError());
+  }
 }
 
 EngineOrReason make_engine(const Plan& plan, int device, const CudaOptions& options) {
@@ -111,5 +91,5 @@ EngineOrReason make_engine(const Plan& plan, int device, const CudaOptions& opti
 
 }  // namespace digitron
 
-extern "C" const digitron::CudaModule digitron_cuda_module{digitron::make_engine,
+extern "C" const digitron::CudaModule digitron_cuda_module{digitron::start, digitron::make_engine,
                                                            digitron::devices};

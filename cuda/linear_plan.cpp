@@ -88,6 +88,11 @@ void LinearPlan::choose_algorithm(bool deterministic, size_t workspace_limit) {
   workspace_bytes_ = result.workspaceSize;
 }
 
+std::string LinearPlan::forward_algorithm() const {
+  if (!algorithm_) return "cublasSgemm, add_bias";
+  return relu_ ? "cublasLt RELU_BIAS" : "cublasLt BIAS";
+}
+
 void LinearPlan::forward(float* y, const float* x, const float* w, const float* b,
                          const Workspace& workspace) const {
   const cudaStream_t stream = context_.stream.get();

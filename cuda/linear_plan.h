@@ -5,6 +5,7 @@
 #include <cublasLt.h>
 
 #include <optional>
+#include <string>
 
 #include "cuda/context.h"
 
@@ -19,6 +20,9 @@ class LinearPlan {
 
   // What the workspace given to forward must at least hold.
   size_t workspace_bytes() const { return workspace_bytes_; }
+
+  // "cublasLt RELU_BIAS", or "cublasSgemm, add_bias".
+  std::string forward_algorithm() const;
 
   // x (n, I), w (O, I), b (O) -> y (n, O) = x w^T + b, through the ReLU. One launch where cuBLASLt
   // has an epilogue for it, otherwise a product and a kernel.

@@ -48,24 +48,24 @@ std::vector<NetworkStage> make_stages(const Plan& plan) {
   return stages;
 }
 
-void add_tensors(Arena& arena, Tensors& tensors, const Plan& plan, size_t workspace_bytes) {
+void add_tensors(Arena& arena, Tensors& tensors, const Plan& plan, Rows rows,
+                 size_t workspace_bytes) {
   const std::vector<NetworkStage> stages = make_stages(plan);
   arena.add("parameters", &tensors.parameters, plan.parameter_floats);
   arena.add("gradients", &tensors.gradients, plan.parameter_floats);
   arena.add("running statistics", &tensors.buffers, plan.buffer_floats);
   arena.add("batch statistics", &tensors.statistics, plan.buffer_floats);
   arena.add("step state", &tensors.state, 1);
-  arena.add("x", &tensors.x, static_cast<size_t>(plan.batch) * kImagePixels);
+  arena.add("x", &tensors.x, static_cast<size_t>(rows.evaluated) * kImagePixels);
   tensors.y.resize(stages.size());
-  size_t widest = 0;
+  size_t widest = elements(plan.layers.back().out, rows.evaluated);  // the logits' gradient
   size_t partials = 0;
   for (size_t i = 0; i < stages.size(); ++i) {
     const Shape& out = stages[i].layer.out;
-    const size_t count = elements(out, plan.batch);
-    arena.add(stages[i].layer.name, &tensors.y[i], count);
-    widest = std::max(widest, count);
+    arena.add(stages[i].layer.name, &tensors.y[i], elements(out, rows.evaluated));
+    widest = std::max(widest, elements(out, rows.trained));
     if (!has_bias(stages[i])) continue;
-    partials = std::max(partials, bias_partials(plan.batch, out.channels, plane(out)));
+    partials = std::max(partials, bias_partials(rows.trained, out.channels, plane(out)));
   }
   arena.add("dy", &tensors.dy, widest);
   arena.add("dx", &tensors.dx, widest);
@@ -74,16 +74,18 @@ void add_tensors(Arena& arena, Tensors& tensors, const Plan& plan, size_t worksp
   tensors.workspace.bytes = workspace_bytes;
 }
 
-Network::Network(const Context& context, const Plan& plan, int n, size_t workspace_limit)
+Network::Network(const Context& context, const Plan& plan, int n, bool trains,
+                 size_t workspace_limit)
     : context_(context), plan_(plan), n_(n), stages_(make_stages(plan)) {
   struct MakeOperation {
     const Context& context;
     const PlannedLayer& layer;
     bool relu;
     int n;
+    Directions needed;
     size_t workspace_limit;
     Operation operator()(const Conv2d& conv) const {
-      return ConvPlan(context, conv, layer.in, layer.out, n, workspace_limit);
+      return ConvPlan(context, conv, layer.in, layer.out, n, needed, workspace_limit);
     }
     Operation operator()(const MaxPool2d& pool) const {
       return PoolPlan(context, pool, layer.in, layer.out, n);
@@ -95,20 +97,51 @@ Network::Network(const Context& context, const Plan& plan, int n, size_t workspa
     Operation operator()(const BatchNorm2d&) const { return BatchNormPlan(context, layer.in, n); }
     Operation operator()(const Dropout& dropout) const { return dropout; }
   };
-  for (const NetworkStage& stage : stages_) {
-    const PlannedLayer& layer = stage.layer;
-    try {
-      operations_.push_back(
-          std::visit(MakeOperation{context, layer, stage.relu, n, workspace_limit}, layer.layer));
-    } catch (const MachineError& error) {
-      const std::string what = error.what();  // its advice, behind the semicolon, is not for here
-      throw InputError("no layer " + layer.name + " at batch " + std::to_string(n) +
-                       " on this GPU: " + what.substr(0, what.find(';')) +
-                       "; change the layer or the batch, or use --device cpu");
-    }
-  }
   first_trained_ = static_cast<size_t>(
       std::find_if(stages_.begin(), stages_.end(), has_parameters) - stages_.begin());
+  for (size_t i = 0; i < stages_.size(); ++i) {
+    const PlannedLayer& layer = stages_[i].layer;
+    const Directions needed{trains, trains && i > first_trained_};
+    try {
+      operations_.push_back(std::visit(
+          MakeOperation{context, layer, stages_[i].relu, n, needed, workspace_limit}, layer.layer));
+    } catch (const MachineError& error) {
+      refuse(stages_[i], error);
+    }
+  }
+}
+
+void Network::refuse(const NetworkStage& stage, const MachineError& error) const {
+  const std::string what = error.what();  // its advice, behind the semicolon, is not for here
+  throw InputError("no layer " + stage.layer.name + " at batch " + std::to_string(n_) +
+                   " on this GPU: " + what.substr(0, what.rfind("; ")) +
+                   "; change the layer or the batch, or use --device cpu");
+}
+
+void Network::settle(const Tensors& tensors) {
+  for (size_t i = 0; i < stages_.size(); ++i) {
+    auto* conv = std::get_if<ConvPlan>(&operations_[i]);
+    if (!conv) continue;
+    const Operands o = operands(i, tensors);
+    try {
+      conv->settle(o.y, o.dw, tensors.dx, tensors.dy, o.x, o.w, tensors.workspace);
+    } catch (const MachineError& error) {
+      refuse(stages_[i], error);
+    }
+  }
+}
+
+std::vector<Detail> Network::details(const std::string& group) const {
+  std::vector<Detail> details;
+  for (size_t i = 0; i < stages_.size(); ++i) {
+    const std::string& name = stages_[i].layer.name;
+    if (const auto* conv = std::get_if<ConvPlan>(&operations_[i])) {
+      for (Detail& detail : conv->details(group, name)) details.push_back(std::move(detail));
+    } else if (const auto* linear = std::get_if<LinearPlan>(&operations_[i])) {
+      details.push_back({group, name + " forward", linear->forward_algorithm()});
+    }
+  }
+  return details;
 }
 
 size_t Network::workspace_bytes() const {

@@ -12,6 +12,7 @@
 #include "cuda/conv_plan.h"
 #include "cuda/linear_plan.h"
 #include "cuda/pool_plan.h"
+#include "host/error.h"
 #include "host/plan.h"
 #include "kernels/step_state.h"
 
@@ -30,32 +31,47 @@ struct NetworkStage {
 
 std::vector<NetworkStage> make_stages(const Plan& plan);
 
-// Device memory of a forward and a backward pass of up to the plan's batch.
+// How many samples device memory is for: `trained` in a step, `evaluated` in a forward pass alone.
+struct Rows {
+  int trained;
+  int evaluated;  // at least `trained`
+};
+
+// Device memory of a forward and a backward pass; (rows) is Rows::evaluated.
 struct Tensors {
   float* parameters = nullptr;     // flat, in the plan's layout
   float* gradients = nullptr;      // the same
   float* buffers = nullptr;        // running statistics, flat, in the plan's layout
   float* statistics = nullptr;     // of the batch, likewise: means, and 1 / deviations
   StepState* state = nullptr;      // what changes from step to step
-  float* x = nullptr;              // (batch, 1, 28, 28)
-  std::vector<float*> y;           // one a stage: (batch, C, H, W)
-  float* dy = nullptr;             // (batch, the widest stage): the gradient of a stage's output
-  float* dx = nullptr;             //   and of its input; the two change places
+  float* x = nullptr;              // (rows, 1, 28, 28)
+  std::vector<float*> y;           // one a stage: (rows, C, H, W)
+  float* dy = nullptr;             // the gradient of a stage's output, and (rows, 10) of the logits
+  float* dx = nullptr;             //   and of its input, as wide; the two change places
   float* bias_partials = nullptr;  // scratch
   Workspace workspace;
 
-  const float* logits() const { return y.back(); }  // (batch, 10)
+  const float* logits() const { return y.back(); }  // (rows, 10)
 };
 
 // Asks the arena for everything that `tensors` points to; tensors must stay where it is until then.
-void add_tensors(Arena& arena, Tensors& tensors, const Plan& plan, size_t workspace_bytes);
+void add_tensors(Arena& arena, Tensors& tensors, const Plan& plan, Rows rows,
+                 size_t workspace_bytes);
 
 class Network {
  public:
-  // For batches of n. Throws InputError that names the layer which the libraries refuse.
-  Network(const Context& context, const Plan& plan, int n, size_t workspace_limit);
+  // For batches of n, which it trains, or only evaluates. Throws InputError that names the layer
+  // which the libraries refuse.
+  Network(const Context& context, const Plan& plan, int n, bool trains, size_t workspace_limit);
 
   size_t workspace_bytes() const;
+
+  // Settles which algorithms run, by running them: overwrites activations and gradients. To be
+  // called once, before anything else. Throws as the constructor does.
+  void settle(const Tensors& tensors);
+
+  // What has been chosen for each layer and direction.
+  std::vector<Detail> details(const std::string& group) const;
 
   // tensors.x (n, 1, 28, 28) -> tensors.logits() (n, 10)
   void forward(const Tensors& tensors, Pass pass) const;
@@ -80,6 +96,7 @@ class Network {
   void batchnorm_forward(size_t stage, const Tensors& tensors, Pass pass) const;
   // Of a batch normalisation, in one of the buffers with the layout of running statistics.
   ChannelStatistics statistics(size_t stage, float* flat) const;
+  [[noreturn]] void refuse(const NetworkStage& stage, const MachineError& error) const;
   // y = x times the factors of a dropout stage, both (n, ...).
   void drop(size_t stage, float* y, const float* x, const Tensors& tensors, Pass pass) const;
 

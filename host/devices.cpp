@@ -1,8 +1,11 @@
 #include "host/devices.h"
 
+#include <spdlog/spdlog.h>
+
 #include <charconv>
 #include <optional>
 
+#include "host/cuda_module.h"
 #include "host/reference_engine.h"
 
 namespace digitron {
@@ -33,6 +36,10 @@ void check_request(const DeviceRequest& request) {
     throw InputError("--steps-per-graph is " + std::to_string(steps) + "; give 1 to " +
                      std::to_string(kMostStepsPerGraph));
   }
+  if (request.cuda.evaluation_batch < 1) {
+    throw InputError("--evaluation-batch is " + std::to_string(request.cuda.evaluation_batch) +
+                     "; give 1 or more");
+  }
 }
 
 // "cpu" or "reference".
@@ -47,10 +54,15 @@ std::unique_ptr<Engine> make_host_engine(const DeviceRequest& request, const Pla
 
 }  // namespace
 
-std::unique_ptr<Engine> make_engine(const DeviceRequest& request, const Plan& plan) {
+std::jthread start_device(const DeviceRequest& request) {
+  const std::optional<int> index = request.device == "auto" ? 0 : cuda_index(request.device);
+  return index ? std::jthread(start_cuda, *index) : std::jthread();
+}
+
+MadeEngine make_engine(const DeviceRequest& request, const Plan& plan) {
   check_request(request);
   const std::string& device = request.device;
-  if (device == "cpu" || device == "reference") return make_host_engine(request, plan);
+  if (device == "cpu" || device == "reference") return {make_host_engine(request, plan), ""};
 
   const std::optional<int> index = device == "auto" ? 0 : cuda_index(device);
   if (!index) {
@@ -59,10 +71,16 @@ std::unique_ptr<Engine> make_engine(const DeviceRequest& request, const Plan& pl
         "'; give auto, cpu, cuda, cuda:N or reference (digitron devices lists what is here)");
   }
   EngineOrReason cuda = make_cuda_engine(plan, *index, request.cuda);
-  if (auto* engine = std::get_if<std::unique_ptr<Engine>>(&cuda)) return std::move(*engine);
-  if (device == "auto") return make_host_engine(request, plan);
-  throw InputError("device " + device + " is not available: " + std::get<Unavailable>(cuda).reason +
-                   ", or use --device cpu");
+  if (auto* engine = std::get_if<std::unique_ptr<Engine>>(&cuda)) return {std::move(*engine), ""};
+  const std::string& reason = std::get<Unavailable>(cuda).reason;
+  if (device != "auto") {
+    throw InputError("device " + device + " is not available: " + reason + ", or use --device cpu");
+  }
+  MadeEngine made{make_host_engine(request, plan), has_cuda_driver() ? reason : ""};
+  if (!made.fallback.empty()) {
+    spdlog::warn("Warning: an NVIDIA driver is here, but this runs on the CPU: {}", reason);
+  }
+  return made;
 }
 
 std::vector<DeviceReport> all_devices() {

@@ -3,6 +3,7 @@
 
 #include <memory>
 #include <string>
+#include <thread>
 #include <vector>
 
 #include "host/engine.h"
@@ -17,9 +18,19 @@ struct DeviceRequest {
   CudaOptions cuda = {};
 };
 
-// Throws InputError for another word, a device that is not available (and why), options that make
-// no sense or that the device does not have.
-std::unique_ptr<Engine> make_engine(const DeviceRequest& request, const Plan& plan);
+// Starts what takes long of the device, on a thread of its own, while the caller reads the data:
+// make_engine then finds it started, or waits for it. Not joinable where there is nothing to start.
+std::jthread start_device(const DeviceRequest& request);
+
+struct MadeEngine {
+  std::unique_ptr<Engine> engine;
+  std::string fallback;  // why auto took the CPU although a driver is here; mostly empty
+};
+
+// Logs a warning when auto falls back although a driver is here. Throws InputError for another
+// word, a device that is not available (and why), options that make no sense or that the device
+// does not have.
+MadeEngine make_engine(const DeviceRequest& request, const Plan& plan);
 
 // Every kind of device, those that cannot run here with the reason.
 std::vector<DeviceReport> all_devices();

@@ -58,6 +58,13 @@ struct Metrics {
   }
 };
 
+// One thing that a report tells of a device: {"memory bytes", "gradients", 247808}.
+struct Detail {
+  std::string group;
+  std::string name;
+  std::variant<std::string, int64_t> value;
+};
+
 class Engine {
  public:
   virtual ~Engine() = default;
@@ -69,6 +76,10 @@ class Engine {
 
   // Of the arithmetic, for reports: "fp32", "tf32" or "fp64".
   virtual std::string precision() const { return "fp32"; }
+
+  // What else run.json, a bench and inspect tell of it: the libraries it runs on, the algorithms it
+  // has chosen, the device memory it holds.
+  virtual std::vector<Detail> details() const { return {}; }
 
   // Puts the data sets on the device. Needed before train and evaluate.
   virtual void load(std::shared_ptr<const Dataset> train, std::shared_ptr<const Dataset> test) = 0;
@@ -132,12 +143,14 @@ inline int steps_per_epoch(int count, int batch) {
   return (count + batch - 1) / batch;
 }
 
-// How the CUDA engine runs; what it computes does not depend on the first two.
+// How the CUDA engine runs; what it computes does not depend on the first three
+// but for rounding.
 struct CudaOptions {
-  bool graph = true;          // record the step and replay it; otherwise the same calls one by one
-  int steps_per_graph = 8;    // steps that one graph launch covers, at least 1
-  bool tf32 = false;          // let tensor cores round the factors of products to 10 bits
-  bool deterministic = true;  // only algorithms that give the same bits every time
+  bool graph = true;        // record the step and replay it; otherwise the same calls one by one
+  int steps_per_graph = 8;  // steps that one graph launch covers, at least 1
+  int evaluation_batch = 1000;  // images of an evaluation at once, fewer where they are too large
+  bool tf32 = false;            // let tensor cores round the factors of products to 10 bits
+  bool deterministic = true;    // only algorithms that give the same bits every time
 };
 
 // A step's number in the whole run, from 0; epochs count from 1. Dropout draws with it.
@@ -150,8 +163,7 @@ using EngineOrReason = std::variant<std::unique_ptr<Engine>, Unavailable>;
 // threads: 0 takes every core that this process may use.
 std::unique_ptr<Engine> make_cpu_engine(const Plan& plan, int threads);
 
-// device: an index, as in "cuda:1". A build without the toolkit links host/no_cuda.cpp, which
-// always answers Unavailable.
+// device: an index, as in "cuda:1".
 EngineOrReason make_cuda_engine(const Plan& plan, int device, const CudaOptions& options);
 
 // One line per device that can run here, and per kind that cannot, with the reason.
@@ -159,6 +171,7 @@ struct DeviceReport {
   std::string name;         // "cpu", "cuda:0", "cuda", "reference"
   std::string description;  // what it is, or why it is not available
   bool available;
+  std::vector<Detail> details = {};
 };
 std::vector<DeviceReport> cpu_devices();
 std::vector<DeviceReport> cuda_devices();

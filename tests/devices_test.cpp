@@ -13,10 +13,10 @@ using ::testing::HasSubstr;
 const Plan kPlan = make_plan(parse_model("fc 10"), 4);
 
 TEST(DevicesTest, AutoAlwaysFindsAnEngine) {
-  EXPECT_NE(make_engine({}, kPlan), nullptr);
-  EXPECT_THAT(make_engine({.device = "cpu"}, kPlan)->description(), HasSubstr("CPU"));
-  EXPECT_EQ(make_engine({.device = "cpu"}, kPlan)->precision(), "fp32");
-  EXPECT_EQ(make_engine({.device = "reference"}, kPlan)->precision(), "fp64");
+  EXPECT_NE(make_engine({}, kPlan).engine, nullptr);
+  EXPECT_THAT(make_engine({.device = "cpu"}, kPlan).engine->description(), HasSubstr("CPU"));
+  EXPECT_EQ(make_engine({.device = "cpu"}, kPlan).engine->precision(), "fp32");
+  EXPECT_EQ(make_engine({.device = "reference"}, kPlan).engine->precision(), "fp64");
 }
 
 TEST(DevicesTest, CudaThatIsNotThereSaysWhy) {

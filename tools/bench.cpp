@@ -30,11 +30,12 @@ int run_bench(const BenchOptions& options) {
   training.batch = options.batch;
   check_settings(training);
   const Model model = find_model(options.model);
+  const std::jthread device = start_device(options.device);
   const Data data = load_data(options.data, kDataSeed);
   check_counts(training, data.train->count());
 
   const Plan plan = make_plan(model, options.batch);
-  const std::unique_ptr<Engine> engine = make_engine(options.device, plan);
+  const std::unique_ptr<Engine> engine = make_engine(options.device, plan).engine;
   engine->load(data.train, data.test);
   engine->set_parameters(initial_parameters(plan, training.seed));
   engine->set_optimizer({});

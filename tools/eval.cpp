@@ -26,8 +26,9 @@ struct EvalOptions {
 
 int evaluate(const EvalOptions& options) {
   const Checkpoint checkpoint = load_checkpoint(options.checkpoint, options.model, kBatch);
+  const std::jthread device = start_device(options.device);
   const Data data = load_data(options.data, kDataSeed);
-  const std::unique_ptr<Engine> engine = make_engine(options.device, checkpoint.plan);
+  const std::unique_ptr<Engine> engine = make_engine(options.device, checkpoint.plan).engine;
   engine->load(data.train, data.test);
   engine->set_parameters(checkpoint.state.parameters);
   engine->set_buffers(checkpoint.state.buffers);

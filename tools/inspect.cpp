@@ -15,11 +15,16 @@ namespace {
 struct InspectOptions {
   std::string model = "lenet5";
   int batch = 64;
+  DeviceRequest device{.device = ""};  // none is asked
 };
 
 int inspect(const InspectOptions& options) {
   const Plan plan = make_plan(find_model(options.model), options.batch);
   std::fputs(plan_table(plan).c_str(), stdout);
+  if (options.device.device.empty()) return 0;
+  const std::unique_ptr<Engine> engine = make_engine(options.device, plan).engine;
+  std::puts(("\nOn " + engine->description() + ", before any data set:\n").c_str());
+  std::fputs(details_table(engine->details()).c_str(), stdout);
   return 0;
 }
 
@@ -28,6 +33,10 @@ int devices() {
   for (const DeviceReport& device : all_devices()) {
     rows.push_back(
         {device.name, device.available ? "available" : "not available", device.description});
+    for (const Detail& detail : device.details) {
+      if (device.description.find(value_text(detail)) != std::string::npos) continue;
+      rows.push_back({"", "", detail.name + ": " + value_text(detail)});
+    }
   }
   std::fputs(format_table(rows, "lll").c_str(), stdout);
   return 0;
@@ -40,6 +49,7 @@ Command add_inspect(CLI::App& app) {
   auto options = std::make_shared<InspectOptions>();
   add_model(*sub, options->model)->capture_default_str();
   sub->add_option("--batch", options->batch, "Images a step")->capture_default_str();
+  add_device(*sub, options->device);
   return {sub, [options] { return inspect(*options); }};
 }
 

@@ -55,6 +55,11 @@ void add_device(CLI::App& app, DeviceRequest& request) {
                  "Steps that one launch of a graph covers; the result does not depend on it")
       ->capture_default_str()
       ->group(group);
+  app.add_option(
+         "--evaluation-batch", cuda.evaluation_batch,
+         "Images of an evaluation at once; the result does not depend on it but for rounding")
+      ->capture_default_str()
+      ->group(group);
   app.add_flag_callback(
          "--allow-nondeterministic", [&cuda] { cuda.deterministic = false; },
          "Take algorithms too that give other bits from run to run")

@@ -86,6 +86,7 @@ Start resume_run(const TrainOptions& o, const nlohmann::ordered_json& run,
   const RunState state = load_run_state(state_path(o.resume), *engine);
   check_step_fits(run, o.settings, state.step);
   auto now = resumed_run(run, o.settings, o.request.command, state.epoch, state.step);
+  now["resumed"].back()["device"] = device_description(o.request, *engine);
   now["model"]["text"] = to_text(engine->plan().model);  // --dropout may have changed it
   RunDirectory directory = RunDirectory::resume(o.resume, now, state.metrics_bytes);
   return {std::move(engine), std::move(directory), state};
@@ -108,6 +109,7 @@ int train(const CLI::App& app, TrainOptions& options) {
   const TrainSettings& settings = options.settings;
   check_settings(settings);
   const Model model = model_of(options, run);
+  const std::jthread device = start_device(options.request.device);
   const Data data = load_data(options.data, kDataSeed);
   if (!run.is_null()) check_same_data(run, data);
   check_counts(settings, data.train->count());
@@ -115,11 +117,12 @@ int train(const CLI::App& app, TrainOptions& options) {
 
   const Plan plan = make_plan(model, settings.batch);
   require_trainable(plan, split.train->count());
-  std::unique_ptr<Engine> engine = make_engine(options.request.device, plan);
+  auto [engine, fallback] = make_engine(options.request.device, plan);
+  options.request.fallback = fallback;
   configure(*engine, settings);
+  engine->load(split.train, split.validation ? split.validation : data.test);
   Start start = run.is_null() ? start_run(options, model, data, std::move(engine))
                               : resume_run(options, run, std::move(engine));
-  start.engine->load(split.train, split.validation ? split.validation : data.test);
   log_start(settings, *start.engine, data, start.directory.path());
   if (!run.is_null()) log_resumed(settings, start.state);
   Trainer trainer(*start.engine, start.directory, settings, split.train->count(),

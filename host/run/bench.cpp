@@ -73,6 +73,8 @@ nlohmann::ordered_json bench_json(const BenchResult& result, const Engine& engin
   json["device"] = engine.description();
   json["precision"] = engine.precision();
   json["cpu"] = cpu_name();
+  const nlohmann::ordered_json details = details_json(engine.details());
+  if (!details.empty()) json["details"] = details;
   json["clock"] = result.device_clock ? "device" : "host";
   json["steps_per_sample"] = result.steps;
   json["median_step_seconds"] = result.percentile(50);

@@ -6,6 +6,8 @@
 #include <chrono>
 #include <fstream>
 
+#include "host/json.h"
+
 namespace digitron {
 
 std::string version() {
@@ -28,6 +30,14 @@ std::string cpu_name() {
 std::string utc_now() {
   const std::time_t now = std::chrono::system_clock::to_time_t(std::chrono::system_clock::now());
   return fmt::format("{:%Y-%m-%dT%H:%M:%SZ}", fmt::gmtime(now));
+}
+
+nlohmann::ordered_json details_json(const std::vector<Detail>& details) {
+  nlohmann::ordered_json json;
+  for (const auto& [group, name, value] : details) {
+    std::visit([&json = json[group][name]](const auto& v) { json = v; }, value);
+  }
+  return json;
 }
 
 }  // namespace digitron

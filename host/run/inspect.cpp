@@ -127,4 +127,19 @@ std::string confusion_table(std::span<const uint8_t> labels, std::span<const int
          format_table(rows, std::string(kClasses + 2, 'r'));
 }
 
+std::string value_text(const Detail& detail) {
+  const auto* number = std::get_if<int64_t>(&detail.value);
+  return number ? grouped(*number) : std::get<std::string>(detail.value);
+}
+
+std::string details_table(const std::vector<Detail>& details) {
+  std::vector<Row> rows;
+  for (const Detail& detail : details) {
+    const bool same =
+        !rows.empty() && &detail != details.data() && (&detail - 1)->group == detail.group;
+    rows.push_back({same ? "" : detail.group, detail.name, value_text(detail)});
+  }
+  return rows.empty() ? "Nothing more is known of this device.\n" : format_table(rows, "lll");
+}
+
 }  // namespace digitron

@@ -42,4 +42,8 @@ std::string recall_text(const Confusion& counts, size_t truth);
 // recall.
 std::string confusion_table(std::span<const uint8_t> labels, std::span<const int> predictions);
 
+// What an engine tells beside its description, a row each; numbers in groups of three digits.
+std::string details_table(const std::vector<Detail>& details);
+std::string value_text(const Detail& detail);
+
 }  // namespace digitron

@@ -36,6 +36,17 @@ std::filesystem::path default_run_directory(const Model& model) {
   return std::filesystem::path("runs") / slug.substr(0, kMostCharacters);
 }
 
+ordered_json device_description(const RunRequest& request, const Engine& engine) {
+  ordered_json device{{"asked", request.device.device},
+                      {"description", engine.description()},
+                      {"threads", request.device.threads},
+                      {"cpu", cpu_name()}};
+  if (!request.fallback.empty()) device["fallback"] = request.fallback;
+  const ordered_json details = details_json(engine.details());
+  if (!details.empty()) device["details"] = details;
+  return device;
+}
+
 ordered_json run_description(const RunRequest& request, const TrainSettings& settings,
                              const Engine& engine, const Data& data) {
   const Plan& plan = engine.plan();
@@ -48,10 +59,7 @@ ordered_json run_description(const RunRequest& request, const TrainSettings& set
                   {"name", plan.model.name},
                   {"text", to_text(plan.model)},
                   {"parameters", plan.parameter_count}};
-  run["device"] = {{"asked", request.device.device},
-                   {"description", engine.description()},
-                   {"threads", request.device.threads},
-                   {"cpu", cpu_name()}};
+  run["device"] = device_description(request, engine);
   run["precision"] = engine.precision();
   run["data"] = {{"source", data.source},
                  {"description", data.description},

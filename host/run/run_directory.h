@@ -24,9 +24,12 @@ std::filesystem::path default_run_directory(const Model& model);
 struct RunRequest {
   std::vector<std::string> command;  // argv
   DeviceRequest device;
-  std::string init;  // file of initial parameters; empty: drawn from the seed
+  std::string fallback;  // of make_engine
+  std::string init;      // file of initial parameters; empty: drawn from the seed
 };
 
+// The engine, what the request asked for, and why it is not what auto would rather have taken.
+nlohmann::ordered_json device_description(const RunRequest& request, const Engine& engine);
 nlohmann::ordered_json run_description(const RunRequest& request, const TrainSettings& settings,
                                        const Engine& engine, const Data& data);
 

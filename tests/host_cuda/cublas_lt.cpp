@@ -120,6 +120,10 @@ cublasStatus_t submit_matmul(const Call& call, Product p, float* d, Range worksp
 
 }  // namespace
 
+cublasStatus_t cublasLtGetProperty(libraryPropertyType type, int* value) {
+  return cublasGetProperty(type, value);
+}
+
 cublasStatus_t cublasLtCreate(cublasLtHandle_t* handle) {
   return lt_call("cublasLtCreate", [&] {
     if (refused_by_capture("cublasLtCreate")) return CUBLAS_STATUS_ALLOC_FAILED;

@@ -129,6 +129,7 @@ cudaError_t cudaGetDeviceProperties(cudaDeviceProp* properties, int index) {
     if (!valid_device(index)) return cudaErrorInvalidDevice;
     cudaDeviceProp& p = *properties = {};
     std::snprintf(p.name, sizeof p.name, "stand-in for CUDA on the host");
+    for (size_t i = 0; i < sizeof p.uuid.bytes; ++i) p.uuid.bytes[i] = static_cast<char>(17 * i);
     p.totalGlobalMem = kMemoryBytes;
     p.sharedMemPerBlock = kSharedBytes;
     p.sharedMemPerBlockOptin = kDynamicSharedBytes;

@@ -45,6 +45,7 @@ struct cublasLtMatmulHeuristicResult_t {
   int reserved[4];
 };
 
+cublasStatus_t cublasLtGetProperty(libraryPropertyType type, int* value);
 cublasStatus_t cublasLtCreate(cublasLtHandle_t* handle);
 cublasStatus_t cublasLtDestroy(cublasLtHandle_t handle);
 cublasStatus_t cublasLtMatmulDescCreate(cublasLtMatmulDesc_t* description,

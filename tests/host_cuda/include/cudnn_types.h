@@ -29,6 +29,9 @@ enum cudnnStatus_t {
   CUDNN_STATUS_EXECUTION_FAILED_CUBLAS = 5002,
   CUDNN_STATUS_EXECUTION_FAILED_CUDART = 5003,
 };
+constexpr int CUDNN_STATUS_CATEGORY(int status) {
+  return status / 1000 * 1000;
+}
 enum cudnnDataType_t {
   CUDNN_DATA_FLOAT = 0,
   CUDNN_DATA_DOUBLE = 1,

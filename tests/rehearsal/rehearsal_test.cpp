@@ -1,0 +1,188 @@
+// The program with its CUDA module, opened across the real boundary: what it says of the device,
+// and what comes out of errors that are thrown inside. That it does all else that the program does
+// is shown by the program's own tests, which are run beside these on the same module.
+#include "host/json.h"
+#include "host/run/model_state.h"
+#include "tests/engine_testing.h"
+#include "tests/program_fixture.h"
+
+namespace digitron {
+namespace {
+
+using nlohmann::json;
+using ::testing::HasSubstr;
+using ::testing::Not;
+using testing::ProgramResult;
+using testing::read_file;
+using testing::run_program;
+using testing::run_shell;
+using testing::write_file;
+
+class RehearsalTest : public testing::ProgramTest {
+ protected:
+  json run() const { return json::parse(read_file(out() + "/run.json")); }
+
+  // A training in whose module a call fails: "cudaStreamSynchronize 719 40".
+  ProgramResult train_with_fault(const std::string& fault, const std::vector<std::string>& more) {
+    return run_shell("HOST_CUDA_FAULT='" + fault + "' exec \"$0\" \"$@\"", train_arguments(more));
+  }
+
+  // The program in a folder of its own, with `module` as its module's bytes; empty: without one.
+  std::string program_beside(const std::string& module) {
+    std::filesystem::create_directory(file("elsewhere"));
+    const std::string program = file("elsewhere") + "/digitron";
+    std::filesystem::copy_file(DIGITRON_PROGRAM, program);
+    if (!module.empty()) write_file(file("elsewhere") + "/libdigitron_cuda.so", module);
+    return program;
+  }
+  ProgramResult train_with(const std::string& program, const std::vector<std::string>& more) {
+    std::vector<std::string> command = train_arguments(more);
+    command.insert(command.begin(), program);
+    return testing::Process(command).wait();
+  }
+};
+
+const std::vector<std::string> kConv{"--model", "conv 4x5 stride 2, relu, maxpool 2, fc 10"};
+
+std::vector<std::string> with(std::vector<std::string> options,
+                              const std::vector<std::string>& more) {
+  options.insert(options.end(), more.begin(), more.end());
+  return options;
+}
+
+TEST_F(RehearsalTest, DevicesNamesTheGpuAndTheLibrariesWithTheirPaths) {
+  const ProgramResult result = run_program({"devices"});
+  EXPECT_EQ(result.exit_code, 0) << result.err;
+  EXPECT_THAT(result.out, HasSubstr("cuda:0     available"));
+  EXPECT_THAT(result.out, HasSubstr("compute capability 9.0"));
+  EXPECT_THAT(result.out, HasSubstr("uuid: GPU-"));
+  for (const char* library : {"cuDNN", "cuBLAS", "cuBLASLt"}) {
+    EXPECT_THAT(result.out, HasSubstr(std::string(library) + " path: /")) << result.out;
+  }
+}
+
+TEST_F(RehearsalTest, AutoTakesTheGpuAndRunJsonTellsOfIt) {
+  const ProgramResult result = train(kConv);
+  EXPECT_EQ(result.exit_code, 0) << result.err;
+  EXPECT_THAT(result.out, HasSubstr("Device: CUDA, stand-in for CUDA on the host"));
+  EXPECT_THAT(result.out, Not(HasSubstr("Warning: an NVIDIA driver is here")));
+  const json device = run()["device"];
+  EXPECT_FALSE(device.contains("fallback"));
+  const json details = device["details"];
+  EXPECT_EQ(details["gpu"]["compute capability"], "9.0");
+  EXPECT_EQ(details["libraries"]["CUDA of the driver"], "13.0");
+  EXPECT_EQ(details["algorithms at batch 64"]["conv1 forward"], "IMPLICIT_PRECOMP_GEMM");
+  EXPECT_EQ(details["algorithms at batch 64"]["conv1 backward weights"], "ALGO_1");
+  EXPECT_EQ(details["memory bytes"]["train images"], 200 * 784);
+}
+
+TEST_F(RehearsalTest, TrainsAndEvaluatesAsTheCpuDoes) {
+  json last[2];
+  std::string evaluated[2];
+  for (const bool gpu : {false, true}) {
+    const char* device = gpu ? "cuda" : "cpu";
+    ASSERT_EQ(train(with(kConv, {"--device", device, "--epochs", "2"})).exit_code, 0);
+    const std::string lines = read_file(out() + "/metrics.jsonl");
+    last[gpu] = json::parse(lines.substr(lines.find('\n') + 1));
+    const ProgramResult eval = run_program({"eval", "--checkpoint", out() + "/model.safetensors",
+                                            "--data", data(), "--device", device});
+    EXPECT_EQ(eval.exit_code, 0) << eval.err;
+    evaluated[gpu] = eval.out;
+  }
+  for (const char* key : {"train_loss", "test_loss"}) {
+    const auto cpu = last[0][key].get<double>();
+    EXPECT_TRUE(std::abs(last[1][key].get<double>() - cpu) <= 1e-4 * cpu) << key;
+  }
+  EXPECT_EQ(evaluated[0], evaluated[1]);
+}
+
+TEST_F(RehearsalTest, BenchRunsInBothModes) {
+  for (const char* mode : {"--steps-per-graph=4", "--no-graph"}) {
+    const std::string path = file("bench.json");
+    const ProgramResult result =
+        run_program({"bench", "--model", kConv[1], "--data", data(), "--batch", "16", "--steps",
+                     "4", "--samples", "3", "--json", path, "--device", "cuda", mode});
+    EXPECT_EQ(result.exit_code, 0) << result.err;
+    const json report = json::parse(read_file(path));
+    EXPECT_EQ(report["clock"], "device");
+    EXPECT_EQ(report["details"]["algorithms at batch 16"]["conv1 forward"],
+              "IMPLICIT_PRECOMP_GEMM");
+  }
+}
+
+TEST_F(RehearsalTest, InspectListsTheDevicesMemory) {
+  const ProgramResult result =
+      run_program({"inspect", "--model", kConv[1], "--batch", "16", "--device", "cuda"});
+  EXPECT_EQ(result.exit_code, 0) << result.err;
+  EXPECT_THAT(result.out, HasSubstr("gradients"));
+  EXPECT_THAT(result.out, HasSubstr("cuDNN workspace"));
+  EXPECT_THAT(result.out, HasSubstr("IMPLICIT_PRECOMP_GEMM"));
+}
+
+TEST_F(RehearsalTest, SweepTrainsOnTheGpuAndReports) {
+  const ProgramResult result =
+      run_program({"sweep", "--seeds", "1,2", "--out", out(), "--common",
+                   "--model 'fc 10' --epochs 1 --data " + data(), "plain", "fast: --lr 0.1"});
+  EXPECT_EQ(result.exit_code, 0) << result.err << result.out;
+  int runs = 0;
+  for (const auto& entry : std::filesystem::recursive_directory_iterator(out())) {
+    if (entry.path().filename() != "run.json") continue;
+    ++runs;
+    EXPECT_THAT(read_file(entry.path()), HasSubstr("stand-in for CUDA on the host"));
+  }
+  EXPECT_EQ(runs, 4);
+}
+
+// Each kind of error, thrown inside the module and caught outside.
+TEST_F(RehearsalTest, WhatTheUserAskedForAndTheGpuRefusesIsExitCode2) {
+  expect_error(train_with_fault("cudnnSetConvolution2dDescriptor 3000 0", kConv), 2,
+               "no layer conv1 at batch 64 on this GPU: cudnnSetConvolution2dDescriptor failed");
+  expect_error(train({"--device", "cuda:7"}), 2,
+               "device cuda:7 is not available: this machine has 1 GPU, counted from 0");
+}
+
+TEST_F(RehearsalTest, AGpuThatIsLostIsExitCode1AndKeepsWhatWasSaved) {
+  const ProgramResult result = train_with_fault("cudaGraphLaunch 719 3", {"--epochs", "9"});
+  expect_error(result, 1, "cudaGraphLaunch failed: ");
+  EXPECT_THAT(result.err, HasSubstr("use --device cpu"));
+  EXPECT_EQ(run()["settings"]["epochs"], 9);
+}
+
+TEST_F(RehearsalTest, TooMuchForTheGpuIsExitCode1) {
+  expect_error(train_with_fault("cudaMalloc 2 0", {}), 1, "out of GPU memory: ");
+  EXPECT_FALSE(std::filesystem::exists(out()));
+}
+
+// cuDNN offers algorithms that it then refuses; one that works is found before the run begins.
+TEST_F(RehearsalTest, AnAlgorithmThatIsRefusedGivesWayToTheNext) {
+  ASSERT_EQ(train(kConv).exit_code, 0);
+  const std::string before = read_file(out() + "/model.safetensors");
+  const ProgramResult result = train_with_fault("cudnnConvolutionForward 3007 0", kConv);
+  EXPECT_EQ(result.exit_code, 0) << result.err;
+  EXPECT_EQ(run()["device"]["details"]["algorithms at batch 64"]["conv1 forward"], "IMPLICIT_GEMM");
+  const Plan plan = make_plan(find_model(kConv[1]), 1);
+  write_file(file("before.safetensors"), before);
+  EXPECT_TRUE(testing::is_near(load_state(out() + "/model.safetensors", plan).parameters,
+                               load_state(file("before.safetensors"), plan).parameters, 1e-4));
+}
+
+TEST_F(RehearsalTest, AutoThatFallsBackBesideADriverSaysWhy) {
+  const std::string program = program_beside("not a library");
+  const ProgramResult result = train_with(program, {});
+  EXPECT_EQ(result.exit_code, 0) << result.err;
+  EXPECT_THAT(result.out, HasSubstr("Warning: an NVIDIA driver is here, but this runs on the CPU: "
+                                    "the CUDA engine does not load ("));
+  EXPECT_THAT(run()["device"]["fallback"], HasSubstr("does not load"));
+  EXPECT_THAT(run()["device"]["description"], HasSubstr("CPU"));
+  expect_error(train_with(program, {"--device", "cuda"}), 2, "the CUDA engine does not load (");
+}
+
+TEST_F(RehearsalTest, AProgramWithoutAModuleWasBuiltWithoutCuda) {
+  const std::string program = program_beside("");
+  expect_error(train_with(program, {"--device", "cuda"}), 2,
+               "this build has no CUDA engine; install the CUDA toolkit");
+  EXPECT_THAT(train_with(program, {}).out, HasSubstr("this build has no CUDA engine"));
+}
+
+}  // namespace
+}  // namespace digitron
