@@ -94,12 +94,15 @@ std::vector<Detail> CudaEngine::details() const {
       details.push_back(std::move(detail));
     }
   }
+  int64_t sum = 0;
   for (const auto* slices :
        {&memory_.slices(), &optimizer_memory_.slices(), &data_memory_.slices()}) {
     for (const Slice& slice : *slices) {
+      sum += static_cast<int64_t>(slice.bytes);
       details.push_back({"memory bytes", slice.name, static_cast<int64_t>(slice.bytes)});
     }
   }
+  details.push_back({"memory bytes", "sum", sum});
   return details;
 }
 
@@ -329,11 +332,13 @@ void CudaEngine::advance_step(int n) {
 }
 
 const Network& CudaEngine::network(int n, bool trains) {
-  const std::pair key(n, trains);
-  if (const auto found = networks_.find(key); found != networks_.end()) return found->second;
+  for (const bool able : {true, trains}) {  // one that trains evaluates, too
+    const auto found = networks_.find({n, able});
+    if (found != networks_.end()) return found->second;
+  }
   Network made(context_, plan_, n, trains, tensors_.workspace.bytes);
   made.settle(tensors_);
-  return networks_.emplace(key, std::move(made)).first->second;
+  return networks_.emplace(std::pair(n, trains), std::move(made)).first->second;
 }
 
 }  // namespace digitron

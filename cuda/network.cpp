@@ -112,9 +112,11 @@ Network::Network(const Context& context, const Plan& plan, int n, bool trains,
 }
 
 void Network::refuse(const NetworkStage& stage, const MachineError& error) const {
-  const std::string what = error.what();  // its advice, behind the semicolon, is not for here
+  std::string what = error.what();
+  const size_t place = what.rfind("); ");  // "(network.cpp:12); run again": advice not for here
+  if (place != std::string::npos) what.resize(place + 1);
   throw InputError("no layer " + stage.layer.name + " at batch " + std::to_string(n_) +
-                   " on this GPU: " + what.substr(0, what.rfind("; ")) +
+                   " on this GPU: " + what +
                    "; change the layer or the batch, or use --device cpu");
 }
 

@@ -57,12 +57,14 @@ TEST(BenchTest, PercentilesLieBetweenNeighbours) {
 }
 
 TEST(BenchTest, ReportsTheMedianAndItsUnit) {
-  const FakeEngine engine(kPlan);
+  FakeEngine engine(kPlan);
+  engine.more = {{"algorithms", "conv1 forward", "GEMM"}};
   const BenchResult result{true, 7, {2e-6, 1e-6, 4e-6}};
   EXPECT_THAT(bench_line(result, engine), HasSubstr("| batch 8 | fake, fp32 | 2.0 us a step"));
   EXPECT_THAT(bench_line(result, engine), HasSubstr("4,000,000 images/s"));
   const nlohmann::json json = bench_json(result, engine);
   EXPECT_EQ(json["clock"], "device");
+  EXPECT_EQ(json["details"]["algorithms"]["conv1 forward"], "GEMM");
   EXPECT_EQ(json["steps_per_sample"], 7);
   EXPECT_EQ(json["median_step_seconds"], 2e-6);
   EXPECT_EQ(json["step_seconds"], (nlohmann::json{2e-6, 1e-6, 4e-6}));

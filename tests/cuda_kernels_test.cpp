@@ -7,6 +7,7 @@
 #include <cmath>
 #include <cstring>
 
+#include "host/dropout.h"
 #include "host/reference_ops.h"
 #include "host/reference_optimizer.h"
 #include "kernels/advance.h"
@@ -232,20 +233,29 @@ TEST_P(CudaKernels, EveryOptimizer) {
   }
 }
 
+// Equal to host/dropout.h in every bit, into another buffer and in place.
 TEST_P(CudaKernels, Dropout) {
   constexpr uint32_t kLayer = 3;
   const StepState state = state_at(Permutation(1, 1, 1, false), 0);
   OnDevice<StepState> device_state({state});
-  for (const int elements : {1, 10, 84}) {
-    const std::vector<float> x = random_.reals<float>(rows_ * static_cast<size_t>(elements), 1, 2);
-    for (const float probability : {0.0f, 0.4f}) {
+  for (const uint32_t elements : {1u, 3u, 4u, 10u, 84u, 1029u}) {
+    const std::vector<float> x = random_.reals<float>(rows_ * elements, 1, 2);
+    for (const float probability : {0.0f, 0.4f, 0.9f}) {
+      std::vector<float> exact = x;
+      for (uint32_t i = 0; i < x.size(); ++i) {
+        const uint32_t row = i / elements, element = i % elements;
+        const RandomWords words = dropout_words({state.seed, state.step, kLayer},
+                                                row * dropout_quads(elements) + element / 4);
+        exact[i] *= dropout_factor(words.word[element % 4], probability, 1 / (1 - probability));
+      }
       OnDevice<float> device_x(x), y(x.size());
-      ASSERT_EQ(dropout(y, device_x, device_state, kLayer, probability, n_, elements, nullptr),
-                cudaSuccess);
-      std::vector<double> exact(x.size());
-      reference::dropout(exact.data(), in_double(x).data(), probability,
-                         {state.seed, state.step, kLayer}, elements, n_);
-      EXPECT_TRUE(is_near(y.values(), exact, kTolerance)) << elements << ", " << probability;
+      for (float* to : {static_cast<float*>(y), static_cast<float*>(device_x)}) {
+        ASSERT_EQ(dropout(to, device_x, device_state, kLayer, probability, n_,
+                          static_cast<int>(elements), nullptr),
+                  cudaSuccess);
+      }
+      EXPECT_EQ(y.values(), exact) << elements << ", " << probability;
+      EXPECT_EQ(device_x.values(), exact) << elements << ", " << probability << ", in place";
     }
   }
 }

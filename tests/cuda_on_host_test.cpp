@@ -2,6 +2,9 @@
 // what it says when a call fails.
 #include <gmock/gmock.h>
 
+#include <map>
+#include <optional>
+
 #include <host_cuda.h>
 #include "cuda/cuda_engine.h"
 #include "cuda/module.h"
@@ -17,6 +20,7 @@ std::unique_ptr<Engine> testing::cuda_engine(const Plan& plan, const CudaOptions
 namespace {
 
 using ::testing::ElementsAre;
+using ::testing::HasSubstr;
 
 constexpr int kBatch = 16;
 constexpr int kTrainCount = 86;  // 5 steps of 16 and one of 6
@@ -121,8 +125,145 @@ TEST_F(CudaOnHostTest, WithoutAnEpilogueTheBiasIsAKernelOfItsOwn) {
   EXPECT_EQ(kernels[0], kernels[1] + 1);
 }
 
+// The stand-in ranks algorithms as cuDNN does, which puts Winograd first for such kernels.
+constexpr const char* kTwoConvolutions = "conv 2x5 pad 2, relu, maxpool 2, conv 3x5, fc 10";
+
+std::map<std::string, std::string> algorithms(const Engine& engine, int batch) {
+  std::map<std::string, std::string> chosen;
+  for (const Detail& detail : engine.details()) {
+    if (detail.group != "algorithms at batch " + std::to_string(batch)) continue;
+    chosen[detail.name] = std::get<std::string>(detail.value);
+  }
+  return chosen;
+}
+
+TEST_F(CudaOnHostTest, DirectSumsAreChosenBeforeWinograd) {
+  const Plan plan = make_plan(parse_model(kTwoConvolutions), kBatch);
+  const std::map<std::string, std::string> expected{
+      {"conv1 forward", "IMPLICIT_PRECOMP_GEMM"}, {"conv1 backward weights", "ALGO_1"},
+      {"conv2 forward", "IMPLICIT_PRECOMP_GEMM"}, {"conv2 backward weights", "ALGO_1"},
+      {"conv2 backward input", "ALGO_1"},         {"fc1 forward", "cublasLt BIAS"}};
+  EXPECT_EQ(algorithms(CudaEngine(plan, 0, {}), kBatch), expected);
+  const auto fastest = algorithms(CudaEngine(plan, 0, {.deterministic = false}), kBatch);
+  EXPECT_EQ(fastest.at("conv1 forward"), "WINOGRAD_NONFUSED");
+  EXPECT_EQ(fastest.at("conv1 backward weights"), "ALGO_0");
+}
+
+TEST_F(CudaOnHostTest, AnAlgorithmThatIsRefusedGivesWayToTheNext) {
+  const Plan plan = make_plan(parse_model(kTwoConvolutions), kBatch);
+  const std::map<std::string, std::string> directions{
+      {"cudnnConvolutionForward", "conv1 forward"},
+      {"cudnnConvolutionBackwardFilter", "conv1 backward weights"},
+      {"cudnnConvolutionBackwardData", "conv2 backward input"}};
+  for (const auto& [call, direction] : directions) {
+    host_cuda::reset();
+    host_cuda::fail_call(call, CUDNN_STATUS_NOT_SUPPORTED_ARCH_MISMATCH);
+    CudaEngine engine(plan, 0, {});
+    const std::string chosen = algorithms(engine, kBatch).at(direction);
+    EXPECT_EQ(chosen, call == "cudnnConvolutionForward" ? "IMPLICIT_GEMM" : "WINOGRAD_NONFUSED");
+    engine.load(testing::random_dataset(kTrainCount, 1), testing::random_dataset(kTestCount, 2));
+    EXPECT_EQ(engine.train(1, 0, 2).size(), 2u);
+  }
+}
+
+// TF32 rounds factors to 10 bits where an algorithm takes tensor cores; one that has none stays
+// exact.
+TEST_F(CudaOnHostTest, Tf32TakesTheAlgorithmsOwnMath) {
+  const Plan plan = make_plan(parse_model("conv 10x28"), kBatch);
+  const auto data = testing::random_dataset(kBatch, 1);
+  const auto logits = [&](bool tf32, bool without_tensor_cores) {
+    host_cuda::reset();
+    if (without_tensor_cores) {
+      host_cuda::fail_call("cudnnConvolutionForward", CUDNN_STATUS_NOT_SUPPORTED);
+    }
+    CudaEngine engine(plan, 0, {.tf32 = tf32});
+    engine.set_parameters(initial_parameters(plan, 1));
+    return engine.predict(data->images);
+  };
+  const std::vector<float> exact = logits(false, true);
+  EXPECT_FALSE(testing::is_near(logits(true, false), exact, 1e-5));
+  EXPECT_TRUE(testing::is_near(logits(true, false), exact, 1e-2));
+  EXPECT_EQ(logits(true, true), exact);
+}
+
+TEST_F(CudaOnHostTest, AFailureThatIsNoRefusalEndsTheChoice) {
+  const Plan plan = make_plan(parse_model(kTwoConvolutions), kBatch);
+  host_cuda::fail_call("cudnnConvolutionForward", CUDNN_STATUS_EXECUTION_FAILED);
+  EXPECT_THROW(CudaEngine(plan, 0, {}), InputError);
+}
+
+TEST_F(CudaOnHostTest, TheFirstTrainedLayerNeedsNoInputGradient) {
+  host_cuda::fail_call("cudnnGetConvolutionBackwardDataAlgorithm_v7", CUDNN_STATUS_NOT_SUPPORTED);
+  EXPECT_NO_THROW(CudaEngine(make_plan(parse_model("relu, conv 2x5, fc 10"), kBatch), 0, {}));
+  EXPECT_THROW(CudaEngine(make_plan(parse_model(kTwoConvolutions), kBatch), 0, {}), InputError);
+}
+
+TEST_F(CudaOnHostTest, AnErrorOfCudnnHasItsReason) {
+  cudnnConvolutionDescriptor_t conv = nullptr;
+  ASSERT_EQ(cudnnCreateConvolutionDescriptor(&conv), CUDNN_STATUS_SUCCESS);
+  const cudnnStatus_t status = cudnnSetConvolution2dDescriptor(
+      conv, -1, 0, 1, 1, 1, 1, CUDNN_CROSS_CORRELATION, CUDNN_DATA_FLOAT);
+  ASSERT_EQ(cudnnDestroyConvolutionDescriptor(conv), CUDNN_STATUS_SUCCESS);
+  try {
+    check(status, "cudnnSetConvolution2dDescriptor");
+    FAIL() << "no error";
+  } catch (const MachineError& error) {
+    EXPECT_THAT(error.what(), HasSubstr("failed: CUDNN_STATUS_BAD_PARAM, "));
+    EXPECT_THAT(error.what(), HasSubstr("a padding, stride or dilation (cuda_on_host_test.cpp:"));
+  }
+}
+
+TEST_F(CudaOnHostTest, WithoutAStepThereIsNoDeviceTime) {
+  CudaEngine engine(make_plan(custom_mlp(), kBatch), 0, {});
+  EXPECT_EQ(engine.device_seconds(), -1);
+  engine.load(testing::random_dataset(kTrainCount, 1), testing::random_dataset(kTestCount, 2));
+  engine.train(1, 0, 1);
+  EXPECT_GE(engine.device_seconds(), 0);
+}
+
+// What is uploaded from memory that goes at once is there all the same: the stand-in looks again at
+// each wait.
+TEST_F(CudaOnHostTest, UploadsOutliveWhatTheyRead) {
+  const Plan plan = make_plan(parse_model("conv 2x5, bn, relu, fc 10"), kBatch);
+  CudaEngine engine(plan, 0, {});
+  const std::vector<float> expected = initial_parameters(plan, 3);
+  engine.set_parameters(std::vector<float>(expected));
+  engine.set_momentum(std::vector<float>(plan.parameter_floats, 1));
+  engine.set_buffers(initial_buffers(plan));
+  engine.load(testing::random_dataset(kTrainCount, 1), testing::random_dataset(kTestCount, 2));
+  EXPECT_EQ(engine.parameters(), expected);
+  engine.train(1, 0, std::vector<StepRates>(2, {.lr = 0.1f}));
+  EXPECT_EQ(engine.evaluate(Split::kTest).count, kTestCount);
+}
+
+TEST_F(CudaOnHostTest, AnEvaluationsBatchIsItsOwn) {
+  const Plan plan = make_plan(parse_model(kTwoConvolutions), kBatch);
+  const auto test = testing::random_dataset(kTestCount, 2);
+  std::optional<Metrics> expected;
+  std::vector<float> logits;
+  for (const int batch : {1, kBatch, 20, kTestCount, 1000}) {
+    CudaEngine engine(plan, 0, {.evaluation_batch = batch});
+    engine.load(testing::random_dataset(kTrainCount, 1), test);
+    engine.set_parameters(initial_parameters(plan, 4));
+    host_cuda::reset_counters();
+    const Metrics metrics = engine.evaluate(Split::kTest);
+    const int batches = steps_per_epoch(kTestCount, std::max(batch, kBatch));
+    EXPECT_EQ(host_cuda::counters().library_calls, 4 * batches) << "2 convolutions, pool, fc";
+    const std::vector<float> predicted = engine.predict(test->images);
+    if (!expected) {
+      expected = metrics;
+      logits = predicted;
+    }
+    EXPECT_EQ(metrics.correct, expected->correct);
+    EXPECT_EQ(metrics.count, kTestCount);
+    EXPECT_TRUE(std::abs(metrics.loss() - expected->loss()) <= 1e-6 * expected->loss()) << batch;
+    EXPECT_TRUE(testing::is_near(predicted, logits, 1e-6)) << batch;
+  }
+}
+
 TEST_F(CudaOnHostTest, ARefusedLayerIsNamed) {
-  host_cuda::fail_call("cudnnSetConvolution2dDescriptor", CUDNN_STATUS_NOT_SUPPORTED, 1);
+  constexpr int kOfConv1 = 2;  // forward, and backward to its weights
+  host_cuda::fail_call("cudnnSetConvolution2dDescriptor", CUDNN_STATUS_NOT_SUPPORTED, kOfConv1);
   try {
     CudaEngine(make_plan(lenet5(), kBatch), 0, {});
     FAIL() << "no error";

@@ -42,8 +42,19 @@ TEST(DevicesTest, BadRequests) {
     EXPECT_THAT(error_of_request({.cuda = {.steps_per_graph = steps}}),
                 HasSubstr("--steps-per-graph is " + std::to_string(steps) + "; give 1 to 1024"));
   }
+  EXPECT_THAT(error_of_request({.cuda = {.evaluation_batch = 0}}),
+              HasSubstr("--evaluation-batch is 0; give 1 or more"));
   EXPECT_THAT(error_of_request({.device = "cpu", .cuda = {.tf32 = true}}),
               HasSubstr("--precision tf32 is for GPUs"));
+}
+
+TEST(DevicesTest, OnlyAGpuIsStartedAhead) {
+  for (const char* name : {"cpu", "reference", "gpu", ""}) {
+    EXPECT_FALSE(start_device({.device = name}).joinable()) << name;
+  }
+  for (const char* name : {"auto", "cuda", "cuda:999"}) {
+    EXPECT_TRUE(start_device({.device = name}).joinable()) << name;
+  }
 }
 
 TEST(DevicesTest, ReportsEveryKind) {

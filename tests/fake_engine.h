@@ -32,9 +32,11 @@ class FakeEngine final : public Engine {
   Order order;
   Augmentation augmentation;
   float smoothing = 0;
+  std::vector<Detail> more;  // its details
 
   const Plan& plan() const override { return plan_; }
   std::string description() const override { return "fake"; }
+  std::vector<Detail> details() const override { return more; }
   void load(std::shared_ptr<const Dataset>, std::shared_ptr<const Dataset>) override {}
   void set_state(FlatState which, std::span<const float> values) override {
     states_[which].assign(values.begin(), values.end());

@@ -1,4 +1,5 @@
 #include <gmock/gmock.h>
+#include <sys/mman.h>
 
 #include <cmath>
 
@@ -148,6 +149,36 @@ TEST_F(HostCudaDevice, StaysLost) {
   EXPECT_EQ(cudaFree(device), cudaErrorLaunchFailure);
   EXPECT_STREQ(cudaGetErrorName(cudaErrorLaunchFailure), "cudaErrorLaunchFailure");
   EXPECT_STREQ(cudaGetErrorString(cudaErrorLaunchFailure), "unspecified launch failure");
+}
+
+// A device may read pageable memory until the stream is waited for, and no longer.
+TEST_F(HostCudaMemory, PageableMemoryMustStayUntilTheWait) {
+  const cudaStream_t stream = new_stream();
+  float* device = device_memory<float>(4);
+  std::vector<float> host{1, 2, 3, 4};
+  const auto upload = [&] {
+    return cudaMemcpyAsync(device, host.data(), 16, cudaMemcpyHostToDevice, stream);
+  };
+  ASSERT_EQ(upload(), cudaSuccess);
+  EXPECT_EQ(cudaStreamSynchronize(stream), cudaSuccess);
+  host[2] = 5;  // too late to be read
+  EXPECT_EQ(cudaStreamSynchronize(stream), cudaSuccess);
+  ASSERT_EQ(upload(), cudaSuccess);
+  host[2] = 6;
+  EXPECT_EQ(cudaStreamSynchronize(new_stream()), cudaSuccess) << "it is not this stream's";
+  EXPECT_EQ(cudaStreamSynchronize(stream), cudaErrorIllegalAddress);
+  EXPECT_THAT(host_cuda::last_problem(), HasSubstr("16 bytes of pageable memory went or changed"));
+}
+
+TEST_F(HostCudaMemory, PageableMemoryThatIsUnmappedBeforeTheWaitIsNoticed) {
+  const cudaStream_t stream = new_stream();
+  const size_t bytes = size_t{1} << 16;
+  char* device = device_memory<char>(bytes);
+  void* mapping = mmap(nullptr, bytes, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+  ASSERT_NE(mapping, MAP_FAILED);
+  ASSERT_EQ(cudaMemcpyAsync(device, mapping, bytes, cudaMemcpyHostToDevice, stream), cudaSuccess);
+  munmap(mapping, bytes);
+  EXPECT_EQ(cudaDeviceSynchronize(), cudaErrorIllegalAddress);
 }
 
 }  // namespace

@@ -157,6 +157,8 @@ TEST(RunDirectoryTest, DescriptionHasEverySetting) {
   EXPECT_EQ(run["device"]["description"], "fake");
   EXPECT_EQ(run["device"]["threads"], 2);
   EXPECT_EQ(run["device"]["cpu"], cpu_name());
+  EXPECT_FALSE(run["device"].contains("fallback"));
+  EXPECT_FALSE(run["device"].contains("details"));
   EXPECT_EQ(run["precision"], "fp32");
   EXPECT_EQ(run["data"]["sha256"], "abc");
   EXPECT_EQ(run["data"]["is_mnist"], false);
@@ -166,6 +168,18 @@ TEST(RunDirectoryTest, DescriptionHasEverySetting) {
   EXPECT_EQ(run["settings"], expected);
   const TemporaryDirectory directory;
   EXPECT_NO_THROW(RunDirectory(directory.path(), run)) << "an argument that is not UTF-8";
+}
+
+TEST(RunDescription, TellsOfTheDeviceAndOfTheOneThatAutoPassedOver) {
+  testing::FakeEngine engine(make_plan(parse_model("fc 10"), 4));
+  engine.more = {{"libraries", "cuDNN", "9.19.0"}, {"memory bytes", "x", int64_t{1} << 40}};
+  RunRequest request;
+  request.fallback = "the driver is too old";
+  const json device = device_description(request, engine);
+  EXPECT_EQ(device["asked"], "auto");
+  EXPECT_EQ(device["fallback"], "the driver is too old");
+  EXPECT_EQ(device["details"]["libraries"]["cuDNN"], "9.19.0");
+  EXPECT_EQ(device["details"]["memory bytes"]["x"], int64_t{1} << 40);
 }
 
 }  // namespace

@@ -44,8 +44,9 @@ void round_inputs(const Convolution& c, std::vector<float>& a, std::vector<float
   std::transform(b.begin(), b.end(), b.begin(), round_tf32);
 }
 
-bool is_3x3(const Convolution& c) {
-  return c.w[2] == 3 && c.w[3] == 3 && c.descriptor.stride_h == 1 && c.descriptor.stride_w == 1;
+bool is_square_of(int kernel, const Convolution& c) {
+  return c.w[2] == kernel && c.w[3] == kernel && c.descriptor.stride_h == 1 &&
+         c.descriptor.stride_w == 1;
 }
 
 }  // namespace
@@ -106,24 +107,29 @@ std::vector<Algorithm> algorithms(Direction direction, const Convolution& c) {
   const size_t filter_bytes = volume(c.w) * sizeof(float);
   const size_t unrolled_bytes = filter_bytes / static_cast<size_t>(c.w[0]) *
                                 static_cast<size_t>(c.y[2]) * static_cast<size_t>(c.y[3]);
-  const bool winograd = is_3x3(c);
+  const bool winograd = is_square_of(3, c);
+  const bool nonfused = winograd || is_square_of(5, c);
   switch (direction) {
     case Direction::kForward:
-      return {{CUDNN_CONVOLUTION_FWD_ALGO_IMPLICIT_PRECOMP_GEMM, true, true, filter_bytes},
+      return {{CUDNN_CONVOLUTION_FWD_ALGO_WINOGRAD_NONFUSED, true, nonfused, filter_bytes, true},
+              {CUDNN_CONVOLUTION_FWD_ALGO_IMPLICIT_PRECOMP_GEMM, true, true, filter_bytes},
               {CUDNN_CONVOLUTION_FWD_ALGO_IMPLICIT_GEMM, true, true, 0},
               {CUDNN_CONVOLUTION_FWD_ALGO_GEMM, true, true, unrolled_bytes},
               {CUDNN_CONVOLUTION_FWD_ALGO_WINOGRAD, true, winograd, filter_bytes},
               {CUDNN_CONVOLUTION_FWD_ALGO_FFT, true, false, 0},
               {CUDNN_CONVOLUTION_FWD_ALGO_DIRECT, true, false, 0}};
     case Direction::kBackwardData:
-      return {{CUDNN_CONVOLUTION_BWD_DATA_ALGO_0, false, true, 0},
-              {CUDNN_CONVOLUTION_BWD_DATA_ALGO_1, true, true, filter_bytes},
-              {CUDNN_CONVOLUTION_BWD_DATA_ALGO_WINOGRAD, true, winograd, filter_bytes},
-              {CUDNN_CONVOLUTION_BWD_DATA_ALGO_FFT, true, false, 0}};
+      return {
+          {CUDNN_CONVOLUTION_BWD_DATA_ALGO_0, false, true, 0},
+          {CUDNN_CONVOLUTION_BWD_DATA_ALGO_WINOGRAD_NONFUSED, true, nonfused, filter_bytes, true},
+          {CUDNN_CONVOLUTION_BWD_DATA_ALGO_1, true, true, filter_bytes},
+          {CUDNN_CONVOLUTION_BWD_DATA_ALGO_WINOGRAD, true, winograd, filter_bytes},
+          {CUDNN_CONVOLUTION_BWD_DATA_ALGO_FFT, true, false, 0}};
     case Direction::kBackwardFilter:
       break;
   }
   return {{CUDNN_CONVOLUTION_BWD_FILTER_ALGO_0, false, true, 0},
+          {CUDNN_CONVOLUTION_BWD_FILTER_ALGO_WINOGRAD_NONFUSED, true, nonfused, filter_bytes, true},
           {CUDNN_CONVOLUTION_BWD_FILTER_ALGO_3, false, true, filter_bytes},
           {CUDNN_CONVOLUTION_BWD_FILTER_ALGO_1, true, true, unrolled_bytes},
           {CUDNN_CONVOLUTION_BWD_FILTER_ALGO_FFT, true, false, 0}};

@@ -35,11 +35,13 @@ struct Algorithm {
   bool deterministic;
   bool supported;
   size_t workspace_bytes;
+  bool inexact = false;  // off by 1e-5, as Winograd's transforms make it
 };
 
 enum class Direction { kForward, kBackwardData, kBackwardFilter };
 
-// Best first. Among the best are ones that need a workspace and ones that are not deterministic.
+// Best first, in cuDNN's opinion: Winograd for small kernels, some that need a workspace, some that
+// are not deterministic.
 std::vector<Algorithm> algorithms(Direction direction, const Convolution& c);
 
 // Nothing when cuDNN does not have it or cannot use it here.

@@ -2,6 +2,7 @@
 #include <cstring>
 
 #include "tests/host_cuda/device.h"
+#include "tests/host_cuda/pageable.h"
 #include "tests/host_cuda/stream.h"
 
 using namespace host_cuda;
@@ -42,7 +43,8 @@ bool is_pageable(const Copy& copy) {
   return source || target;
 }
 
-cudaError_t submit_copy(const char* call, Copy copy, cudaStream_t stream) {
+// asynchronous: the caller goes on before the copy is through.
+cudaError_t submit_copy(const char* call, Copy copy, cudaStream_t stream, bool asynchronous) {
   if (copy.bytes == 0) return cudaSuccess;
   if (copy.kind == cudaMemcpyDefault) copy.kind = inferred(copy);
   if (static_cast<unsigned>(copy.kind) > cudaMemcpyDefault)
@@ -60,6 +62,8 @@ cudaError_t submit_copy(const char* call, Copy copy, cudaStream_t stream) {
       Work::kCopy, call, {}, [copy] { std::memmove(copy.to, copy.from, copy.bytes); }};
   for (const Range range : {Range{copy.to, copy.bytes}, Range{copy.from, copy.bytes}})
     if (device_can_access(range)) operation.ranges.push_back(range);
+  if (asynchronous && !from_device(copy.kind) && !is_pinned({copy.from, copy.bytes}))
+    note_pageable_read(stream, {copy.from, copy.bytes});
   return submit(stream, std::move(operation));
 }
 
@@ -76,14 +80,14 @@ cudaError_t cudaMemcpy(void* to, const void* from, size_t bytes, cudaMemcpyKind 
   return runtime_call("cudaMemcpy", [&] {
     ++device().counters.synchronizations;
     if (refused_by_capture("cudaMemcpy")) return cudaErrorStreamCaptureUnsupported;
-    return submit_copy("cudaMemcpy", {to, from, bytes, kind}, nullptr);
+    return submit_copy("cudaMemcpy", {to, from, bytes, kind}, nullptr, false);
   });
 }
 
 cudaError_t cudaMemcpyAsync(void* to, const void* from, size_t bytes, cudaMemcpyKind kind,
                             cudaStream_t stream) {
   return runtime_call("cudaMemcpyAsync", [&] {
-    return submit_copy("cudaMemcpyAsync", {to, from, bytes, kind}, stream);
+    return submit_copy("cudaMemcpyAsync", {to, from, bytes, kind}, stream, true);
   });
 }
 

@@ -7,6 +7,15 @@ namespace {
 
 using Shape = std::optional<Convolution>;
 
+// What an algorithm would run with: tensor cores where they are allowed, which IMPLICIT_GEMM has no
+// use for.
+cudnnMathType_t math_of(Direction direction, int id, cudnnMathType_t allowed) {
+  if (allowed == CUDNN_FMA_MATH) return CUDNN_FMA_MATH;
+  const bool plain =
+      direction == Direction::kForward && id == CUDNN_CONVOLUTION_FWD_ALGO_IMPLICIT_GEMM;
+  return plain ? CUDNN_FMA_MATH : CUDNN_TENSOR_OP_MATH;
+}
+
 template <typename Perf>
 cudnnStatus_t list(const char* call, Direction direction, const Shape& shape, int requested,
                    int* returned, Perf* perfs) {
@@ -23,7 +32,7 @@ cudnnStatus_t list(const char* call, Direction direction, const Shape& shape, in
       perf.time = algorithm.supported ? static_cast<float>(i + 1) : -1.0f;
       perf.memory = algorithm.workspace_bytes;
       perf.determinism = algorithm.deterministic ? CUDNN_DETERMINISTIC : CUDNN_NON_DETERMINISTIC;
-      perf.mathType = shape->descriptor.math;
+      perf.mathType = math_of(direction, algorithm.id, shape->descriptor.math);
     }
     return CUDNN_STATUS_SUCCESS;
   });

@@ -22,17 +22,25 @@ struct Choice {
   cudnnStatus_t status;
   Convolution shape;
   bool deterministic;
+  bool inexact;
 };
 
 Choice choose(const char* call, Direction direction, const std::optional<Convolution>& shape,
               int id, const Workspace& workspace) {
-  if (!shape) return {bad_parameter(call, "descriptors that do not match"), {}, false};
+  if (!shape) return {bad_parameter(call, "descriptors that do not match"), {}, false, false};
   const auto algorithm = find_algorithm(direction, *shape, id);
-  if (!algorithm) return {CUDNN_STATUS_NOT_SUPPORTED, {}, false};
+  if (!algorithm) return {CUDNN_STATUS_NOT_SUPPORTED, {}, false, false};
   if (workspace.bytes < algorithm->workspace_bytes ||
       (algorithm->workspace_bytes > 0 && workspace.memory == nullptr))
-    return {bad_parameter(call, "a workspace too small"), {}, false};
-  return {CUDNN_STATUS_SUCCESS, *shape, algorithm->deterministic};
+    return {bad_parameter(call, "a workspace too small"), {}, false, false};
+  return {CUDNN_STATUS_SUCCESS, *shape, algorithm->deterministic, algorithm->inexact};
+}
+
+// The values as an algorithm leaves them.
+std::vector<float> as_computed(const Choice& choice, std::vector<float> values) {
+  if (!choice.inexact) return values;
+  for (size_t i = 0; i < values.size(); ++i) values[i] *= i % 2 == 0 ? 1 + 1e-5f : 1 - 1e-5f;
+  return values;
 }
 
 // The data that a call reads, the output apart, with its workspace.
@@ -71,11 +79,13 @@ cudnnStatus_t cudnnConvolutionForward(cudnnHandle_t handle, const void* alpha,
     const Range w_range = floats(w, w_desc->count());
     if (!workspace_is_apart(workspace, {x_range, w_range}))
       return bad_parameter(kCall, "the workspace holds an input");
-    const auto run = [c = choice.shape, xd = *x_desc, yd = *y_desc, x, w, y, workspace](float a,
-                                                                                        float b) {
+    const auto run = [choice, xd = *x_desc, yd = *y_desc, x, w, y, workspace](float a, float b) {
       use_up({workspace.memory, workspace.bytes});
+      const Convolution& c = choice.shape;
       scatter(yd, static_cast<float*>(y),
-              convolve(c, gather(xd, floats_at(x)), gather(dense(c.w), floats_at(w))), a, b);
+              as_computed(choice,
+                          convolve(c, gather(xd, floats_at(x)), gather(dense(c.w), floats_at(w)))),
+              a, b);
     };
     return submit_cudnn({kCall, handle, alpha, beta, floats(y, y_desc->span()),
                          inputs(x_range, w_range, workspace), false},
@@ -105,10 +115,11 @@ cudnnStatus_t cudnnConvolutionBackwardData(cudnnHandle_t handle, const void* alp
       use_up({workspace.memory, workspace.bytes});
       const Convolution& c = choice.shape;
       const bool reversed = !choice.deterministic && ++nondeterministic_calls % 2 == 0;
-      scatter(dxd, static_cast<float*>(dx),
-              convolve_backward_data(c, gather(dyd, floats_at(dy)),
-                                     gather(dense(c.w), floats_at(w)), reversed),
-              a, b);
+      scatter(
+          dxd, static_cast<float*>(dx),
+          as_computed(choice, convolve_backward_data(c, gather(dyd, floats_at(dy)),
+                                                     gather(dense(c.w), floats_at(w)), reversed)),
+          a, b);
     };
     return submit_cudnn({kCall, handle, alpha, beta, floats(dx, dx_desc->span()),
                          inputs(w_range, dy_range, workspace), false},
@@ -138,10 +149,10 @@ cudnnStatus_t cudnnConvolutionBackwardFilter(cudnnHandle_t handle, const void* a
       use_up({workspace.memory, workspace.bytes});
       const Convolution& c = choice.shape;
       const int first = choice.deterministic ? 0 : ++nondeterministic_calls % c.x[0];
-      scatter(
-          dense(c.w), static_cast<float*>(dw),
-          convolve_backward_filter(c, gather(xd, floats_at(x)), gather(dyd, floats_at(dy)), first),
-          a, b);
+      scatter(dense(c.w), static_cast<float*>(dw),
+              as_computed(choice, convolve_backward_filter(c, gather(xd, floats_at(x)),
+                                                           gather(dyd, floats_at(dy)), first)),
+              a, b);
     };
     return submit_cudnn({kCall, handle, alpha, beta, floats(dw, dw_desc->count()),
                          inputs(x_range, dy_range, workspace), false},

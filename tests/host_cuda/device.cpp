@@ -5,6 +5,7 @@
 
 #include "tests/host_cuda/handles.h"
 #include "tests/host_cuda/memory.h"
+#include "tests/host_cuda/pageable.h"
 
 namespace host_cuda {
 namespace {
@@ -89,6 +90,7 @@ void reset() {
   const std::lock_guard lock(mutex());
   for (HandleSet* set : handle_sets()) set->clear();
   free_all_memory();
+  forget_pageable_reads();
   failures().clear();
   device() = Device{};
 }

@@ -1,5 +1,6 @@
 // Events: marks in a stream, the host's way to wait, and how one stream's capture takes in another.
 #include "tests/host_cuda/device.h"
+#include "tests/host_cuda/pageable.h"
 #include "tests/host_cuda/stream.h"
 
 using namespace host_cuda;
@@ -70,7 +71,7 @@ cudaError_t cudaEventSynchronize(cudaEvent_t event) {
   return runtime_call("cudaEventSynchronize", [&] {
     if (!is_event(event)) return cudaErrorInvalidResourceHandle;
     ++device().counters.synchronizations;
-    if (!event->capture) return cudaSuccess;
+    if (!event->capture) return event->recorded ? check_pageable_reads(event->stream) : cudaSuccess;
     return invalidate(*event->capture, cudaErrorCapturedEvent,
                       "cudaEventSynchronize: recorded during capture");
   });

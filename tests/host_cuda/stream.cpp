@@ -1,6 +1,7 @@
 #include "tests/host_cuda/stream.h"
 
 #include "tests/host_cuda/device.h"
+#include "tests/host_cuda/pageable.h"
 
 namespace host_cuda {
 namespace {
@@ -122,8 +123,9 @@ cudaError_t cudaStreamSynchronize(cudaStream_t stream) {
   return runtime_call("cudaStreamSynchronize", [&] {
     if (!is_stream(stream)) return cudaErrorInvalidResourceHandle;
     ++device().counters.synchronizations;
-    return refuse_wait(stream == nullptr ? blocking_capture() : capture_of(stream),
-                       "cudaStreamSynchronize");
+    const cudaError_t refused = refuse_wait(
+        stream == nullptr ? blocking_capture() : capture_of(stream), "cudaStreamSynchronize");
+    return refused != cudaSuccess ? refused : check_pageable_reads(stream);
   });
 }
 
@@ -139,7 +141,7 @@ cudaError_t cudaDeviceSynchronize() {
     ++device().counters.synchronizations;
     for (const auto& [handle, stream] : handles<CUstream_st>().all())
       if (stream->capture) return refuse_wait(stream->capture, "cudaDeviceSynchronize");
-    return cudaSuccess;
+    return check_pageable_reads(nullptr, true);
   });
 }
 

@@ -133,6 +133,46 @@ TEST_F(RehearsalTest, SweepTrainsOnTheGpuAndReports) {
   EXPECT_EQ(runs, 4);
 }
 
+// Stopped within an epoch and resumed: the same bits, with all that a training keeps beside its
+// parameters. (ProgramTest's own takes a network that is slow on purpose, too slow for the
+// stand-in.)
+TEST_F(RehearsalTest, AResumedRunEqualsOneThatNeverStopped) {
+  testing::write_idx_directory(file("more"), testing::bars(300), testing::bars(10));
+  const auto run_of = [&](const std::string& where) {
+    return std::vector<std::string>{
+        "train",
+        "--model",
+        "conv 4x5 stride 2, relu, bn, maxpool 2, fc 20, relu, dropout 0.3, fc 10",
+        "--data",
+        file("more"),
+        "--epochs",
+        "2",
+        "--batch",
+        "2",
+        "--log-steps",
+        "--out",
+        where,
+        "--augment",
+        "--ema",
+        "0.9",
+        "--optimizer",
+        "adam",
+        "--device",
+        "cuda"};
+  };
+  ASSERT_EQ(run_program(run_of(file("whole"))).exit_code, 0);
+  testing::Process process(testing::program(run_of(out())));
+  for (int i = 0; i < 30000 && read_file(out() + "/metrics.jsonl").empty(); ++i) usleep(1000);
+  process.send(SIGINT);
+  ASSERT_EQ(process.wait().exit_code, 130);
+  const ProgramResult resumed = run_program({"train", "--resume", out(), "--device", "cuda"});
+  EXPECT_EQ(resumed.exit_code, 0) << resumed.err;
+  EXPECT_THAT(resumed.out, HasSubstr("Resumed in epoch "));
+  EXPECT_TRUE(read_file(out() + "/model.safetensors") ==
+              read_file(file("whole") + "/model.safetensors"));
+  EXPECT_THAT(run()["resumed"][0]["device"]["description"], HasSubstr("stand-in for CUDA"));
+}
+
 // Each kind of error, thrown inside the module and caught outside.
 TEST_F(RehearsalTest, WhatTheUserAskedForAndTheGpuRefusesIsExitCode2) {
   expect_error(train_with_fault("cudnnSetConvolution2dDescriptor 3000 0", kConv), 2,
