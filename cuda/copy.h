@@ -3,7 +3,6 @@
 
 #include <cuda_runtime_api.h>
 
-#include <source_location>
 #include <span>
 #include <vector>
 
@@ -14,7 +13,7 @@ namespace digitron {
 // Returns when the host's memory has been read; the device has it in the order of the stream.
 template <class T>
 void upload(T* device, std::span<const T> host, cudaStream_t stream,
-            std::source_location where = std::source_location::current()) {
+            SourceLocation where = SourceLocation::current()) {
   check(cudaMemcpyAsync(device, host.data(), host.size_bytes(), cudaMemcpyHostToDevice, stream),
         "cudaMemcpyAsync", where);
 }
@@ -22,7 +21,7 @@ void upload(T* device, std::span<const T> host, cudaStream_t stream,
 // Waits for the stream.
 template <class T>
 std::vector<T> download(const T* device, size_t count, cudaStream_t stream,
-                        std::source_location where = std::source_location::current()) {
+                        SourceLocation where = SourceLocation::current()) {
   std::vector<T> host(count);
   check(cudaMemcpyAsync(host.data(), device, count * sizeof(T), cudaMemcpyDeviceToHost, stream),
         "cudaMemcpyAsync", where);

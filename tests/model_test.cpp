@@ -112,10 +112,10 @@ void PrintTo(const Malformed& malformed, std::ostream* out) {
 class MalformedModel : public ::testing::TestWithParam<Malformed> {};
 
 TEST_P(MalformedModel, PointsAtTheColumn) {
-  const auto& [text, column, message] = GetParam();
-  const std::string error = error_of<InputError>([&] { parse_model(text); });
-  EXPECT_THAT(error, StartsWith("model text, column " + std::to_string(column) + ": "));
-  EXPECT_THAT(error, HasSubstr(message));
+  const Malformed& malformed = GetParam();
+  const std::string error = error_of<InputError>([&] { parse_model(malformed.text); });
+  EXPECT_THAT(error, StartsWith("model text, column " + std::to_string(malformed.column) + ": "));
+  EXPECT_THAT(error, HasSubstr(malformed.message));
 }
 
 constexpr const char* kLayer = "expected conv, maxpool, fc, relu, bn or dropout";

@@ -33,16 +33,31 @@ install() {
   local missing
   mapfile -t missing < <(comm -23 <(printf '%s\n' "$@" | sort) <(installed "$@" | sort))
   ((${#missing[@]})) || return 0
+  ((EUID == 0)) || command -v sudo >/dev/null ||
+    fail "not root and no sudo here; install ${missing[*]}, $advice"
+  quietly "Updating the package lists" apt update
+  quietly "Installing ${missing[*]}" apt install "${missing[@]}"
+}
+
+# apt COMMAND...: apt-get, as root. --no-remove: nothing that is there goes away to make room for ours.
+apt() {
   local sudo=()
-  if ((EUID != 0)); then
-    command -v sudo >/dev/null || fail "not root and no sudo here; install ${missing[*]}, $advice"
-    sudo=(sudo)
-  fi
-  # --no-remove: nothing that is there goes away to make room for ours.
-  local apt=("${sudo[@]}" env DEBIAN_FRONTEND=noninteractive
-             apt-get -q -y -o DPkg::Lock::Timeout=300 --no-install-recommends --no-remove)
-  quietly "Updating the package lists" "${apt[@]}" update
-  quietly "Installing ${missing[*]}" "${apt[@]}" install "${missing[@]}"
+  ((EUID == 0)) || sudo=(sudo)
+  "${sudo[@]}" env DEBIAN_FRONTEND=noninteractive \
+    apt-get -q -y -o DPkg::Lock::Timeout=300 --no-install-recommends --no-remove "$@"
+}
+
+# install_known PACKAGE...: installs them where the system has packages of all these names.
+install_known() {
+  [[ -z ${DIGITRON_SKIP_INSTALL-} ]] && command -v apt-get >/dev/null || return 0
+  (($(installed "$@" | wc -l) < $#)) || return 0
+  [[ -n $(known cmake) ]] || quietly "Updating the package lists" apt update
+  (($(known "$@" | wc -l) < $#)) || install "$@"
+}
+
+# known PACKAGE...: those of them that apt's lists have.
+known() {
+  { apt-cache madison "$@" 2>/dev/null || true; } | sed -E 's/^ *([^ ]+) .*/\1/' | sort -u
 }
 
 # installed PACKAGE...: those of them that are.

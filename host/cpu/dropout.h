@@ -50,7 +50,10 @@ inline void dropout(Tensor y, Tensor x, const DropoutLayer& layer, int first_row
     for (int c = 0; c < y.channels; ++c)
       for (int p = 0; p < y.height; ++p)
         for (int i = lane; i < y.width * kLanes; i += kLanes, ++element) {
-          if (element % 4 == 0) words = philox(quad++, d);
+          if (element % 4 == 0) {
+            words = philox(quad, d);
+            quad += 1;
+          }
           const IntVec shifted = (IntVec)(words.word[element % 4] >> 8);
           const Vec uniform = __builtin_convertvector(shifted, Vec) * (1.0f / 16777216.0f);
           const Vec factor = uniform < d.probability ? Vec{} : Vec{} + d.scale;

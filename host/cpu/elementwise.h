@@ -75,14 +75,12 @@ inline Vec normalise(const uint8_t* bytes) {
 
 // 16 x 16 bytes transposed: four rounds of interleaving row i with row i + 8.
 inline void transpose_bytes(Lanes8 (&rows)[kLanes]) {
-  constexpr Lanes8 kLow = {0, 16, 1, 17, 2, 18, 3, 19, 4, 20, 5, 21, 6, 22, 7, 23};
-  constexpr Lanes8 kHigh = {8, 24, 9, 25, 10, 26, 11, 27, 12, 28, 13, 29, 14, 30, 15, 31};
 #pragma GCC unroll 4
   for (int round = 0; round < 4; ++round) {
     Lanes8 next[kLanes];
     for (int i = 0; i < kLanes / 2; ++i) {
-      next[2 * i] = __builtin_shuffle(rows[i], rows[i + 8], kLow);
-      next[2 * i + 1] = __builtin_shuffle(rows[i], rows[i + 8], kHigh);
+      next[2 * i] = interleave<0>(rows[i], rows[i + 8]);
+      next[2 * i + 1] = interleave<kLanes / 2>(rows[i], rows[i + 8]);
     }
     for (int i = 0; i < kLanes; ++i) rows[i] = next[i];
   }
@@ -203,17 +201,12 @@ inline void maxpool_backward_add(Tensor dx, Tensor dy, Winners winners, Window w
 
 // kWidth x kWidth floats: the byte transposition's scheme, log2(kWidth) rounds.
 inline void transpose_tile(Vec (&rows)[kWidth]) {
-  IntVec low, high;
-  for (int i = 0; i < kWidth; ++i) {
-    low[i] = i / 2 + i % 2 * kWidth;
-    high[i] = low[i] + kWidth / 2;
-  }
 #pragma GCC unroll 4
   for (int step = 1; step < kWidth; step *= 2) {
     Vec next[kWidth];
     for (int i = 0; i < kWidth / 2; ++i) {
-      next[2 * i] = __builtin_shuffle(rows[i], rows[i + kWidth / 2], low);
-      next[2 * i + 1] = __builtin_shuffle(rows[i], rows[i + kWidth / 2], high);
+      next[2 * i] = interleave<0>(rows[i], rows[i + kWidth / 2]);
+      next[2 * i + 1] = interleave<kWidth / 2>(rows[i], rows[i + kWidth / 2]);
     }
     for (int i = 0; i < kWidth; ++i) rows[i] = next[i];
   }

@@ -52,6 +52,18 @@ inline Vec relu(Vec x) {
   return x < 0.0f ? Vec{} : x;
 }
 
+// Lanes kFrom, kFrom + 1, ... of a and b by turns, half a vector of each. The pack is the order as
+// far as it is known.
+template <int kFrom, int... kOrder, class V>
+inline V interleave(V a, V b) {
+  constexpr int kCount = sizeof(V) / sizeof(a[0]);
+  if constexpr (sizeof...(kOrder) == kCount) {
+    return __builtin_shufflevector(a, b, kOrder...);
+  } else {
+    return interleave<kFrom + 1, kOrder..., kFrom, kFrom + kCount>(a, b);
+  }
+}
+
 // Splits [0, count) into the fewest tiles of at most `most`, as even as can be, and calls f(first,
 // size).
 template <class F>

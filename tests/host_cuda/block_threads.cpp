@@ -38,7 +38,7 @@ struct FiberPool {
 
   void add() {
     const auto self = std::make_shared<Fiber*>();
-    fibers.push_back(std::make_unique<Fiber>([this, self] {
+    fibers.push_back(std::make_unique<Fiber>([self] {
       for (;;) {
         Block::running->start_threads(*self);
         (*self)->suspend();

@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include <cstdint>
+#include <cstdlib>
 #include <new>
 
 #include "tests/host_cuda/sanitizers.h"
@@ -38,18 +39,22 @@ void announce_arrival(Execution& here, Execution* from) {
 // swapcontext. No function may both set and take such a jump, and none of these may be inlined: the
 // registers are saved by their frames. Not instrumented, because a jump to another stack is no
 // return from this one.
-[[noreturn, gnu::noipa, gnu::no_sanitize("address", "thread", "undefined")]] void take(void** to) {
+[[noreturn, gnu::noipa]] __attribute__((noinline,
+                                        no_sanitize("address", "thread", "undefined"))) void
+take(void** to) {
   __builtin_longjmp(to, 1);
 }
 
-[[gnu::noipa, gnu::no_sanitize("address", "thread", "undefined")]] void jump(Execution& from,
-                                                                             Execution& to) {
+[[gnu::noipa]] __attribute__((noinline, no_sanitize("address", "thread", "undefined"))) void jump(
+    Execution& from, Execution& to) {
   if (__builtin_setjmp(from.jump) == 0) take(to.jump);
 }
 
-[[gnu::noipa, gnu::no_sanitize("address", "thread", "undefined")]] void jump_first(
-    Execution& from, const ucontext_t& to) {
-  if (__builtin_setjmp(from.jump) == 0) setcontext(&to);
+[[gnu::noipa]] __attribute__((noinline, no_sanitize("address", "thread", "undefined"))) void
+jump_first(Execution& from, const ucontext_t& to) {
+  if (__builtin_setjmp(from.jump) != 0) return;
+  setcontext(&to);
+  std::abort();  // or clang leaves this frame, with the registers in it, before that call
 }
 
 }  // namespace
