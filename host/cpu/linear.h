@@ -137,6 +137,7 @@ void linear_weights_tile(WeightSink sink, std::ptrdiff_t at, const float* dy, co
   }
 }
 
+// NOLINTNEXTLINE(readability-non-const-parameter): the sink writes to dw
 inline void linear_backward_weights(float* dw, const float* dy, const float* xt, int inputs,
                                     int row_floats, int outputs, int first, int last, int blocks,
                                     bool add, const SgdStep* step) {
