@@ -4,7 +4,7 @@
 #include <cstdio>
 
 #include "cuda/check.h"
-#include "host/error.h"
+#include "host/core/error.h"
 
 namespace digitron {
 

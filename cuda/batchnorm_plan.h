@@ -3,7 +3,7 @@
 
 #include "cuda/context.h"
 #include "cuda/descriptors.h"
-#include "host/model.h"
+#include "host/core/model.h"
 
 namespace digitron {
 

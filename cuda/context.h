@@ -7,7 +7,7 @@
 
 #include "cuda/check.h"
 #include "cuda/unique.h"
-#include "host/engine.h"
+#include "host/core/engine.h"
 
 namespace digitron {
 

@@ -6,7 +6,7 @@
 #include <string>
 
 #include "cuda/check.h"
-#include "host/error.h"
+#include "host/core/error.h"
 
 namespace digitron {
 

@@ -2,7 +2,7 @@
 
 #include <algorithm>
 
-#include "host/error.h"
+#include "host/core/error.h"
 
 namespace digitron {
 

@@ -6,7 +6,7 @@
 #include "cuda/context.h"
 #include "cuda/conv_algorithms.h"
 #include "cuda/descriptors.h"
-#include "host/model.h"
+#include "host/core/model.h"
 
 namespace digitron {
 

@@ -15,7 +15,7 @@
 #include "cuda/network.h"
 #include "cuda/optimizer_memory.h"
 #include "cuda/step_graph.h"
-#include "host/engine.h"
+#include "host/core/engine.h"
 #include "kernels/step_state.h"
 
 namespace digitron {

@@ -4,7 +4,7 @@
 #include <string>
 
 #include "cuda/copy.h"
-#include "host/engine.h"
+#include "host/core/engine.h"
 
 namespace digitron {
 

@@ -5,8 +5,8 @@
 #include <vector>
 
 #include "cuda/arena.h"
-#include "host/dataset.h"
-#include "host/optimizer.h"
+#include "host/core/dataset.h"
+#include "host/shared/optimizer.h"
 #include "kernels/step_state.h"
 
 namespace digitron {

@@ -5,7 +5,7 @@
 
 #include "cuda/check.h"
 #include "cuda/unique.h"
-#include "host/model.h"
+#include "host/core/model.h"
 
 namespace digitron {
 

@@ -7,7 +7,7 @@
 #include "cuda/cuda_engine.h"
 #include "cuda/module.h"
 #include "cuda/system.h"
-#include "host/error.h"
+#include "host/core/error.h"
 
 namespace digitron {
 

@@ -4,8 +4,8 @@
 #include <utility>
 
 #include "cuda/nvtx.h"
-#include "host/dataset_constants.h"
-#include "host/error.h"
+#include "host/core/error.h"
+#include "host/shared/dataset_constants.h"
 #include "kernels/bias.h"
 #include "kernels/bias_gradient.h"
 #include "kernels/dropout.h"

@@ -12,8 +12,8 @@
 #include "cuda/conv_plan.h"
 #include "cuda/linear_plan.h"
 #include "cuda/pool_plan.h"
-#include "host/error.h"
-#include "host/plan.h"
+#include "host/core/error.h"
+#include "host/core/plan.h"
 #include "kernels/step_state.h"
 
 namespace digitron {

@@ -3,7 +3,7 @@
 #pragma once
 
 #include "cuda/arena.h"
-#include "host/engine.h"
+#include "host/core/engine.h"
 
 namespace digitron {
 

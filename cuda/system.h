@@ -4,7 +4,7 @@
 #include <string>
 #include <vector>
 
-#include "host/engine.h"
+#include "host/core/engine.h"
 
 namespace digitron {
 

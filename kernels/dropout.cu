@@ -1,4 +1,4 @@
-// Dropout, the mask computed where it is needed (host/dropout.h), so that none is stored:
+// Dropout, the mask computed where it is needed (host/shared/dropout.h), so that none is stored:
 //
 //   y[n][e] = x[n][e] * (uniform(seed, step, layer, n, e) < p ? 0 : 1 / (1 - p))
 //
@@ -6,7 +6,7 @@
 // thread takes four; 60 multiplications for them hide behind the launch.
 #include "kernels/dropout.h"
 
-#include "host/dropout.h"
+#include "host/shared/dropout.h"
 #include "kernels/launch.h"
 
 namespace digitron {

@@ -4,15 +4,15 @@
 //   x[row][p] = (images[i][p] / 255 - mean) / deviation,   labels[row] = all_labels[i]
 //
 // or, augmented, with the pixel at p of image i's random affine map in this epoch, bilinearly
-// sampled (host/augment.h), in place of images[i][p].
+// sampled (host/shared/augment.h), in place of images[i][p].
 //
 // Reads 784 bytes a sample, writes 3136 of x: 251 KB for a batch of 64. The order is a keyed
-// permutation that is computed where it is needed (host/permutation.h), so no index array exists;
-// so are the maps. One block a sample: its first thread walks the permutation and draws the map,
-// then each thread takes 4 pixels.
+// permutation that is computed where it is needed (host/shared/permutation.h), so no index array
+// exists; so are the maps. One block a sample: its first thread walks the permutation and draws the
+// map, then each thread takes 4 pixels.
 #include "kernels/gather.h"
 
-#include "host/dataset_constants.h"
+#include "host/shared/dataset_constants.h"
 #include "kernels/launch.h"
 
 namespace digitron {

@@ -4,7 +4,7 @@
 
 #include <cstdint>
 
-#include "host/augment.h"
+#include "host/shared/augment.h"
 #include "kernels/step_state.h"
 
 namespace digitron {

@@ -4,7 +4,7 @@
 
 #include <cstddef>
 
-#include "host/optimizer.h"
+#include "host/shared/optimizer.h"
 #include "kernels/step_state.h"
 
 namespace digitron {

@@ -10,7 +10,7 @@
 // of two ordered passes; `advance` makes the second.
 #include "kernels/softmax_cross_entropy.h"
 
-#include "host/dataset_constants.h"
+#include "host/shared/dataset_constants.h"
 #include "kernels/block_sum.h"
 #include "kernels/launch.h"
 

@@ -4,7 +4,7 @@
 
 #include <cstdint>
 
-#include "host/permutation.h"
+#include "host/shared/permutation.h"
 
 namespace digitron {
 

@@ -1,11 +1,11 @@
-#include "host/run/atomic_file.h"
+#include "host/files/atomic_file.h"
 
 #include <gmock/gmock.h>
 
 #include <filesystem>
 #include <string>
 
-#include "host/error.h"
+#include "host/core/error.h"
 #include "tests/data_testing.h"
 #include "tests/file_size_limit.h"
 

@@ -1,6 +1,6 @@
 // The random affine maps: against the same mathematics in floating point, what they do to a
 // picture, and every instruction set's sampling against the plain one.
-#include "host/augment.h"
+#include "host/shared/augment.h"
 
 #include <gtest/gtest.h>
 
@@ -8,8 +8,8 @@
 #include <array>
 #include <cmath>
 
-#include "host/cpu/engine.h"
-#include "host/reference_engine.h"
+#include "host/cpu/cpu_engine.h"
+#include "host/reference/reference_engine.h"
 #include "tests/cpu_testing.h"
 
 namespace digitron {

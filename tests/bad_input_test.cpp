@@ -1,10 +1,10 @@
 // Whatever is wrong with what the program is given, it says so in one line, and leaves files alone.
 #include <cstring>
 
+#include "host/core/model.h"
+#include "host/core/plan.h"
 #include "host/data/png_image.h"
-#include "host/model.h"
-#include "host/plan.h"
-#include "host/run/model_state.h"
+#include "host/files/model_state.h"
 #include "tests/program_fixture.h"
 
 namespace digitron {

@@ -1,8 +1,8 @@
-#include "host/run/bench.h"
+#include "host/bench/bench.h"
 
 #include <gmock/gmock.h>
 
-#include "host/json.h"
+#include "host/files/json.h"
 #include "tests/data_testing.h"
 #include "tests/fake_engine.h"
 

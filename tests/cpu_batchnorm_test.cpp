@@ -1,7 +1,7 @@
 // Batch normalisation and dropout in lanes against the plain loops of the reference.
 #include <gtest/gtest.h>
 
-#include "host/dropout.h"
+#include "host/shared/dropout.h"
 #include "tests/cpu_testing.h"
 
 namespace digitron {

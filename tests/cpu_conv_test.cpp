@@ -1,8 +1,8 @@
 // The convolutions of every instruction set against the reference's in double precision.
 #include <gtest/gtest.h>
 
-#include "host/plan.h"
-#include "host/reference_ops.h"
+#include "host/core/plan.h"
+#include "host/reference/reference_ops.h"
 #include "tests/cpu_testing.h"
 
 namespace digitron {

@@ -4,8 +4,8 @@
 
 #include <numeric>
 
-#include "host/plan.h"
-#include "host/reference_ops.h"
+#include "host/core/plan.h"
+#include "host/reference/reference_ops.h"
 #include "tests/cpu_testing.h"
 
 namespace digitron {

@@ -1,8 +1,8 @@
-#include "host/cpu/engine.h"
+#include "host/cpu/cpu_engine.h"
 
 #include <gmock/gmock.h>
 
-#include "host/reference_engine.h"
+#include "host/reference/reference_engine.h"
 #include "tests/cpu_testing.h"
 
 namespace digitron {

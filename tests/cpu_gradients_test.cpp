@@ -4,8 +4,8 @@
 
 #include <numeric>
 
-#include "host/cpu/engine.h"
-#include "host/reference_engine.h"
+#include "host/cpu/cpu_engine.h"
+#include "host/reference/reference_engine.h"
 #include "tests/cpu_testing.h"
 #include "tests/random_model.h"
 

@@ -1,8 +1,8 @@
 // The linear layers of every instruction set against the reference's in double precision.
 #include <gtest/gtest.h>
 
-#include "host/reference_ops.h"
-#include "host/reference_optimizer.h"
+#include "host/reference/reference_ops.h"
+#include "host/reference/reference_optimizer.h"
 #include "tests/cpu_testing.h"
 
 namespace digitron {

@@ -3,7 +3,7 @@
 
 #include <limits>
 
-#include "host/reference_ops.h"
+#include "host/reference/reference_ops.h"
 #include "tests/cpu_testing.h"
 
 namespace digitron {

@@ -1,7 +1,7 @@
 // The optimiser of every instruction set against the reference's in double precision.
 #include <gtest/gtest.h>
 
-#include "host/reference_optimizer.h"
+#include "host/reference/reference_optimizer.h"
 #include "tests/cpu_testing.h"
 
 namespace digitron {

@@ -11,9 +11,9 @@
 #include <string>
 #include <vector>
 
+#include "host/core/model.h"
 #include "host/cpu/aligned.h"
 #include "host/cpu/arch.h"
-#include "host/model.h"
 #include "tests/engine_testing.h"
 
 namespace digitron {

@@ -2,8 +2,8 @@
 // ReferenceEngine<double>, and its bits on any number of threads.
 #include <gtest/gtest.h>
 
-#include "host/cpu/engine.h"
-#include "host/reference_engine.h"
+#include "host/cpu/cpu_engine.h"
+#include "host/reference/reference_engine.h"
 #include "tests/cpu_testing.h"
 #include "tests/training_testing.h"
 

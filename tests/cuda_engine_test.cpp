@@ -5,7 +5,7 @@
 
 #include <numeric>
 
-#include "host/reference_engine.h"
+#include "host/reference/reference_engine.h"
 #include "tests/cuda_testing.h"
 #include "tests/engine_testing.h"
 #include "tests/random_model.h"

@@ -7,9 +7,9 @@
 #include <cmath>
 #include <cstring>
 
-#include "host/dropout.h"
-#include "host/reference_ops.h"
-#include "host/reference_optimizer.h"
+#include "host/reference/reference_ops.h"
+#include "host/reference/reference_optimizer.h"
+#include "host/shared/dropout.h"
 #include "kernels/advance.h"
 #include "kernels/bias.h"
 #include "kernels/bias_gradient.h"
@@ -233,7 +233,7 @@ TEST_P(CudaKernels, EveryOptimizer) {
   }
 }
 
-// Equal to host/dropout.h in every bit, into another buffer and in place.
+// Equal to host/shared/dropout.h in every bit, into another buffer and in place.
 TEST_P(CudaKernels, Dropout) {
   constexpr uint32_t kLayer = 3;
   const StepState state = state_at(Permutation(1, 1, 1, false), 0);

@@ -4,7 +4,7 @@
 
 #include <gtest/gtest.h>
 
-#include "host/engine.h"
+#include "host/core/engine.h"
 
 namespace digitron::testing {
 

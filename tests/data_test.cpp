@@ -8,10 +8,10 @@
 #include <optional>
 #include <sstream>
 
+#include "host/core/error.h"
 #include "host/data/png_image.h"
 #include "host/data/sha256.h"
 #include "host/data/synthetic.h"
-#include "host/error.h"
 #include "tests/data_testing.h"
 #include "tests/idx_files.h"
 

@@ -5,9 +5,9 @@
 #include <string>
 #include <vector>
 
+#include "host/core/error.h"
 #include "host/data/mnist.h"
 #include "host/data/sha256.h"
-#include "host/error.h"
 #include "tests/data_testing.h"
 #include "tests/idx_files.h"
 

@@ -1,4 +1,4 @@
-#include "host/dropout.h"
+#include "host/shared/dropout.h"
 
 #include <gtest/gtest.h>
 

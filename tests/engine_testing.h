@@ -12,10 +12,10 @@
 #include <stdexcept>
 #include <vector>
 
-#include "host/dataset.h"
-#include "host/plan.h"
-#include "host/reference_engine.h"
-#include "host/reference_ops.h"
+#include "host/core/dataset.h"
+#include "host/core/plan.h"
+#include "host/reference/reference_engine.h"
+#include "host/reference/reference_ops.h"
 
 namespace digitron::testing {
 

@@ -7,7 +7,7 @@
 #include <utility>
 #include <vector>
 
-#include "host/engine.h"
+#include "host/core/engine.h"
 
 namespace digitron::testing {
 

@@ -9,8 +9,8 @@
 #include <string>
 #include <vector>
 
+#include "host/core/dataset.h"
 #include "host/data/idx.h"
-#include "host/dataset.h"
 #include "tests/data_testing.h"
 
 namespace digitron::testing {

@@ -4,7 +4,7 @@
 
 #include <string>
 
-#include "host/error.h"
+#include "host/core/error.h"
 #include "tests/data_testing.h"
 #include "tests/idx_files.h"
 

@@ -1,11 +1,11 @@
-#include "host/run/inspect.h"
+#include "host/text/inspect.h"
 
 #include <gmock/gmock.h>
 
 #include <cmath>
 #include <numeric>
 
-#include "host/run/table.h"
+#include "host/text/table.h"
 
 namespace digitron {
 namespace {

@@ -1,4 +1,4 @@
-#include "host/run/model_state.h"
+#include "host/files/model_state.h"
 
 #include <gmock/gmock.h>
 
@@ -6,8 +6,8 @@
 #include <functional>
 #include <map>
 
-#include "host/error.h"
-#include "host/json.h"
+#include "host/core/error.h"
+#include "host/files/json.h"
 #include "tests/data_testing.h"
 
 namespace digitron {

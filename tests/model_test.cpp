@@ -1,11 +1,11 @@
-#include "host/model.h"
+#include "host/core/model.h"
 
 #include <gmock/gmock.h>
 
 #include <cmath>
 
-#include "host/error.h"
-#include "host/plan.h"
+#include "host/core/error.h"
+#include "host/core/plan.h"
 #include "tests/data_testing.h"
 #include "tests/engine_testing.h"
 

@@ -1,12 +1,12 @@
 // The reference's optimisers against PyTorch 1.13, and what changes from step to step.
-#include "host/optimizer.h"
+#include "host/shared/optimizer.h"
 
 #include <gtest/gtest.h>
 
 #include <cmath>
 #include <vector>
 
-#include "host/reference_optimizer.h"
+#include "host/reference/reference_optimizer.h"
 
 namespace digitron {
 namespace {

@@ -1,4 +1,4 @@
-#include "host/permutation.h"
+#include "host/shared/permutation.h"
 
 #include <gtest/gtest.h>
 

@@ -1,4 +1,4 @@
-#include "host/philox.h"
+#include "host/shared/philox.h"
 
 #include <gtest/gtest.h>
 

@@ -1,10 +1,10 @@
-#include "host/plan.h"
+#include "host/core/plan.h"
 
 #include <gmock/gmock.h>
 
 #include <cmath>
 
-#include "host/error.h"
+#include "host/core/error.h"
 #include "tests/data_testing.h"
 
 namespace digitron {

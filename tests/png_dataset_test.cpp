@@ -4,8 +4,8 @@
 
 #include <string>
 
+#include "host/core/error.h"
 #include "host/data/png_image.h"
-#include "host/error.h"
 #include "tests/data_testing.h"
 #include "tests/idx_files.h"
 

@@ -6,7 +6,7 @@
 #include <numeric>
 #include <string>
 
-#include "host/error.h"
+#include "host/core/error.h"
 #include "tests/data_testing.h"
 
 namespace digitron {

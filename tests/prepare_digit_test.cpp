@@ -3,9 +3,9 @@
 
 #include <cmath>
 
+#include "host/core/dataset.h"
+#include "host/core/error.h"
 #include "host/data/png_image.h"
-#include "host/dataset.h"
-#include "host/error.h"
 #include "tests/data_testing.h"
 
 namespace digitron {

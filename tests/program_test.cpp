@@ -9,8 +9,8 @@
 #include <thread>
 
 #include "host/data/png_image.h"
-#include "host/json.h"
-#include "host/run/model_state.h"
+#include "host/files/json.h"
+#include "host/files/model_state.h"
 #include "tests/program_fixture.h"
 
 namespace digitron {

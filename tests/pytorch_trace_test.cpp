@@ -5,11 +5,11 @@
 #include <filesystem>
 #include <memory>
 
-#include "host/cpu/engine.h"
+#include "host/cpu/cpu_engine.h"
 #include "host/data/idx.h"
-#include "host/json.h"
-#include "host/reference_engine.h"
-#include "host/run/model_state.h"
+#include "host/files/json.h"
+#include "host/files/model_state.h"
+#include "host/reference/reference_engine.h"
 #include "tests/cpu_testing.h"
 #include "tests/data_testing.h"
 #include "tests/moved.h"

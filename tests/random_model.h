@@ -3,7 +3,7 @@
 
 #include <algorithm>
 
-#include "host/plan.h"
+#include "host/core/plan.h"
 #include "tests/engine_testing.h"
 
 namespace digitron::testing {

@@ -1,4 +1,4 @@
-#include "host/reference_engine.h"
+#include "host/reference/reference_engine.h"
 
 #include <gtest/gtest.h>
 

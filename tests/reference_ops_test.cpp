@@ -1,11 +1,11 @@
-#include "host/reference_ops.h"
+#include "host/reference/reference_ops.h"
 
 #include <gtest/gtest.h>
 
 #include <functional>
 #include <numeric>
 
-#include "host/plan.h"
+#include "host/core/plan.h"
 #include "tests/engine_testing.h"
 
 namespace digitron {

@@ -2,7 +2,7 @@
 
 #include <gmock/gmock.h>
 
-#include "host/error.h"
+#include "host/core/error.h"
 #include "host/report/gnuplot.h"
 #include "tests/data_testing.h"
 

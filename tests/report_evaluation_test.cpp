@@ -2,9 +2,9 @@
 
 #include <gmock/gmock.h>
 
+#include "host/core/engine.h"
 #include "host/data/data.h"
 #include "host/data/png_image.h"
-#include "host/engine.h"
 #include "tests/idx_files.h"
 #include "tests/report_testing.h"
 

@@ -1,6 +1,6 @@
 // digitron report from end to end.
 
-#include "host/json.h"
+#include "host/files/json.h"
 #include "tests/program_fixture.h"
 #include "tests/report_testing.h"
 

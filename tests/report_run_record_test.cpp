@@ -1,4 +1,4 @@
-#include "host/report/run_record.h"
+#include "host/files/run_record.h"
 
 #include <gmock/gmock.h>
 #include <sys/stat.h>

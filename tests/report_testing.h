@@ -4,9 +4,9 @@
 #include <string>
 #include <vector>
 
-#include "host/json.h"
-#include "host/plan.h"
-#include "host/run/model_state.h"
+#include "host/core/plan.h"
+#include "host/files/json.h"
+#include "host/files/model_state.h"
 #include "tests/data_testing.h"
 
 namespace digitron::testing {

@@ -1,17 +1,17 @@
 // A run that stops and goes on must leave what it would have left without stopping.
-#include "host/run/resume.h"
+#include "host/train/resume.h"
 
 #include <gmock/gmock.h>
 #include <spdlog/spdlog.h>
 
 #include <sstream>
 
+#include "host/core/error.h"
 #include "host/cpu/arch.h"
-#include "host/cpu/engine.h"
-#include "host/error.h"
-#include "host/json.h"
-#include "host/run/settings_json.h"
-#include "host/run/trainer.h"
+#include "host/cpu/cpu_engine.h"
+#include "host/files/json.h"
+#include "host/train/settings_json.h"
+#include "host/train/trainer.h"
 #include "tests/data_testing.h"
 #include "tests/engine_testing.h"
 #include "tests/fake_engine.h"

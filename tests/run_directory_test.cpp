@@ -1,11 +1,11 @@
-#include "host/run/run_directory.h"
+#include "host/files/run_directory.h"
 
 #include <gmock/gmock.h>
 
-#include "host/error.h"
-#include "host/json.h"
-#include "host/run/environment.h"
-#include "host/run/settings_json.h"
+#include "host/core/error.h"
+#include "host/files/environment.h"
+#include "host/files/json.h"
+#include "host/train/settings_json.h"
 #include "tests/data_testing.h"
 #include "tests/fake_engine.h"
 #include "tests/file_size_limit.h"

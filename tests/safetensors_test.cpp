@@ -1,5 +1,5 @@
-#include "host/json.h"
-#include "host/run/model_state.h"
+#include "host/files/json.h"
+#include "host/files/model_state.h"
 
 #include <gmock/gmock.h>
 
@@ -7,8 +7,8 @@
 #include <functional>
 #include <limits>
 
-#include "host/error.h"
-#include "host/run/checkpoint.h"
+#include "host/core/error.h"
+#include "host/files/checkpoint.h"
 #include "tests/data_testing.h"
 
 namespace digitron {

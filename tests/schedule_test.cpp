@@ -1,4 +1,4 @@
-#include "host/run/schedule.h"
+#include "host/train/schedule.h"
 
 #include <gtest/gtest.h>
 

@@ -1,9 +1,9 @@
-#include "host/run/settings_json.h"
+#include "host/train/settings_json.h"
 
 #include <gmock/gmock.h>
 
-#include "host/error.h"
-#include "host/json.h"
+#include "host/core/error.h"
+#include "host/files/json.h"
 #include "tests/data_testing.h"
 
 namespace digitron {

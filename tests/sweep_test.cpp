@@ -2,8 +2,8 @@
 
 #include <gmock/gmock.h>
 
-#include "host/error.h"
-#include "host/json.h"
+#include "host/core/error.h"
+#include "host/files/json.h"
 #include "host/sweep/process_pool.h"
 #include "tests/program_fixture.h"
 

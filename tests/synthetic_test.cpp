@@ -8,7 +8,7 @@
 #include <string>
 #include <vector>
 
-#include "host/model.h"
+#include "host/core/model.h"
 
 namespace digitron {
 namespace {

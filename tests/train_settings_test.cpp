@@ -1,10 +1,10 @@
-#include "host/run/train_settings.h"
+#include "host/train/train_settings.h"
 
 #include <gmock/gmock.h>
 
 #include <cmath>
 
-#include "host/error.h"
+#include "host/core/error.h"
 #include "tests/data_testing.h"
 
 namespace digitron {

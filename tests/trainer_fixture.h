@@ -7,9 +7,9 @@
 
 #include <sstream>
 
-#include "host/json.h"
-#include "host/run/run_directory.h"
-#include "host/run/trainer.h"
+#include "host/files/json.h"
+#include "host/files/run_directory.h"
+#include "host/train/trainer.h"
 #include "tests/data_testing.h"
 #include "tests/fake_engine.h"
 

@@ -4,8 +4,8 @@
 #include <chrono>
 #include <thread>
 
-#include "host/json.h"
-#include "host/run/schedule.h"
+#include "host/files/json.h"
+#include "host/train/schedule.h"
 #include "tests/trainer_fixture.h"
 
 namespace digitron {

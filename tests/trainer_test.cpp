@@ -1,4 +1,4 @@
-#include "host/run/trainer.h"
+#include "host/train/trainer.h"
 
 #include <gmock/gmock.h>
 
@@ -6,8 +6,8 @@
 #include <limits>
 #include <thread>
 
-#include "host/error.h"
-#include "host/json.h"
+#include "host/core/error.h"
+#include "host/files/json.h"
 #include "tests/file_size_limit.h"
 #include "tests/trainer_fixture.h"
 

@@ -5,7 +5,7 @@
 #include <string>
 #include <vector>
 
-#include "host/engine.h"
+#include "host/core/engine.h"
 #include "tests/engine_testing.h"
 
 namespace digitron::testing {

@@ -1,14 +1,14 @@
 // digitron bench
-#include "host/run/bench.h"
+#include "host/bench/bench.h"
 
 #include <cstdio>
 #include <memory>
 
 #include "host/data/data.h"
-#include "host/devices.h"
-#include "host/json.h"
-#include "host/run/atomic_file.h"
-#include "host/run/train_settings.h"
+#include "host/devices/devices.h"
+#include "host/files/atomic_file.h"
+#include "host/files/json.h"
+#include "host/train/train_settings.h"
 #include "tools/commands.h"
 
 namespace digitron {

@@ -7,7 +7,7 @@
 #include <string>
 #include <vector>
 
-#include "host/devices.h"
+#include "host/devices/devices.h"
 
 namespace digitron {
 

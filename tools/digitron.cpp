@@ -8,8 +8,8 @@
 #include <exception>
 #include <new>
 
-#include "host/error.h"
-#include "host/run/environment.h"
+#include "host/core/error.h"
+#include "host/files/environment.h"
 #include "tools/commands.h"
 
 namespace digitron {

@@ -5,10 +5,10 @@
 #include <memory>
 
 #include "host/data/data.h"
-#include "host/devices.h"
-#include "host/run/checkpoint.h"
-#include "host/run/inspect.h"
-#include "host/run/table.h"
+#include "host/devices/devices.h"
+#include "host/files/checkpoint.h"
+#include "host/text/inspect.h"
+#include "host/text/table.h"
 #include "tools/commands.h"
 
 namespace digitron {

@@ -1,11 +1,11 @@
 // digitron inspect, digitron devices
-#include "host/run/inspect.h"
+#include "host/text/inspect.h"
 
 #include <cstdio>
 #include <memory>
 
-#include "host/devices.h"
-#include "host/run/table.h"
+#include "host/devices/devices.h"
+#include "host/text/table.h"
 #include "tools/commands.h"
 
 namespace digitron {

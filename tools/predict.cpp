@@ -4,11 +4,11 @@
 #include <cstdio>
 #include <memory>
 
+#include "host/core/engine.h"
 #include "host/data/png_image.h"
-#include "host/engine.h"
-#include "host/run/checkpoint.h"
-#include "host/run/inspect.h"
-#include "host/run/table.h"
+#include "host/files/checkpoint.h"
+#include "host/text/inspect.h"
+#include "host/text/table.h"
 #include "tools/commands.h"
 
 namespace digitron {

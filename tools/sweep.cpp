@@ -8,11 +8,11 @@
 #include <memory>
 #include <thread>
 
-#include "host/devices.h"
-#include "host/error.h"
-#include "host/json.h"
-#include "host/run/atomic_file.h"
-#include "host/run/interrupt.h"
+#include "host/core/error.h"
+#include "host/devices/devices.h"
+#include "host/files/atomic_file.h"
+#include "host/files/json.h"
+#include "host/train/interrupt.h"
 #include "tools/commands.h"
 
 namespace digitron {

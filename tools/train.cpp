@@ -3,17 +3,17 @@
 
 #include <memory>
 
+#include "host/core/error.h"
 #include "host/data/data.h"
 #include "host/data/validation.h"
-#include "host/devices.h"
-#include "host/error.h"
-#include "host/json.h"
-#include "host/run/interrupt.h"
-#include "host/run/model_state.h"
-#include "host/run/resume.h"
-#include "host/run/run_directory.h"
-#include "host/run/table.h"
-#include "host/run/trainer.h"
+#include "host/devices/devices.h"
+#include "host/files/json.h"
+#include "host/files/model_state.h"
+#include "host/files/run_directory.h"
+#include "host/text/table.h"
+#include "host/train/interrupt.h"
+#include "host/train/resume.h"
+#include "host/train/trainer.h"
 #include "tools/commands.h"
 #include "tools/train_options.h"
 

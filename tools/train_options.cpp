@@ -1,9 +1,9 @@
 #include "tools/train_options.h"
 
-#include "host/error.h"
-#include "host/json.h"
-#include "host/run/resume.h"
-#include "host/run/settings_json.h"
+#include "host/core/error.h"
+#include "host/files/json.h"
+#include "host/train/resume.h"
+#include "host/train/settings_json.h"
 #include "tools/commands.h"
 
 namespace digitron {

@@ -6,8 +6,8 @@
 #include <optional>
 #include <string>
 
-#include "host/run/run_directory.h"
-#include "host/run/train_settings.h"
+#include "host/files/run_directory.h"
+#include "host/train/train_settings.h"
 
 namespace digitron {
 

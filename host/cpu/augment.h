@@ -1,8 +1,8 @@
 // Augmentation on vectors: a whole image through its map, kWidth pixels at a time.
 #pragma once
 
-#include "host/augment.h"
 #include "host/cpu/vector.h"
+#include "host/shared/augment.h"
 
 namespace digitron::DIGITRON_ISA {
 

@@ -2,7 +2,7 @@
 
 #include <algorithm>
 
-#include "host/philox.h"
+#include "host/shared/philox.h"
 
 namespace digitron {
 

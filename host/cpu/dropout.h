@@ -16,7 +16,8 @@ inline WordVec high_product(WordVec a, uint32_t b) {
   return __builtin_convertvector((__builtin_convertvector(a, WideVec) * b) >> 32, WordVec);
 }
 
-// host/philox.h in lanes; the words of dropout_words in host/dropout.h, for a quad in each lane.
+// host/shared/philox.h in lanes; the words of dropout_words in host/shared/dropout.h, for a quad in
+// each lane.
 inline WordVecs philox(WordVec quads, const DropoutLayer& d) {
   WordVec c0 = quads, c1 = WordVec{} + d.layer, c2 = WordVec{} + d.step, c3 = WordVec{} + d.purpose;
   auto key0 = static_cast<uint32_t>(d.seed);

@@ -2,7 +2,7 @@
 #pragma once
 
 #include "host/cpu/vector.h"
-#include "host/dataset_constants.h"
+#include "host/shared/dataset_constants.h"
 
 namespace digitron::DIGITRON_ISA {
 

@@ -2,7 +2,7 @@
 // their update.
 #include <algorithm>
 
-#include "host/cpu/engine.h"
+#include "host/cpu/cpu_engine.h"
 
 namespace digitron {
 

@@ -11,8 +11,8 @@
 #include <cstddef>
 #include <cstdint>
 
-#include "host/augment.h"
-#include "host/optimizer.h"
+#include "host/shared/augment.h"
+#include "host/shared/optimizer.h"
 
 namespace digitron {
 
@@ -58,8 +58,8 @@ struct SgdStep {
   float weight_decay;
 };
 
-// Any optimiser's step for parameters w with their buffers; see host/optimizer.h. v is of Adam
-// alone; average may be null.
+// Any optimiser's step for parameters w with their buffers; see host/shared/optimizer.h. v is of
+// Adam alone; average may be null.
 struct UpdateStep {
   float* w;
   float* m;
@@ -90,7 +90,7 @@ struct Moments {
   double squares;
 };
 
-// A dropout layer at one step: see host/dropout.h.
+// A dropout layer at one step: see host/shared/dropout.h.
 struct DropoutLayer {
   uint64_t seed;
   uint32_t step;

@@ -5,8 +5,8 @@
 #include <cstddef>
 #include <vector>
 
+#include "host/core/plan.h"
 #include "host/cpu/kernels.h"
-#include "host/plan.h"
 
 namespace digitron {
 

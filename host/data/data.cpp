@@ -7,12 +7,12 @@
 #include <optional>
 #include <utility>
 
+#include "host/core/engine.h"
+#include "host/core/error.h"
 #include "host/data/idx.h"
 #include "host/data/png_dataset.h"
 #include "host/data/sha256.h"
 #include "host/data/synthetic.h"
-#include "host/engine.h"
-#include "host/error.h"
 
 namespace digitron {
 

@@ -7,8 +7,8 @@
 #include <string>
 #include <vector>
 
+#include "host/core/dataset.h"
 #include "host/data/mnist.h"
-#include "host/dataset.h"
 
 namespace digitron {
 

@@ -9,9 +9,9 @@
 #include <string_view>
 #include <vector>
 
+#include "host/core/error.h"
 #include "host/data/sha256.h"
-#include "host/error.h"
-#include "host/run/atomic_file.h"
+#include "host/files/atomic_file.h"
 
 namespace digitron {
 

@@ -9,8 +9,8 @@
 #include <memory>
 #include <span>
 
-#include "host/error.h"
-#include "host/model.h"
+#include "host/core/error.h"
+#include "host/core/model.h"
 
 namespace digitron {
 

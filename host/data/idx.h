@@ -7,7 +7,7 @@
 #include <string>
 #include <vector>
 
-#include "host/dataset.h"
+#include "host/core/dataset.h"
 
 namespace digitron {
 

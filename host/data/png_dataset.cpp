@@ -6,10 +6,10 @@
 #include <string_view>
 #include <vector>
 
+#include "host/core/error.h"
+#include "host/core/model.h"
 #include "host/data/parallel_ranges.h"
 #include "host/data/png_image.h"
-#include "host/error.h"
-#include "host/model.h"
 
 namespace digitron {
 

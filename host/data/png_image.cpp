@@ -5,8 +5,8 @@
 #include <string>
 #include <string_view>
 
-#include "host/error.h"
-#include "host/run/atomic_file.h"
+#include "host/core/error.h"
+#include "host/files/atomic_file.h"
 
 namespace digitron {
 

@@ -2,9 +2,9 @@
 #include <cmath>
 #include <utility>
 
+#include "host/core/dataset.h"
+#include "host/core/error.h"
 #include "host/data/png_image.h"
-#include "host/dataset.h"
-#include "host/error.h"
 
 namespace digitron {
 

@@ -4,7 +4,7 @@
 
 #include <array>
 
-#include "host/error.h"
+#include "host/core/error.h"
 
 namespace digitron {
 

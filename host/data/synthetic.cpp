@@ -6,10 +6,10 @@
 #include <numbers>
 #include <span>
 
+#include "host/core/model.h"
 #include "host/data/digit_strokes.h"
 #include "host/data/parallel_ranges.h"
-#include "host/model.h"
-#include "host/philox.h"
+#include "host/shared/philox.h"
 
 namespace digitron {
 

@@ -4,8 +4,8 @@
 
 #include <cstdint>
 
-#include "host/dataset.h"
-#include "host/engine.h"
+#include "host/core/dataset.h"
+#include "host/core/engine.h"
 
 namespace digitron {
 

@@ -3,7 +3,7 @@
 
 #include <memory>
 
-#include "host/dataset.h"
+#include "host/core/dataset.h"
 
 namespace digitron {
 

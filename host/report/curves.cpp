@@ -8,7 +8,7 @@
 #include <limits>
 
 #include "host/report/gnuplot.h"
-#include "host/report/text.h"
+#include "host/text/text.h"
 
 namespace digitron {
 

@@ -7,7 +7,7 @@
 #include <variant>
 #include <vector>
 
-#include "host/run/table.h"
+#include "host/text/table.h"
 
 namespace digitron {
 

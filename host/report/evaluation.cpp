@@ -6,10 +6,10 @@
 #include <array>
 #include <cmath>
 
+#include "host/core/engine.h"
+#include "host/core/error.h"
 #include "host/data/data.h"
 #include "host/data/png_image.h"
-#include "host/engine.h"
-#include "host/error.h"
 
 namespace digitron {
 

@@ -7,9 +7,9 @@
 #include <variant>
 #include <vector>
 
-#include "host/dataset.h"
-#include "host/report/run_record.h"
-#include "host/run/inspect.h"
+#include "host/core/dataset.h"
+#include "host/files/run_record.h"
+#include "host/text/inspect.h"
 
 namespace digitron {
 

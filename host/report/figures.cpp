@@ -4,7 +4,7 @@
 
 #include <cmath>
 
-#include "host/run/table.h"
+#include "host/text/table.h"
 
 namespace digitron {
 

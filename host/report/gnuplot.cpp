@@ -10,8 +10,8 @@
 #include <cstring>
 #include <memory>
 
-#include "host/error.h"
-#include "host/report/text.h"
+#include "host/core/error.h"
+#include "host/text/text.h"
 
 extern char** environ;  // NOLINT(readability-redundant-declaration): POSIX leaves it to us
 

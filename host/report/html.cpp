@@ -5,7 +5,7 @@
 #include <cmath>
 
 #include "host/report/html_style.h"
-#include "host/report/text.h"
+#include "host/text/text.h"
 
 namespace digitron {
 

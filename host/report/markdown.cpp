@@ -2,7 +2,7 @@
 
 #include <spdlog/fmt/fmt.h>
 
-#include "host/report/text.h"
+#include "host/text/text.h"
 
 namespace digitron {
 

@@ -8,7 +8,7 @@
 #include "host/report/curves.h"
 #include "host/report/evaluation_part.h"
 #include "host/report/figures.h"
-#include "host/report/text.h"
+#include "host/text/text.h"
 
 namespace digitron {
 

@@ -7,16 +7,16 @@
 #include <iterator>
 #include <set>
 
-#include "host/error.h"
+#include "host/core/error.h"
+#include "host/files/atomic_file.h"
+#include "host/files/environment.h"
 #include "host/report/comparison.h"
 #include "host/report/figures.h"
 #include "host/report/html.h"
 #include "host/report/markdown.h"
 #include "host/report/model_part.h"
 #include "host/report/run_part.h"
-#include "host/report/text.h"
-#include "host/run/atomic_file.h"
-#include "host/run/environment.h"
+#include "host/text/text.h"
 
 namespace digitron {
 

@@ -6,8 +6,8 @@
 #include <string>
 #include <vector>
 
-#include "host/report/run_record.h"
-#include "host/run/statistics.h"
+#include "host/files/run_record.h"
+#include "host/text/statistics.h"
 
 namespace digitron {
 

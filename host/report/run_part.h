@@ -4,8 +4,8 @@
 #include <span>
 #include <vector>
 
+#include "host/files/run_record.h"
 #include "host/report/document.h"
-#include "host/report/run_record.h"
 
 namespace digitron {
 

@@ -9,7 +9,7 @@
 #include <cstring>
 #include <map>
 
-#include "host/error.h"
+#include "host/core/error.h"
 
 extern char** environ;  // NOLINT(readability-redundant-declaration): POSIX leaves it to us
 

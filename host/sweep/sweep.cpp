@@ -8,12 +8,12 @@
 #include <fstream>
 #include <set>
 
-#include "host/error.h"
-#include "host/json.h"
-#include "host/report/run_record.h"
-#include "host/report/text.h"
-#include "host/run/environment.h"
+#include "host/core/error.h"
+#include "host/files/environment.h"
+#include "host/files/json.h"
+#include "host/files/run_record.h"
 #include "host/sweep/process_pool.h"
+#include "host/text/text.h"
 
 namespace digitron {
 

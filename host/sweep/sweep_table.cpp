@@ -1,10 +1,10 @@
 // What a sweep found, for people and for programs.
 #include <spdlog/fmt/fmt.h>
 
-#include "host/json.h"
-#include "host/run/environment.h"
-#include "host/run/table.h"
+#include "host/files/environment.h"
+#include "host/files/json.h"
 #include "host/sweep/sweep.h"
+#include "host/text/table.h"
 
 namespace digitron {
 

@@ -3,7 +3,7 @@
 
 #include <optional>
 
-#include "host/run/statistics.h"
+#include "host/text/statistics.h"
 
 namespace digitron {
 

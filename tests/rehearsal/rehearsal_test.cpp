@@ -1,8 +1,8 @@
 // The program with its CUDA module, opened across the real boundary: what it says of the device,
 // and what comes out of errors that are thrown inside. That it does all else that the program does
 // is shown by the program's own tests, which are run beside these on the same module.
-#include "host/json.h"
-#include "host/run/model_state.h"
+#include "host/files/json.h"
+#include "host/files/model_state.h"
 #include "tests/engine_testing.h"
 #include "tests/program_fixture.h"
 

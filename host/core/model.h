@@ -1,0 +1,104 @@
+// What a network is: data only. Everything else (shapes, parameters, memory, work) is in its Plan.
+#pragma once
+
+#include <string>
+#include <string_view>
+#include <variant>
+#include <vector>
+
+#include "host/shared/dataset_constants.h"
+
+namespace digitron {
+
+struct Shape {
+  int channels;
+  int height;
+  int width;
+  bool flat = false;  // behind a linear layer: no longer an image
+
+  int count() const { return channels * height * width; }
+  bool operator==(const Shape&) const = default;
+};
+
+// Square kernels, PyTorch's rules: out = (in + 2 * padding - kernel) / stride + 1, rounded down.
+struct Conv2d {
+  int out_channels;
+  int kernel;
+  int stride = 1;
+  int padding = 0;
+  bool operator==(const Conv2d&) const = default;
+};
+
+struct MaxPool2d {
+  int kernel;
+  int stride;
+  bool operator==(const MaxPool2d&) const = default;
+};
+
+// Takes its input flattened in (channel, row, column) order.
+struct Linear {
+  int out_features;
+  bool operator==(const Linear&) const = default;
+};
+
+struct ReLU {
+  bool operator==(const ReLU&) const = default;
+};
+
+// Over the batch and the plane of each channel, as in PyTorch: training normalises with the batch's
+// biased variance; evaluation with running statistics, to which training steps add their mean and
+// their unbiased variance.
+struct BatchNorm2d {
+  static constexpr double kEpsilon = 1e-5;
+  static constexpr double kMomentum = 0.1;
+  bool operator==(const BatchNorm2d&) const = default;
+};
+
+// In training each element becomes 0 with this probability and is scaled by 1 / (1 - probability)
+// otherwise (host/shared/dropout.h draws); nothing happens at evaluation.
+struct Dropout {
+  float probability;  // in [0, 1)
+  bool operator==(const Dropout&) const = default;
+};
+
+using Layer = std::variant<Conv2d, MaxPool2d, Linear, ReLU, BatchNorm2d, Dropout>;
+
+struct Model {
+  std::string id;    // what --model takes: "lenet5", or the text itself
+  std::string name;  // what logs and reports print: "LeNet-5"
+  Shape input{1, 28, 28};
+  std::vector<Layer> layers;
+};
+
+// LeCun, Bottou, Bengio, Haffner, "Gradient-based learning applied to document recognition", 1998,
+// in the form taught today: ReLU, max-pooling, full connections. 61,706 parameters.
+Model lenet5();
+
+// 784-90-70-50-10 with ReLU: 81,080 parameters.
+Model custom_mlp();
+
+// LeNet-5 with batch normalisation after each convolution's ReLU, and dropout 0.5 after the ReLU of
+// fc1 and of fc2: 61,750 parameters.
+Model lenet5_improved();
+
+// The names find_model knows, in the order help texts list them.
+std::vector<std::string> model_names();
+
+// A model by name, or parsed from text when the argument is not a name.
+// Throws InputError that lists the names, or points at the column of the text.
+Model find_model(std::string_view name_or_text);
+
+// Comma-separated layers: `conv 6x5 [stride S] [pad P]`, `maxpool K [stride S]`, `fc N`, `relu`,
+// `bn`, `dropout P`. Throws InputError that points at the column, also when the shapes do not work
+// out.
+Model parse_model(std::string_view text);
+
+// The canonical text of a model; parse_model(to_text(m)).layers == m.layers.
+std::string to_text(const Model& model);
+std::string to_text(const Layer& layer);
+
+// The model with another probability in each of its dropout layers. A model of a text gets the text
+// that says so. Throws InputError when it has no such layer, or for one outside [0, 1).
+Model with_dropout(Model model, double probability);
+
+}  // namespace digitron

@@ -1,0 +1,38 @@
+// From the word after --device to an engine.
+#pragma once
+
+#include <memory>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "host/core/engine.h"
+
+namespace digitron {
+
+// What the command line asks for.
+struct DeviceRequest {
+  // "auto" (CUDA when it is available, else the CPU), "cpu", "cuda:N", "reference"
+  std::string device = "auto";
+  int threads = 0;  // of the CPU engine; 0: every core
+  CudaOptions cuda = {};
+};
+
+// Starts what takes long of the device, on a thread of its own, while the caller reads the data:
+// make_engine then finds it started, or waits for it. Not joinable where there is nothing to start.
+std::jthread start_device(const DeviceRequest& request);
+
+struct MadeEngine {
+  std::unique_ptr<Engine> engine;
+  std::string fallback;  // why auto took the CPU although a driver is here; mostly empty
+};
+
+// Logs a warning when auto falls back although a driver is here. Throws InputError for another
+// word, a device that is not available (and why), options that make no sense or that the device
+// does not have.
+MadeEngine make_engine(const DeviceRequest& request, const Plan& plan);
+
+// Every kind of device, those that cannot run here with the reason.
+std::vector<DeviceReport> all_devices();
+
+}  // namespace digitron

@@ -1,0 +1,147 @@
+#include "host/files/run_state.h"
+
+#include <algorithm>
+
+#include "host/core/error.h"
+#include "host/files/json.h"
+#include "host/files/safetensors.h"
+
+namespace digitron {
+
+namespace {
+
+using nlohmann::json;
+
+constexpr const char* kBestPrefix = "best.";
+
+// What a buffer's tensors are called in the file, before the parameter's name.
+std::string prefix_of(FlatState which) {
+  switch (which) {
+    case FlatState::kMomentum:
+      return "momentum.";
+    case FlatState::kSecondMoment:
+      return "second_moment.";
+    case FlatState::kAverage:
+      return "average.";
+    case FlatState::kParameters:
+      break;
+  }
+  return "";
+}
+
+// Doubles survive: they are written with as many digits as they need.
+json position_json(const RunState& s) {
+  json position{{"epoch", s.epoch},
+                {"step", s.step},
+                {"loss_sum", s.train.loss_sum},
+                {"correct", s.train.correct},
+                {"count", s.train.count},
+                {"seconds", s.seconds},
+                {"metrics_bytes", s.metrics_bytes},
+                {"batches_before", s.batches_before}};
+  if (s.best) {
+    position["best_epoch"] = s.best->epoch;
+    position["best_loss"] = s.best->loss;
+    position["best_batches"] = s.best->state.batches_tracked;
+  }
+  return position;
+}
+
+RunState parse_position(const std::filesystem::path& path, const Metadata& metadata) {
+  const auto entry = metadata.find("run_state");
+  try {
+    if (entry == metadata.end()) throw InputError("");
+    const json position = json::parse(entry->second);
+    RunState state;
+    state.epoch = position.at("epoch");
+    state.step = position.at("step");
+    state.train = {position.at("loss_sum"), position.at("correct"), position.at("count")};
+    state.seconds = position.at("seconds");
+    state.metrics_bytes = position.at("metrics_bytes");
+    state.batches_before = position.at("batches_before");
+    if (position.contains("best_epoch")) {
+      state.best = BestEpoch{position["best_epoch"], position.at("best_loss"), {}};
+      state.best->state.batches_tracked = position.at("best_batches");
+    }
+    return state;
+  } catch (const std::exception&) {
+    throw InputError(path.string() +
+                     " does not say where its run stands; start the run again without --resume");
+  }
+}
+
+// The tensors of one of the plan's tables, under a prefix, as one flat buffer.
+template <class Entry>
+std::vector<float> read_flat(SafetensorsFile& file, const std::vector<Entry>& table, size_t floats,
+                             const std::string& prefix) {
+  std::vector<float> flat(floats);
+  for (const Entry& entry : table) {
+    const std::string name = prefix + entry.name;
+    const auto tensor = std::find_if(file.tensors().begin(), file.tensors().end(),
+                                     [&](const TensorInfo& t) { return t.name == name; });
+    if (tensor == file.tensors().end() || tensor->dtype != kFloat ||
+        (tensor->end - tensor->begin) / sizeof(float) != entry.count) {
+      throw InputError(file.path().string() + ": tensor " + name +
+                       " is missing or of another size; a run goes on with its own model, "
+                       "optimiser and --ema");
+    }
+    file.read(*tensor, std::span(flat).subspan(entry.offset, entry.count));
+  }
+  return flat;
+}
+
+std::vector<float> read_parameters(SafetensorsFile& file, const Plan& plan,
+                                   const std::string& prefix) {
+  return read_flat(file, plan.parameters, plan.parameter_floats, prefix);
+}
+
+std::vector<float> read_buffers(SafetensorsFile& file, const Plan& plan,
+                                const std::string& prefix) {
+  return read_flat(file, plan.buffers, plan.buffer_floats, prefix);
+}
+
+}  // namespace
+
+std::string run_state_bytes(const RunState& state, const Engine& engine) {
+  std::vector<std::vector<float>> flats;  // until the tensors are written
+  std::vector<TensorData> tensors;
+  const auto add = [&](auto make_tensors, std::vector<float> flat, const std::string& prefix) {
+    flats.push_back(std::move(flat));
+    for (TensorData& t : make_tensors(engine.plan(), flats.back(), prefix)) {
+      tensors.push_back(std::move(t));
+    }
+  };
+  for (const FlatState which : kFlatStates) {
+    if (!uses(engine.optimizer(), which)) continue;
+    add(parameter_tensors, engine.state(which), prefix_of(which));
+  }
+  add(buffer_tensors, engine.buffers(), "");
+  if (state.best) {
+    add(parameter_tensors, state.best->state.parameters, kBestPrefix);
+    add(buffer_tensors, state.best->state.buffers, kBestPrefix);
+  }
+  return safetensors_bytes(tensors, {{"run_state", position_json(state).dump()}});
+}
+
+RunState load_run_state(const std::filesystem::path& path, Engine& engine) {
+  std::error_code error;
+  if (!std::filesystem::exists(path, error)) {
+    throw InputError(path.string() +
+                     " is not there: the run has not finished an epoch, or has not been started; "
+                     "run it without --resume");
+  }
+  SafetensorsFile file(path);
+  RunState state = parse_position(path, file.metadata());
+  for (const FlatState which : kFlatStates) {
+    if (!uses(engine.optimizer(), which)) continue;
+    engine.set_state(which, read_parameters(file, engine.plan(), prefix_of(which)));
+  }
+  engine.set_buffers(read_buffers(file, engine.plan(), ""));
+  if (state.best) {
+    state.best->state.parameters = read_parameters(file, engine.plan(), kBestPrefix);
+    state.best->state.buffers = read_buffers(file, engine.plan(), kBestPrefix);
+  }
+  return state;
+}
+
+}  // namespace digitron

@@ -1,0 +1,41 @@
+// Everything a run needs to go on as if it had never stopped, in one file: the parameters and the
+// optimiser's buffers, where the run stands, and what it has found so far.
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "host/core/engine.h"
+#include "host/files/model_state.h"
+
+namespace digitron {
+
+// The best epoch so far by the validation loss, of a run with --patience.
+struct BestEpoch {
+  int epoch = 0;
+  double loss = 0;
+  ModelState state;  // that was evaluated
+};
+
+// Where a run stands: its next step is step `step` (from 0) of epoch `epoch` (from 1).
+struct RunState {
+  int epoch = 1;
+  int step = 0;
+  Metrics train;       // of the epoch's steps so far
+  double seconds = 0;  // that they took
+  std::optional<BestEpoch> best;
+  std::uintmax_t metrics_bytes = 0;  // of metrics.jsonl that were written up to here
+  int64_t batches_before = 0;  // training steps behind the running statistics the run began with
+};
+
+// The file's bytes: the state and the engine's buffers.
+std::string run_state_bytes(const RunState& state, const Engine& engine);
+
+// Reads the file, and puts its buffers into the engine, whose optimiser has been set. Throws
+// InputError when there is none, it is damaged, or it is of another model or optimiser.
+RunState load_run_state(const std::filesystem::path& path, Engine& engine);
+
+}  // namespace digitron

@@ -1,0 +1,145 @@
+#include "host/text/inspect.h"
+
+#include <spdlog/fmt/fmt.h>
+
+#include <algorithm>
+#include <cmath>
+#include <numeric>
+
+namespace digitron {
+
+namespace {
+
+std::string shape_text(const Shape& shape) {
+  if (shape.height == 1 && shape.width == 1) return std::to_string(shape.channels);
+  return fmt::format("{}x{}x{}", shape.channels, shape.height, shape.width);
+}
+
+std::string kernel_text(const Layer& layer) {
+  struct Visitor {
+    std::string operator()(const Conv2d& c) const {
+      return window(c.kernel, c.stride) + (c.padding > 0 ? fmt::format(" pad {}", c.padding) : "");
+    }
+    std::string operator()(const MaxPool2d& p) const { return window(p.kernel, p.stride); }
+    std::string operator()(const Linear&) const { return "-"; }
+    std::string operator()(const ReLU&) const { return "-"; }
+    std::string operator()(const BatchNorm2d&) const { return "-"; }
+    std::string operator()(const Dropout& d) const { return fmt::format("p {}", d.probability); }
+    static std::string window(int kernel, int stride) {
+      return fmt::format("{0}x{0}", kernel) + (stride > 1 ? fmt::format(" stride {}", stride) : "");
+    }
+  };
+  return std::visit(Visitor{}, layer);
+}
+
+int64_t activation_bytes(const PlannedLayer& layer, int batch) {
+  return int64_t{layer.out.count()} * batch * static_cast<int64_t>(sizeof(float));
+}
+
+}  // namespace
+
+std::vector<Row> plan_rows(const Plan& plan) {
+  std::vector<Row> rows{{"Layer", "Input", "Output", "Kernel", "Parameters", "FLOPs forward",
+                         "FLOPs backward", "Activation bytes"}};
+  int64_t bytes = 0;
+  for (const PlannedLayer& layer : plan.layers) {
+    const std::string arithmetic = parameter_arithmetic(layer);
+    bytes += activation_bytes(layer, plan.batch);
+    rows.push_back({layer.name, shape_text(layer.in), shape_text(layer.out),
+                    kernel_text(layer.layer), arithmetic.empty() ? "-" : arithmetic,
+                    grouped(layer.flops_forward), grouped(layer.flops_backward),
+                    grouped(activation_bytes(layer, plan.batch))});
+  }
+  rows.push_back({"Total", "", "", "", grouped(static_cast<int64_t>(plan.parameter_count)),
+                  grouped(plan.flops_forward), grouped(plan.flops_backward), grouped(bytes)});
+  return rows;
+}
+
+std::string plan_table(const Plan& plan) {
+  const auto parameters = static_cast<int64_t>(plan.parameter_count);
+  const int64_t parameter_bytes = parameters * static_cast<int64_t>(sizeof(float));
+  return fmt::format(
+      "{}: {} parameters, {} bytes in fp32\n\n{}\n"
+      "FLOPs and bytes are for one step at batch {}; a multiply-add counts 2 FLOPs,\n"
+      "and backward leaves out the gradient of the images, which nobody needs.\n",
+      plan.model.name, grouped(parameters), grouped(parameter_bytes),
+      format_table(plan_rows(plan), "llllrrrr"), plan.batch);
+}
+
+std::vector<int> predicted_classes(std::span<const float> logits) {
+  std::vector<int> classes;
+  for (size_t row = 0; row + kClasses <= logits.size(); row += kClasses) {
+    const std::span<const float> values = logits.subspan(row, kClasses);
+    const auto largest = std::max_element(values.begin(), values.end());
+    classes.push_back(static_cast<int>(largest - values.begin()));
+  }
+  return classes;
+}
+
+std::vector<double> softmax(std::span<const float> logits) {
+  const double largest = *std::max_element(logits.begin(), logits.end());
+  std::vector<double> probabilities;
+  double sum = 0;
+  for (const float logit : logits) sum += probabilities.emplace_back(std::exp(logit - largest));
+  for (double& probability : probabilities) probability /= sum;
+  return probabilities;
+}
+
+std::string prediction_table(const std::vector<std::string>& names, std::span<const float> logits) {
+  std::vector<Row> rows{{"image", "class"}};
+  for (int c = 0; c < kClasses; ++c) rows[0].push_back("P(" + std::to_string(c) + ")");
+  const std::vector<int> classes = predicted_classes(logits);
+  for (size_t i = 0; i < names.size(); ++i) {
+    Row& row = rows.emplace_back(Row{names[i], std::to_string(classes[i])});
+    for (const double probability : softmax(logits.subspan(i * kClasses, kClasses))) {
+      row.push_back(fmt::format("{:.4f}", probability));
+    }
+  }
+  return format_table(rows, "lr" + std::string(kClasses, 'r'));
+}
+
+Confusion confusion_counts(std::span<const uint8_t> labels, std::span<const int> predictions) {
+  Confusion counts{};
+  for (size_t i = 0; i < labels.size(); ++i) {
+    ++counts[labels[i]][static_cast<size_t>(predictions[i])];
+  }
+  return counts;
+}
+
+std::string recall_text(const Confusion& counts, size_t truth) {
+  const int64_t images = std::accumulate(counts[truth].begin(), counts[truth].end(), int64_t{0});
+  if (images == 0) return "-";
+  return fmt::format(
+      "{:.2f}%", 100.0 * static_cast<double>(counts[truth][truth]) / static_cast<double>(images));
+}
+
+std::string confusion_table(std::span<const uint8_t> labels, std::span<const int> predictions) {
+  const Confusion counts = confusion_counts(labels, predictions);
+  std::vector<Row> rows{{"truth"}};
+  for (int c = 0; c < kClasses; ++c) rows[0].push_back(fmt::format("{:5}", c));
+  rows[0].push_back("recall");
+  for (size_t truth = 0; truth < kClasses; ++truth) {
+    Row& row = rows.emplace_back(Row{std::to_string(truth)});
+    for (const int64_t count : counts[truth]) row.push_back(fmt::format("{:5}", count));
+    row.push_back(recall_text(counts, truth));
+  }
+  return "Confusion matrix: rows are the truth, columns the prediction\n\n" +
+         format_table(rows, std::string(kClasses + 2, 'r'));
+}
+
+std::string value_text(const Detail& detail) {
+  const auto* number = std::get_if<int64_t>(&detail.value);
+  return number ? grouped(*number) : std::get<std::string>(detail.value);
+}
+
+std::string details_table(const std::vector<Detail>& details) {
+  std::vector<Row> rows;
+  for (const Detail& detail : details) {
+    const bool same =
+        !rows.empty() && &detail != details.data() && (&detail - 1)->group == detail.group;
+    rows.push_back({same ? "" : detail.group, detail.name, value_text(detail)});
+  }
+  return rows.empty() ? "Nothing more is known of this device.\n" : format_table(rows, "lll");
+}
+
+}  // namespace digitron

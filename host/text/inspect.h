@@ -1,0 +1,49 @@
+// The plan and the model's answers as text.
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "host/core/engine.h"
+#include "host/core/plan.h"
+#include "host/text/table.h"
+
+namespace digitron {
+
+// A head, one row a layer, a total: name, input, output, kernel, the arithmetic of its parameters,
+// FLOPs forward and backward, activation bytes.
+std::vector<Row> plan_rows(const Plan& plan);
+
+// Per layer: name, shapes, kernel, the arithmetic of its parameters, FLOPs, activation bytes; then
+// totals.
+std::string plan_table(const Plan& plan);
+
+// logits (count, kClasses) -> the class of the largest one of each row, the first where several are
+// equal.
+std::vector<int> predicted_classes(std::span<const float> logits);
+
+// One row of logits -> probabilities, in double.
+std::vector<double> softmax(std::span<const float> logits);
+
+// One row an image: its name, class and probabilities. logits (images, kClasses).
+std::string prediction_table(const std::vector<std::string>& names, std::span<const float> logits);
+
+// [truth][prediction] -> how many images.
+using Confusion = std::array<std::array<int64_t, kClasses>, kClasses>;
+Confusion confusion_counts(std::span<const uint8_t> labels, std::span<const int> predictions);
+
+// The share of class `truth` that was recognised, in percent: "99.12%", "-" without such images.
+std::string recall_text(const Confusion& counts, size_t truth);
+
+// labels (count), predictions (count): rows are the truth, columns the prediction, and each class's
+// recall.
+std::string confusion_table(std::span<const uint8_t> labels, std::span<const int> predictions);
+
+// What an engine tells beside its description, a row each; numbers in groups of three digits.
+std::string details_table(const std::vector<Detail>& details);
+std::string value_text(const Detail& detail);
+
+}  // namespace digitron

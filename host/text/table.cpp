@@ -1,0 +1,34 @@
+#include "host/text/table.h"
+
+#include <algorithm>
+
+namespace digitron {
+
+std::string format_table(const std::vector<Row>& rows, std::string_view alignment) {
+  std::vector<size_t> widths(alignment.size(), 0);
+  for (const Row& row : rows) {
+    for (size_t i = 0; i < row.size(); ++i) widths[i] = std::max(widths[i], row[i].size());
+  }
+  std::string text;
+  for (const Row& row : rows) {
+    std::string line;
+    for (size_t i = 0; i < row.size(); ++i) {
+      const std::string gap(widths[i] - row[i].size(), ' ');
+      line += (i > 0 ? "  " : "") + (alignment[i] == 'r' ? gap + row[i] : row[i] + gap);
+    }
+    line.erase(line.find_last_not_of(' ') + 1);
+    text += line + '\n';
+  }
+  return text;
+}
+
+std::string grouped(int64_t value) {
+  std::string text = std::to_string(value);
+  const auto first_digit = static_cast<std::ptrdiff_t>(value < 0 ? 1 : 0);
+  for (auto at = static_cast<std::ptrdiff_t>(text.size()) - 3; at > first_digit; at -= 3) {
+    text.insert(static_cast<size_t>(at), 1, ',');
+  }
+  return text;
+}
+
+}  // namespace digitron

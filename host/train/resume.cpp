@@ -1,0 +1,116 @@
+#include "host/train/resume.h"
+
+#include <spdlog/fmt/fmt.h>
+
+#include <algorithm>
+#include <fstream>
+
+#include "host/core/error.h"
+#include "host/files/environment.h"
+#include "host/files/json.h"
+#include "host/train/settings_json.h"
+
+namespace digitron {
+
+namespace {
+
+using nlohmann::ordered_json;
+
+[[noreturn]] void differs(const std::string& what, const std::string& asked,
+                          const std::string& there, const std::string& advice) {
+  throw InputError(fmt::format("{} is {}, but the run that --resume continues has {}; {}", what,
+                               asked, there, advice));
+}
+
+bool contains(const std::vector<std::string>& list, const std::string& word) {
+  return std::find(list.begin(), list.end(), word) != list.end();
+}
+
+}  // namespace
+
+ordered_json read_description(const std::filesystem::path& directory) {
+  const std::filesystem::path path = directory / "run.json";
+  std::ifstream file(path, std::ios::binary);
+  if (!file) {
+    throw InputError("--resume: " + path.string() +
+                     " cannot be read; give the directory of a run, as --out named it");
+  }
+  ordered_json run = ordered_json::parse(file, nullptr, /*allow_exceptions=*/false);
+  const auto is_object = [&](const char* key) {
+    return run.is_object() && run.contains(key) && run[key].is_object();
+  };
+  if (!is_object("settings") || !is_object("model") || !is_object("data") ||
+      !run["model"].contains("text") || !run["data"].contains("source")) {
+    throw InputError("--resume: " + path.string() +
+                     " is not what a run writes; restore it, or start a new run");
+  }
+  return run;
+}
+
+TrainSettings resumed_settings(const ordered_json& run, const TrainSettings& given,
+                               const std::vector<std::string>& options, bool force) {
+  const TrainSettings before = settings_from_json(run["settings"]);
+  TrainSettings settings = before;
+  for (const std::string& option : setting_options()) {
+    if (contains(options, option)) copy_setting(settings, given, option);
+  }
+  const ordered_json old_values = settings_json(before);
+  const ordered_json new_values = settings_json(settings);
+  for (const auto& [name, value] : new_values.items()) {
+    if (force || value == old_values[name]) continue;
+    differs(option_of_setting(name), value.dump(), old_values[name].dump(),
+            "leave it out, or add --force to go on with the new value");
+  }
+  return settings;
+}
+
+void check_step_fits(const ordered_json& run, const TrainSettings& settings, int step) {
+  const TrainSettings before = settings_from_json(run["settings"]);
+  const auto check = [&](const char* option, int now, int then) {
+    if (step == 0 || now == then) return;
+    differs(option, std::to_string(now), std::to_string(then),
+            "it can change only between two epochs: finish this one first");
+  };
+  check("--batch", settings.batch, before.batch);
+  check("--validation", settings.validation, before.validation);
+}
+
+Model resumed_model(const ordered_json& run, const std::string& asked) {
+  const std::string text = run["model"]["text"];
+  Model model = parse_model(text);
+  model.id = run["model"].value("id", model.id);
+  model.name = run["model"].value("name", model.name);
+  if (asked.empty()) return model;
+  const Model other = find_model(asked);
+  if (other.id != model.id && to_text(other) != text) {  // --dropout changes the text alone
+    differs("--model", asked, model.id, "leave it out, or start a new run");
+  }
+  return model;
+}
+
+void check_same_data(const ordered_json& run, const Data& data) {
+  const ordered_json& before = run["data"];
+  const std::string advice = "give the run's own data set with --data, or start a new run";
+  const auto check = [&](const char* what, const char* key, const ordered_json& now) {
+    if (before.contains(key) && before[key] != now) {
+      differs(what, now.dump(), before[key].dump(), advice);
+    }
+  };
+  check("the number of training images", "train_images", data.train->count());
+  check("the number of test images", "test_images", data.test->count());
+  check("the training images' SHA-256", "sha256", data.sha256);
+}
+
+ordered_json resumed_run(ordered_json run, const TrainSettings& settings,
+                         const std::vector<std::string>& command, int epoch, int step) {
+  const ordered_json values = settings_json(settings);
+  for (const auto& [name, value] : values.items()) run["settings"][name] = value;
+  run["resumed"].push_back({{"at", utc_now()},
+                            {"digitron", version()},
+                            {"epoch", epoch},
+                            {"step", step},
+                            {"command", command}});
+  return run;
+}
+
+}  // namespace digitron

@@ -1,0 +1,39 @@
+// What --resume makes of the command line and of the run.json that the run began with.
+#pragma once
+
+#include <filesystem>
+#include <nlohmann/json_fwd.hpp>
+#include <string>
+#include <vector>
+
+#include "host/core/dataset.h"
+#include "host/core/model.h"
+#include "host/train/train_settings.h"
+
+namespace digitron {
+
+// The directory's run.json. Throws InputError when it is missing or damaged.
+nlohmann::ordered_json read_description(const std::filesystem::path& directory);
+
+// The run's settings, with those of `given` whose option stands in `options` (the options on the
+// command line) when `force` says that they count. Without it, throws InputError naming the first
+// that differs and both values.
+TrainSettings resumed_settings(const nlohmann::ordered_json& run, const TrainSettings& given,
+                               const std::vector<std::string>& options, bool force);
+
+// Throws InputError when the run stands behind `step` steps of an epoch, and `settings` would make
+// its steps other ones than the run's.
+void check_step_fits(const nlohmann::ordered_json& run, const TrainSettings& settings, int step);
+
+// The run's model. Throws InputError when `asked` (a name or text; empty: the run's) is another.
+Model resumed_model(const nlohmann::ordered_json& run, const std::string& asked);
+
+// Throws InputError when the data is not what the run was trained on.
+void check_same_data(const nlohmann::ordered_json& run, const Data& data);
+
+// run.json of the resumed run: the settings that count from now on, and one more entry in
+// "resumed": when, at which step, by which command line.
+nlohmann::ordered_json resumed_run(nlohmann::ordered_json run, const TrainSettings& settings,
+                                   const std::vector<std::string>& command, int epoch, int step);
+
+}  // namespace digitron

@@ -1,0 +1,45 @@
+#include "host/train/schedule.h"
+
+#include <cmath>
+#include <numbers>
+
+namespace digitron {
+
+namespace {
+
+constexpr double kOneCycleRise = 25;
+constexpr double kOneCycleFall = 1e4;  // from where the rise began, as PyTorch counts it
+constexpr double kOneCycleWarmUp = 0.3;
+
+// From `first` to `last` as x goes from 0 to 1, along half a cosine.
+double anneal(double first, double last, double x) {
+  return last + (first - last) / 2 * (1 + std::cos(std::numbers::pi * x));
+}
+
+// PyTorch's phases end at a step, not behind it; `peak` is not a whole number when the warm-up is
+// not.
+double one_cycle(const TrainSettings& s, double step, double steps) {
+  const double warm_up = s.warmup ? *s.warmup / s.epochs : kOneCycleWarmUp;
+  const double peak = warm_up * steps - 1;
+  const double low = s.lr / kOneCycleRise;
+  if (step <= peak) return peak > 0 ? anneal(low, s.lr, step / peak) : s.lr;
+  return anneal(s.lr, low / kOneCycleFall, (step - peak) / (steps - 1 - peak));
+}
+
+}  // namespace
+
+double learning_rate(const TrainSettings& s, int64_t step, int epoch_steps) {
+  const auto at = static_cast<double>(step);
+  const double steps = static_cast<double>(s.epochs) * epoch_steps;
+  if (s.schedule == Schedule::kOneCycle) return one_cycle(s, at, steps);
+  const double warm_up = std::round(s.warmup.value_or(0) * epoch_steps);
+  if (at < warm_up) return s.lr * ((at + 1) / warm_up);
+  if (s.schedule == Schedule::kCosine) return anneal(s.lr, 0, (at - warm_up) / (steps - warm_up));
+  if (s.schedule == Schedule::kStep) {
+    const int64_t falls = step / epoch_steps / s.step_epochs;
+    return s.lr * std::pow(s.gamma, static_cast<double>(falls));
+  }
+  return s.lr;
+}
+
+}  // namespace digitron

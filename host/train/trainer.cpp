@@ -1,0 +1,248 @@
+#include "host/train/trainer.h"
+
+#include <spdlog/fmt/fmt.h>
+#include <spdlog/spdlog.h>
+
+#include <algorithm>
+#include <chrono>
+#include <cmath>
+
+#include "host/core/error.h"
+#include "host/files/environment.h"
+#include "host/text/table.h"
+#include "host/train/schedule.h"
+
+namespace digitron {
+
+namespace {
+
+using Clock = std::chrono::steady_clock;
+
+// A slice of steps takes about this long: short enough for Ctrl-C and for the progress line, long
+// enough that what happens between two slices costs nothing.
+constexpr double kShortSliceSeconds = 0.05;
+constexpr double kLongSliceSeconds = 0.1;
+
+double seconds_since(Clock::time_point start) {
+  return std::chrono::duration<double>(Clock::now() - start).count();
+}
+
+bool all_finite(std::span<const float> values) {
+  return std::all_of(values.begin(), values.end(), [](float v) { return std::isfinite(v); });
+}
+
+std::string text_of(const char* set, const Metrics& metrics) {
+  return fmt::format("{0} Loss: {1:.4f}, {0} Acc: {2:.2f}%", set, metrics.loss(),
+                     100 * metrics.accuracy());
+}
+
+EpochResult result_of(const RunState& state) {
+  return {state.epoch, state.train, {}, state.seconds};
+}
+
+}  // namespace
+
+void configure(Engine& engine, const TrainSettings& settings) {
+  engine.set_optimizer(optimizer_of(settings));
+  engine.set_order({settings.seed, settings.shuffle});
+  engine.set_augmentation(augmentation_of(settings));
+  engine.set_label_smoothing(static_cast<float>(settings.label_smoothing));
+}
+
+Trainer::Trainer(Engine& engine, RunDirectory& directory, const TrainSettings& settings,
+                 int train_count, const std::atomic<bool>& stop)
+    : engine_(engine),
+      directory_(directory),
+      settings_(settings),
+      epoch_steps_(steps_per_epoch(train_count, engine.plan().batch)),
+      stop_(stop) {}
+
+TrainResult Trainer::run(const RunState& state) {
+  state_ = state;
+  saved_epoch_ = state.step > 0 ? state.epoch : state.epoch - 1;
+  result_.steps = int64_t{state.epoch - 1} * epoch_steps_ + state.step;
+  while (state_.epoch <= settings_.epochs && !out_of_patience()) {
+    if (state_.step == 0 && out_of_steps()) break;
+    if (train_pass() == Pass::kInterrupted) {
+      finish_interrupted();
+      break;
+    }
+    finish_epoch();
+    if (state_.step > 0) break;  // --max-steps ended within the epoch
+  }
+  return result_;
+}
+
+bool Trainer::out_of_steps() const {
+  return settings_.max_steps && result_.steps >= *settings_.max_steps;
+}
+
+bool Trainer::out_of_patience() const {
+  return settings_.patience && state_.best &&
+         state_.epoch - 1 - state_.best->epoch >= *settings_.patience;
+}
+
+Trainer::Pass Trainer::train_pass() {
+  const int64_t steps_left = settings_.max_steps.value_or(INT64_MAX) - result_.steps;
+  const int last =
+      static_cast<int>(std::min<int64_t>(epoch_steps_ - state_.step, steps_left)) + state_.step;
+  const double seconds_before = state_.seconds;
+  const Clock::time_point start = Clock::now();
+  while (state_.step < last) {
+    if (stop_) return Pass::kInterrupted;
+    const int end = std::min(last, state_.step + slice_steps_);
+    const Clock::time_point slice_start = Clock::now();
+    const std::vector<Metrics> slice =
+        engine_.train(state_.epoch, state_.step, rates(state_.step, end));
+    const double slice_seconds = seconds_since(slice_start);
+    state_.seconds = seconds_before + seconds_since(start);
+    log_slice(slice);
+    for (const Metrics& metrics : slice) state_.train += metrics;
+
+    const bool full = end - state_.step == slice_steps_;
+    if (full && slice_seconds < kShortSliceSeconds) slice_steps_ *= 2;
+    if (slice_seconds > kLongSliceSeconds) slice_steps_ = std::max(1, slice_steps_ / 2);
+    state_.step = end;
+    if (progress_.due()) show_progress();
+  }
+  return Pass::kWhole;
+}
+
+// Of steps [first, last) of the epoch.
+std::vector<StepRates> Trainer::rates(int first, int last) const {
+  std::vector<StepRates> rates;
+  for (int i = first; i < last; ++i) {
+    const int64_t step = int64_t{state_.epoch - 1} * epoch_steps_ + i;
+    rates.push_back(
+        step_rates(engine_.optimizer(), learning_rate(settings_, step, epoch_steps_), step + 1));
+  }
+  return rates;
+}
+
+// Counts the slice's steps, and stops the run at the first whose loss is not finite.
+void Trainer::log_slice(const std::vector<Metrics>& slice) {
+  std::string events;
+  for (const Metrics& metrics : slice) {
+    ++result_.steps;
+    if (!std::isfinite(metrics.loss())) {
+      directory_.append(events);
+      diverged();
+    }
+    if (settings_.log_steps) events += step_event(state_.epoch, result_.steps, metrics.loss());
+  }
+  if (!events.empty()) directory_.append(events);
+}
+
+// The state is saved behind the epoch's event; but when --max-steps has cut the epoch short, before
+// it, so that a resumed run with more steps goes on within the epoch.
+void Trainer::finish_epoch() {
+  EpochResult result = result_of(state_);
+  result.validation = settings_.validation > 0;
+  result.test = engine_.evaluate(Split::kTest);
+  if (!std::isfinite(result.test->loss())) diverged();
+  const ModelState model = evaluated_state();
+  const bool whole = state_.step == epoch_steps_;
+  if (!whole) save_state();
+  if (settings_.patience) keep_best(*result.test, model);
+  if (!settings_.patience || state_.best->epoch == state_.epoch) save(model);
+  directory_.append(epoch_event(result));
+  if (!result.validation) result_.test = result.test;
+  log_epoch(result);
+  if (!whole) return;
+  ++state_.epoch;
+  state_.step = 0;
+  state_.train = {};
+  state_.seconds = 0;
+  save_state();
+  if (out_of_patience()) {
+    spdlog::info("Stopped early: epoch {} has had the best validation loss, {:.4f}",
+                 state_.best->epoch, state_.best->loss);
+  }
+}
+
+void Trainer::keep_best(const Metrics& validation, const ModelState& model) {
+  if (state_.best && !(validation.loss() < state_.best->loss)) return;
+  state_.best = BestEpoch{state_.epoch, validation.loss(), model};
+}
+
+void Trainer::log_epoch(const EpochResult& result) {
+  progress_.clear();
+  spdlog::info("{} | Epoch [{}/{}]: {} | {} | {:.2f} s, {} images/s", engine_.plan().model.name,
+               result.epoch, settings_.epochs, text_of("Train", result.train),
+               text_of(result.validation ? "Validation" : "Test", *result.test), result.seconds,
+               grouped(std::llround(result.images_per_second())));
+}
+
+void Trainer::finish_interrupted() {
+  result_.interrupted = true;
+  if (state_.train.count > 0) {
+    const ModelState model = evaluated_state();
+    if (!state_.best) save(model);  // else the best epoch's stay
+    save_state();
+    directory_.append(epoch_event(result_of(state_)));
+  }
+  progress_.clear();
+  spdlog::info("{} | Interrupted in epoch {} of {}, after {} steps of the run",
+               engine_.plan().model.name, state_.epoch, settings_.epochs, grouped(result_.steps));
+}
+
+Metrics Trainer::test() {
+  int epoch = state_.step > 0 ? state_.epoch : state_.epoch - 1;
+  if (state_.best) {
+    epoch = state_.best->epoch;
+    const ModelState& best = state_.best->state;
+    engine_.set_state(FlatState::kParameters, best.parameters);
+    engine_.set_state(FlatState::kAverage, best.parameters);
+    engine_.set_buffers(best.buffers);
+  }
+  const Metrics test = engine_.evaluate(Split::kTest);
+  directory_.append(final_event(epoch, test));
+  return test;
+}
+
+// What evaluate has measured, and eval and predict shall measure again.
+ModelState Trainer::evaluated_state() const {
+  const bool average = uses(engine_.optimizer(), FlatState::kAverage);
+  ModelState state{engine_.state(average ? FlatState::kAverage : FlatState::kParameters),
+                   engine_.buffers(), state_.batches_before + result_.steps};
+  if (!all_finite(state.parameters) || !all_finite(state.buffers)) diverged();
+  return state;
+}
+
+void Trainer::save(const ModelState& state) {
+  const Model& model = engine_.plan().model;
+  directory_.save(engine_.plan(), state,
+                  {{"format", "pt"},
+                   {"digitron", version()},
+                   {"model", model.id},
+                   {"name", model.name},
+                   {"epoch", std::to_string(state_.epoch)},
+                   {"step", std::to_string(result_.steps)}});
+  saved_epoch_ = state_.epoch;
+}
+
+void Trainer::save_state() {
+  state_.metrics_bytes = directory_.metrics_bytes();
+  directory_.save_state(run_state_bytes(state_, engine_));
+}
+
+void Trainer::show_progress() {
+  const EpochResult result = result_of(state_);
+  progress_.show(fmt::format(
+      "{:.20} | Epoch [{}/{}]: {:3d}%, Loss: {:.4f}, Acc: {:.2f}%, {} images/s",
+      engine_.plan().model.name, result.epoch, settings_.epochs,
+      int64_t{100} * state_.step / epoch_steps_, result.train.loss(), 100 * result.train.accuracy(),
+      grouped(std::llround(result.images_per_second()))));
+}
+
+void Trainer::diverged() const {
+  const std::string kept = saved_epoch_ == 0
+                               ? "this run has saved nothing yet in " + directory_.path().string()
+                               : fmt::format("{} is as of epoch {}",
+                                             directory_.checkpoint_path().string(), saved_epoch_);
+  throw InputError(
+      fmt::format("the loss is not finite any more at step {} (epoch {}); give a --lr below {}; {}",
+                  result_.steps, state_.epoch, settings_.lr, kept));
+}
+
+}  // namespace digitron

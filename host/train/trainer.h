@@ -1,0 +1,76 @@
+// Policy of a training run, the same on every device: epochs, evaluation, logging, checkpoints, and
+// when to stop. What a step does is the engine's business.
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+#include <optional>
+
+#include "host/core/engine.h"
+#include "host/files/run_directory.h"
+#include "host/files/run_state.h"
+#include "host/train/progress.h"
+#include "host/train/train_settings.h"
+
+namespace digitron {
+
+struct TrainResult {
+  int64_t steps = 0;  // of the whole run
+  std::optional<Metrics>
+      test;  // after the last whole epoch; with a validation set, Trainer::test's
+  bool interrupted = false;
+};
+
+// Gives the engine the settings that are its business: optimiser, order, augmentation, smoothing.
+void configure(Engine& engine, const TrainSettings& settings);
+
+class Trainer {
+ public:
+  // The engine has been configured and holds the data: the training set and, as Split::kTest, what
+  // each epoch ends with: the validation set of a run that has one, else the test set. `stop` is
+  // looked at every 100 ms or so.
+  Trainer(Engine& engine, RunDirectory& directory, const TrainSettings& settings, int train_count,
+          const std::atomic<bool>& stop);
+
+  // Trains until the last epoch or step, until patience ends, or until `stop`, from `state` on,
+  // whose buffers the engine holds. Each epoch ends with an
+  // evaluation, an event, a checkpoint, the state for --resume and a line in the log. An
+  // interrupted epoch has an event of its own, and its parameters and state are saved. Throws
+  // InputError when the loss is not finite any more: the last good checkpoint stays.
+  TrainResult run(const RunState& state = {});
+
+  // The end of a run with a validation set: the engine now holds the test set, which is evaluated
+  // with the parameters of the checkpoint and gets an event of its own.
+  Metrics test();
+
+ private:
+  enum class Pass { kWhole, kInterrupted };
+
+  Pass train_pass();
+  std::vector<StepRates> rates(int first, int last) const;
+  void log_slice(const std::vector<Metrics>& slice);
+  void finish_epoch();
+  void finish_interrupted();
+  void keep_best(const Metrics& validation, const ModelState& model);
+  ModelState evaluated_state() const;
+  void save(const ModelState& state);
+  void save_state();
+  void log_epoch(const EpochResult& result);
+  void show_progress();
+  [[noreturn]] void diverged() const;
+  bool out_of_steps() const;
+  bool out_of_patience() const;
+
+  Engine& engine_;
+  RunDirectory& directory_;
+  const TrainSettings settings_;
+  const int epoch_steps_;
+  const std::atomic<bool>& stop_;
+  ProgressLine progress_;
+  RunState state_;
+  TrainResult result_;
+  int slice_steps_ = 1;  // how many steps the engine is given at once
+  int saved_epoch_ = 0;  // of this run's newest checkpoint, 0 before the first
+};
+
+}  // namespace digitron
