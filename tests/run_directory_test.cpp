@@ -1,4 +1,5 @@
 #include "host/files/run_directory.h"
+#include "host/train/run_description.h"
 
 #include <gmock/gmock.h>
 

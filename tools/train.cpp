@@ -13,6 +13,7 @@
 #include "host/text/table.h"
 #include "host/train/interrupt.h"
 #include "host/train/resume.h"
+#include "host/train/run_description.h"
 #include "host/train/trainer.h"
 #include "tools/commands.h"
 #include "tools/train_options.h"

@@ -7,6 +7,7 @@
 #include <string>
 
 #include "host/files/run_directory.h"
+#include "host/train/run_description.h"
 #include "host/train/train_settings.h"
 
 namespace digitron {

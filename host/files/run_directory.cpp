@@ -1,14 +1,12 @@
 #include "host/files/run_directory.h"
 
-#include <cctype>
 #include <cerrno>
 #include <cstring>
 
 #include "host/core/error.h"
 #include "host/files/atomic_file.h"
-#include "host/files/environment.h"
 #include "host/files/json.h"
-#include "host/train/settings_json.h"
+#include "host/text/text.h"
 
 namespace digitron {
 
@@ -25,52 +23,7 @@ std::string dump(const ordered_json& json, int indent = -1) {
 
 std::filesystem::path default_run_directory(const Model& model) {
   constexpr size_t kMostCharacters = 60;
-  std::string slug;
-  for (const unsigned char c : model.id) {
-    if (std::isalnum(c)) {
-      slug += static_cast<char>(std::tolower(c));
-    } else if (!slug.empty() && slug.back() != '-') {
-      slug += '-';
-    }
-  }
-  return std::filesystem::path("runs") / slug.substr(0, kMostCharacters);
-}
-
-ordered_json device_description(const RunRequest& request, const Engine& engine) {
-  ordered_json device{{"asked", request.device.device},
-                      {"description", engine.description()},
-                      {"threads", request.device.threads},
-                      {"cpu", cpu_name()}};
-  if (!request.fallback.empty()) device["fallback"] = request.fallback;
-  const ordered_json details = details_json(engine.details());
-  if (!details.empty()) device["details"] = details;
-  return device;
-}
-
-ordered_json run_description(const RunRequest& request, const TrainSettings& settings,
-                             const Engine& engine, const Data& data) {
-  const Plan& plan = engine.plan();
-  ordered_json run;
-  run["digitron"] = version();
-  run["compiler"] = compiler();
-  run["command"] = request.command;
-  run["started"] = utc_now();
-  run["model"] = {{"id", plan.model.id},
-                  {"name", plan.model.name},
-                  {"text", to_text(plan.model)},
-                  {"parameters", plan.parameter_count}};
-  run["device"] = device_description(request, engine);
-  run["precision"] = engine.precision();
-  run["data"] = {{"source", data.source},
-                 {"description", data.description},
-                 {"is_mnist", data.is_mnist},
-                 {"sha256", data.sha256},
-                 {"train_images", data.train->count()},
-                 {"test_images", data.test->count()}};
-  ordered_json& s = run["settings"];
-  s = settings_json(settings);
-  s["init"] = request.init.empty() ? ordered_json() : ordered_json(request.init);
-  return run;
+  return std::filesystem::path("runs") / slug(model.id, kMostCharacters);
 }
 
 std::string step_event(int epoch, int64_t step, double loss) {

@@ -11,27 +11,13 @@
 #include <string_view>
 #include <vector>
 
-#include "host/devices/devices.h"
+#include "host/core/engine.h"
 #include "host/files/model_state.h"
-#include "host/train/train_settings.h"
 
 namespace digitron {
 
 // "runs/lenet5" for the model's id: what stands in for --out.
 std::filesystem::path default_run_directory(const Model& model);
-
-// The part of run.json that only the program knows.
-struct RunRequest {
-  std::vector<std::string> command;  // argv
-  DeviceRequest device;
-  std::string fallback;  // of make_engine
-  std::string init;      // file of initial parameters; empty: drawn from the seed
-};
-
-// The engine, what the request asked for, and why it is not what auto would rather have taken.
-nlohmann::ordered_json device_description(const RunRequest& request, const Engine& engine);
-nlohmann::ordered_json run_description(const RunRequest& request, const TrainSettings& settings,
-                                       const Engine& engine, const Data& data);
 
 // One line of metrics.jsonl each, newline included.
 std::string step_event(int epoch, int64_t step, double loss);
