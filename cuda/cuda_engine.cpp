@@ -95,8 +95,7 @@ std::vector<Detail> CudaEngine::details() const {
     }
   }
   int64_t sum = 0;
-  for (const auto* slices :
-       {&memory_.slices(), &optimizer_memory_.slices(), &data_memory_.slices()}) {
+  for (const auto* slices : {&memory_.slices(), &optimizer_memory_.slices(), &data_.slices()}) {
     for (const Slice& slice : *slices) {
       sum += static_cast<int64_t>(slice.bytes);
       details.push_back({"memory bytes", slice.name, static_cast<int64_t>(slice.bytes)});
@@ -107,27 +106,12 @@ std::vector<Detail> CudaEngine::details() const {
 }
 
 void CudaEngine::load(std::shared_ptr<const Dataset> train, std::shared_ptr<const Dataset> test) {
-  graphs_.clear();  // they point into the memory that goes
-  data_memory_ = Arena();
-  const auto add = [this](const char* name, Samples& samples, const Dataset& data) {
-    samples.count = data.count();
-    data_memory_.add(std::string(name) + " images", &samples.images, data.images.size());
-    data_memory_.add(std::string(name) + " labels", &samples.labels, data.labels.size());
-  };
-  add("train", train_, *train);
-  add("test", test_, *test);
-  const int steps = steps_per_epoch(std::max(train_.count, test_.count), plan_.batch);
-  data_memory_.add("metrics", &metrics_, static_cast<size_t>(steps));
-  data_memory_.add("rates", &rates_, static_cast<size_t>(steps));
-  data_memory_.allocate();
-  upload<uint8_t>(train_.images, train->images, stream());
-  upload<uint8_t>(train_.labels, train->labels, stream());
-  upload<uint8_t>(test_.images, test->images, stream());
-  upload<uint8_t>(test_.labels, test->labels, stream());
-  if (const int ragged = train_.count % plan_.batch) network(ragged, true);
-  if (test_.count >= rows_.evaluated) network(rows_.evaluated, false);
-  if (const int ragged = test_.count % rows_.evaluated) network(ragged, false);
-  wait();
+  graphs_.clear();       // they point into the memory that goes
+  data_ = DataMemory();  // before the new one is asked for
+  data_ = DataMemory(*train, *test, plan_.batch, stream());
+  if (const int ragged = train->count() % plan_.batch) network(ragged, true);
+  if (test->count() >= rows_.evaluated) network(rows_.evaluated, false);
+  if (const int ragged = test->count() % rows_.evaluated) network(ragged, false);
 }
 
 void CudaEngine::wait() const {
@@ -197,18 +181,19 @@ Tensors CudaEngine::evaluated() const {
 
 std::vector<Metrics> CudaEngine::train(int epoch, int first, std::span<const StepRates> rates) {
   const NvtxRange range("epoch " + std::to_string(epoch));
-  require_trainable(plan_, train_.count);
+  const Samples& samples = data_.train();
+  require_trainable(plan_, samples.count);
   const Permutation order(order_.seed, static_cast<uint32_t>(epoch),
-                          static_cast<uint32_t>(train_.count), order_.shuffle);
+                          static_cast<uint32_t>(samples.count), order_.shuffle);
   sent_rates_.assign(rates.begin(), rates.end());
-  upload<StepRates>(rates_, sent_rates_, stream());
-  start(order, epoch, first * plan_.batch, global_step(epoch, first, train_.count, plan_.batch));
-  return run(train_, first, first + static_cast<int>(rates.size()), plan_.batch, true);
+  upload<StepRates>(data_.rates(), sent_rates_, stream());
+  start(order, epoch, first * plan_.batch, global_step(epoch, first, samples.count, plan_.batch));
+  return run(samples, first, first + static_cast<int>(rates.size()), plan_.batch, true);
 }
 
 Metrics CudaEngine::evaluate(Split split) {
   const NvtxRange range(split == Split::kTrain ? "evaluate train" : "evaluate test");
-  const Samples& samples = split == Split::kTrain ? train_ : test_;
+  const Samples& samples = split == Split::kTrain ? data_.train() : data_.test();
   Metrics total;
   start(in_file_order(samples.count), 0, 0, 0);
   const int steps = steps_per_epoch(samples.count, rows_.evaluated);
@@ -280,7 +265,7 @@ std::vector<Metrics> CudaEngine::run(const Samples& samples, int first, int last
   timed_ = true;
   std::vector<Metrics> metrics;
   for (const LossSums& sums :
-       download(metrics_, static_cast<size_t>(std::max(0, last - first)), stream())) {
+       download(data_.metrics(), static_cast<size_t>(std::max(0, last - first)), stream())) {
     metrics.push_back({sums.loss, sums.correct, sums.count});
   }
   return metrics;
@@ -321,13 +306,13 @@ void CudaEngine::loss(int n, float smoothing) {
 void CudaEngine::update() {
   check(optimizer_step({tensors_.parameters, optimizer_memory_.momentum(),
                         optimizer_memory_.second_moment(), optimizer_memory_.average()},
-                       tensors_.gradients, update_rule(optimizer_), rates_, tensors_.state,
+                       tensors_.gradients, update_rule(optimizer_), data_.rates(), tensors_.state,
                        plan_.parameter_floats, stream()),
         "optimizer_step");
 }
 
 void CudaEngine::advance_step(int n) {
-  check(advance(tensors_.state, metrics_, loss_partials_, loss_partials(n), n, stream()),
+  check(advance(tensors_.state, data_.metrics(), loss_partials_, loss_partials(n), n, stream()),
         "advance");
 }
 

@@ -11,6 +11,7 @@
 
 #include "cuda/arena.h"
 #include "cuda/context.h"
+#include "cuda/data_memory.h"
 #include "cuda/network.h"
 #include "cuda/optimizer_memory.h"
 #include "cuda/step_graph.h"
@@ -49,12 +50,6 @@ class CudaEngine final : public Engine {
                                std::span<const uint8_t> labels) override;
 
  private:
-  // A data set on the device.
-  struct Samples {
-    uint8_t* images = nullptr;  // (count, 28, 28)
-    uint8_t* labels = nullptr;  // (count)
-    int count = 0;
-  };
   // What a recorded step depends on: samples, batch size, number of steps, whether it trains.
   using GraphKey = std::tuple<const Samples*, int, int, bool>;
 
@@ -101,10 +96,7 @@ class CudaEngine final : public Engine {
 
   OptimizerMemory optimizer_memory_;
 
-  Arena data_memory_;
-  Samples train_, test_;
-  LossSums* metrics_ = nullptr;  // one a step, for the longest epoch
-  StepRates* rates_ = nullptr;   // likewise
+  DataMemory data_;
 
   std::map<std::pair<int, bool>, Network> networks_;  // by batch size, and whether it trains
   std::map<GraphKey, StepGraph> graphs_;

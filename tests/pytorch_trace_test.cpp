@@ -12,6 +12,7 @@
 #include "host/run/model_state.h"
 #include "tests/cpu_testing.h"
 #include "tests/data_testing.h"
+#include "tests/moved.h"
 
 namespace digitron {
 namespace {
@@ -19,7 +20,9 @@ namespace {
 constexpr double kLossTolerance = 0.002;
 constexpr double kWeightTolerance = 0.02;  // of a tensor's norm
 
-const std::filesystem::path kTrace = DIGITRON_TEST_DATA "/pytorch_trace";
+const std::filesystem::path kTrace =
+    std::filesystem::path(testing::moved("DIGITRON_TEST_DATA", DIGITRON_TEST_DATA)) /
+    "pytorch_trace";
 
 class Trace {
  public:

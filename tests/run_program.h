@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "tests/data_testing.h"
+#include "tests/moved.h"
 
 namespace digitron::testing {
 
@@ -64,7 +65,7 @@ class Process {
 };
 
 inline std::vector<std::string> program(std::vector<std::string> arguments) {
-  arguments.insert(arguments.begin(), DIGITRON_PROGRAM);
+  arguments.insert(arguments.begin(), moved("DIGITRON_PROGRAM", DIGITRON_PROGRAM));
   return arguments;
 }
 

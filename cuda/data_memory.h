@@ -1,0 +1,41 @@
+// The data sets on the device, and what an epoch over them leaves and takes.
+#pragma once
+
+#include <cstdint>
+#include <vector>
+
+#include "cuda/arena.h"
+#include "host/dataset.h"
+#include "host/optimizer.h"
+#include "kernels/step_state.h"
+
+namespace digitron {
+
+struct Samples {
+  uint8_t* images = nullptr;  // (count, 28, 28)
+  uint8_t* labels = nullptr;  // (count)
+  int count = 0;
+};
+
+class DataMemory {
+ public:
+  DataMemory() = default;
+  // Copies the data sets to the device, and takes room for the steps of the longer one in batches
+  // of `batch`. Waits for the stream. Throws MachineError.
+  DataMemory(const Dataset& train, const Dataset& test, int batch, cudaStream_t stream);
+
+  const Samples& train() const { return train_; }
+  const Samples& test() const { return test_; }
+  LossSums* metrics() const { return metrics_; }  // one a step
+  StepRates* rates() const { return rates_; }     // likewise
+
+  const std::vector<Slice>& slices() const { return arena_.slices(); }
+
+ private:
+  Arena arena_;
+  Samples train_, test_;
+  LossSums* metrics_ = nullptr;
+  StepRates* rates_ = nullptr;
+};
+
+}  // namespace digitron
