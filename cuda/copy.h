@@ -10,7 +10,8 @@
 
 namespace digitron {
 
-// Returns when the host's memory has been read; the device has it in the order of the stream.
+// The device has it in the order of the stream. Pageable memory may be read until the stream is
+// next waited for, so it must stay until then.
 template <class T>
 void upload(T* device, std::span<const T> host, cudaStream_t stream,
             SourceLocation where = SourceLocation::current()) {
