@@ -7,7 +7,7 @@
 
 #include "cuda/check.h"
 #include "cuda/unique.h"
-#include "host/core/engine.h"
+#include "host/core/devices.h"
 
 namespace digitron {
 

@@ -9,10 +9,7 @@
 #include "cuda/system.h"
 #include "host/shared/dataset_constants.h"
 #include "host/shared/permutation.h"
-#include "kernels/advance.h"
-#include "kernels/gather.h"
-#include "kernels/optimizer.h"
-#include "kernels/softmax_cross_entropy.h"
+#include "kernels/kernels.h"
 
 namespace digitron {
 
@@ -77,9 +74,9 @@ CudaEngine::CudaEngine(const Plan& plan, int device, const CudaOptions& options)
   // Gradients are overwritten but for the gaps between slices; a staged batch may be a short one.
   const std::vector<float> zeros(plan_.parameter_floats);
   const std::vector<uint8_t> blank(rows * kImagePixels);
-  set_parameters(zeros);
-  set_optimizer({});
-  set_buffers(initial_buffers(plan_));
+  set_state(State::kParameters, zeros);
+  set_state(State::kRunningStatistics, initial_buffers(plan_));
+  configure({});
   upload<float>(tensors_.gradients, zeros, stream());
   upload<uint8_t>(staged_.images, blank, stream());
   upload<uint8_t>(staged_.labels, std::span(blank).first(rows), stream());
@@ -105,77 +102,64 @@ std::vector<Detail> CudaEngine::details() const {
   return details;
 }
 
-void CudaEngine::load(std::shared_ptr<const Dataset> train, std::shared_ptr<const Dataset> test) {
+void CudaEngine::load(std::shared_ptr<const Dataset> train,
+                      std::shared_ptr<const Dataset> held_out) {
   graphs_.clear();       // they point into the memory that goes
   data_ = DataMemory();  // before the new one is asked for
-  data_ = DataMemory(*train, *test, plan_.batch, stream());
+  data_ = DataMemory(*train, *held_out, plan_.batch, stream());
   if (const int ragged = train->count() % plan_.batch) network(ragged, true);
-  if (test->count() >= rows_.evaluated) network(rows_.evaluated, false);
-  if (const int ragged = test->count() % rows_.evaluated) network(ragged, false);
+  if (held_out->count() >= rows_.evaluated) network(rows_.evaluated, false);
+  if (const int ragged = held_out->count() % rows_.evaluated) network(ragged, false);
 }
 
 void CudaEngine::wait() const {
   check(cudaStreamSynchronize(stream()), "cudaStreamSynchronize");
 }
 
-float* CudaEngine::flat(FlatState which) const {
+float* CudaEngine::buffer(State which) const {
   switch (which) {
-    case FlatState::kParameters:
+    case State::kParameters:
       return tensors_.parameters;
-    case FlatState::kMomentum:
+    case State::kMomentum:
       return optimizer_memory_.momentum();
-    case FlatState::kSecondMoment:
+    case State::kSecondMoment:
       return optimizer_memory_.second_moment();
-    default:
+    case State::kAverage:
       return optimizer_memory_.average();
+    case State::kRunningStatistics:
+      return tensors_.running_statistics;
   }
+  return nullptr;
 }
 
-void CudaEngine::set_state(FlatState which, std::span<const float> values) {
-  if (float* buffer = flat(which)) upload(buffer, values, stream());
+void CudaEngine::set_state(State which, std::span<const float> values) {
+  float* kept = buffer(which);
+  if (!kept || values.empty()) return;
+  upload(kept, values, stream());
   wait();
 }
 
-std::vector<float> CudaEngine::state(FlatState which) const {
-  const float* buffer = flat(which);
-  return buffer ? download(buffer, plan_.parameter_floats, stream())
-                : std::vector<float>(plan_.parameter_floats);
+std::vector<float> CudaEngine::state(State which) const {
+  const size_t count = state_floats(plan_, which);
+  const float* kept = buffer(which);
+  return kept && count > 0 ? download(kept, count, stream()) : std::vector<float>(count);
 }
 
-void CudaEngine::set_optimizer(const Optimizer& optimizer) {
-  graphs_.clear();  // their arguments are constants of the optimiser and places of its buffers
-  const std::vector<float> kept[] = {state(FlatState::kMomentum), state(FlatState::kSecondMoment),
-                                     state(FlatState::kAverage)};
-  optimizer_ = optimizer;
-  optimizer_memory_ = OptimizerMemory(optimizer, plan_.parameter_floats);
-  set_state(FlatState::kMomentum, kept[0]);
-  set_state(FlatState::kSecondMoment, kept[1]);
-  set_state(FlatState::kAverage, kept[2]);
+void CudaEngine::configure(const Training& training) {
+  graphs_.clear();  // their arguments are constants of the training and places of its buffers
+  const std::vector<float> momentum = state(State::kMomentum);
+  const std::vector<float> second_moment = state(State::kSecondMoment);
+  const std::vector<float> average = state(evaluated_state(training_.optimizer));
+  training_ = training;
+  optimizer_memory_ = OptimizerMemory(training.optimizer, plan_.parameter_floats);
+  set_state(State::kMomentum, momentum);
+  set_state(State::kSecondMoment, second_moment);
+  set_state(State::kAverage, average);
 }
 
-void CudaEngine::set_buffers(std::span<const float> buffers) {
-  if (!buffers.empty()) upload(tensors_.buffers, buffers, stream());
-  wait();
-}
-
-std::vector<float> CudaEngine::buffers() const {
-  if (plan_.buffer_floats == 0) return {};
-  return download(tensors_.buffers, plan_.buffer_floats, stream());
-}
-
-void CudaEngine::set_augmentation(const Augmentation& limits) {
-  graphs_.clear();  // it is an argument of theirs
-  augmentation_ = limits;
-}
-
-void CudaEngine::set_label_smoothing(float smoothing) {
-  graphs_.clear();
-  smoothing_ = smoothing;
-}
-
-Tensors CudaEngine::evaluated() const {
+Tensors CudaEngine::evaluated_tensors() const {
   Tensors tensors = tensors_;
-  if (float* average = optimizer_memory_.average()) tensors.parameters = average;
+  tensors.parameters = buffer(evaluated_state(training_.optimizer));
   return tensors;
 }
 
@@ -183,8 +167,8 @@ std::vector<Metrics> CudaEngine::train(int epoch, int first, std::span<const Ste
   const NvtxRange range("epoch " + std::to_string(epoch));
   const Samples& samples = data_.train();
   require_trainable(plan_, samples.count);
-  const Permutation order(order_.seed, static_cast<uint32_t>(epoch),
-                          static_cast<uint32_t>(samples.count), order_.shuffle);
+  const Permutation order(training_.seed, static_cast<uint32_t>(epoch),
+                          static_cast<uint32_t>(samples.count), training_.shuffle);
   sent_rates_.assign(rates.begin(), rates.end());
   upload<StepRates>(data_.rates(), sent_rates_, stream());
   start(order, epoch, first * plan_.batch, global_step(epoch, first, samples.count, plan_.batch));
@@ -192,8 +176,8 @@ std::vector<Metrics> CudaEngine::train(int epoch, int first, std::span<const Ste
 }
 
 Metrics CudaEngine::evaluate(Split split) {
-  const NvtxRange range(split == Split::kTrain ? "evaluate train" : "evaluate test");
-  const Samples& samples = split == Split::kTrain ? data_.train() : data_.test();
+  const NvtxRange range(split == Split::kTrain ? "evaluate train" : "evaluate held-out");
+  const Samples& samples = split == Split::kTrain ? data_.train() : data_.held_out();
   Metrics total;
   start(in_file_order(samples.count), 0, 0, 0);
   const int steps = steps_per_epoch(samples.count, rows_.evaluated);
@@ -217,31 +201,17 @@ std::vector<float> CudaEngine::predict(std::span<const uint8_t> images) {
     upload(staged_.images, images.subspan(i * kImagePixels, n * kImagePixels), stream());
     start(in_file_order(rows), 0, 0, 0);
     gather_batch(staged_, rows, {});  // rows above n are what was there before
-    network(rows, false).forward(evaluated(), Pass::kEvaluation);
+    network(rows, false).forward(evaluated_tensors(), Pass::kEvaluation);
     const std::vector<float> part = download(tensors_.logits(), n * kClasses, stream());
     logits.insert(logits.end(), part.begin(), part.end());
   }
   return logits;
 }
 
-std::vector<float> CudaEngine::gradients(std::span<const uint8_t> images,
-                                         std::span<const uint8_t> labels) {
-  const int n = static_cast<int>(labels.size());
-  require_trainable(plan_, n);
-  upload(staged_.images, images, stream());
-  upload(staged_.labels, labels, stream());
-  start(in_file_order(plan_.batch), 0, 0, 0);
-  gather_batch(staged_, n, {});
-  network(n, true).forward(tensors_, Pass::kGradients);
-  loss(n, smoothing_);
-  network(n, true).backward(tensors_);
-  return download(tensors_.gradients, plan_.parameter_floats, stream());
-}
-
 void CudaEngine::start(const Permutation& order, int epoch, int first_sample, uint32_t step) {
-  sent_state_ = {order,       static_cast<uint32_t>(first_sample),
-                 order_.seed, static_cast<uint32_t>(epoch),
-                 step,        0};
+  sent_state_ = {order,          static_cast<uint32_t>(first_sample),
+                 training_.seed, static_cast<uint32_t>(epoch),
+                 step,           0};
   upload<StepState>(tensors_.state, std::span(&sent_state_, 1), stream());
 }
 
@@ -273,12 +243,12 @@ std::vector<Metrics> CudaEngine::run(const Samples& samples, int first, int last
 
 void CudaEngine::run_steps(const Samples& samples, int n, int steps, bool training) {
   const Network& network = this->network(n, training);
-  const Tensors tensors = training ? tensors_ : evaluated();
+  const Tensors tensors = training ? tensors_ : evaluated_tensors();
   const auto enqueue = [&] {
     for (int step = 0; step < steps; ++step) {
-      gather_batch(samples, n, training ? augmentation_ : Augmentation{});
+      gather_batch(samples, n, training ? training_.augmentation : Augmentation{});
       network.forward(tensors, training ? Pass::kTraining : Pass::kEvaluation);
-      loss(n, training ? smoothing_ : 0);
+      loss(n, training ? training_.label_smoothing : 0);
       if (training) {
         network.backward(tensors);
         update();
@@ -306,8 +276,8 @@ void CudaEngine::loss(int n, float smoothing) {
 void CudaEngine::update() {
   check(optimizer_step({tensors_.parameters, optimizer_memory_.momentum(),
                         optimizer_memory_.second_moment(), optimizer_memory_.average()},
-                       tensors_.gradients, update_rule(optimizer_), data_.rates(), tensors_.state,
-                       plan_.parameter_floats, stream()),
+                       tensors_.gradients, update_rule(training_.optimizer), data_.rates(),
+                       tensors_.state, plan_.parameter_floats, stream()),
         "optimizer_step");
 }
 

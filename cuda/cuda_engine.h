@@ -15,7 +15,7 @@
 #include "cuda/network.h"
 #include "cuda/optimizer_memory.h"
 #include "cuda/step_graph.h"
-#include "host/core/engine.h"
+#include "host/core/devices.h"
 #include "kernels/step_state.h"
 
 namespace digitron {
@@ -31,31 +31,24 @@ class CudaEngine final : public Engine {
   std::string description() const override { return description_; }
   std::string precision() const override { return context_.options.tf32 ? "tf32" : "fp32"; }
   std::vector<Detail> details() const override;
-  void load(std::shared_ptr<const Dataset> train, std::shared_ptr<const Dataset> test) override;
-  void set_state(FlatState which, std::span<const float> values) override;
-  std::vector<float> state(FlatState which) const override;
-  void set_optimizer(const Optimizer& optimizer) override;
-  const Optimizer& optimizer() const override { return optimizer_; }
-  void set_buffers(std::span<const float> buffers) override;
-  std::vector<float> buffers() const override;
-  void set_order(const Order& order) override { order_ = order; }
-  void set_augmentation(const Augmentation& limits) override;
-  void set_label_smoothing(float smoothing) override;
-  using Engine::train;
+  void load(std::shared_ptr<const Dataset> train, std::shared_ptr<const Dataset> held_out) override;
+  void configure(const Training& training) override;
+  const Training& training() const override { return training_; }
+  void set_state(State which, std::span<const float> values) override;
+  std::vector<float> state(State which) const override;
   std::vector<Metrics> train(int epoch, int first, std::span<const StepRates> rates) override;
   Metrics evaluate(Split split) override;
-  double device_seconds() const override;
   std::vector<float> predict(std::span<const uint8_t> images) override;
-  std::vector<float> gradients(std::span<const uint8_t> images,
-                               std::span<const uint8_t> labels) override;
+  double device_seconds() const override;
 
  private:
   // What a recorded step depends on: samples, batch size, number of steps, whether it trains.
   using GraphKey = std::tuple<const Samples*, int, int, bool>;
 
-  float* flat(FlatState which) const;
+  // Null for one that the optimiser does not use.
+  float* buffer(State which) const;
   // The tensors with the parameters that evaluate and predict use.
-  Tensors evaluated() const;
+  Tensors evaluated_tensors() const;
   // Waits for all that is on the stream: what uploads read may go only then.
   void wait() const;
   void start(const Permutation& order, int epoch, int first_sample, uint32_t step);
@@ -75,10 +68,7 @@ class CudaEngine final : public Engine {
   Context context_;
   int device_;
   std::string description_;
-  Optimizer optimizer_;
-  Order order_;
-  Augmentation augmentation_;
-  float smoothing_ = 0;
+  Training training_;
 
   Event begin_, end_;   // of the steps of the newest call
   bool timed_ = false;  // there has been one
@@ -92,7 +82,7 @@ class CudaEngine final : public Engine {
   const Rows rows_;
   uint8_t* labels_ = nullptr;  // (rows_.evaluated), of the step
   LossSums* loss_partials_ = nullptr;
-  Samples staged_;  // (rows_.evaluated) images from the host, for predict and gradients
+  Samples staged_;  // (rows_.evaluated) images from the host, for predict
 
   OptimizerMemory optimizer_memory_;
 

@@ -8,22 +8,23 @@
 
 namespace digitron {
 
-DataMemory::DataMemory(const Dataset& train, const Dataset& test, int batch, cudaStream_t stream) {
+DataMemory::DataMemory(const Dataset& train, const Dataset& held_out, int batch,
+                       cudaStream_t stream) {
   const auto add = [this](const std::string& name, Samples& samples, const Dataset& data) {
     samples.count = data.count();
     arena_.add(name + " images", &samples.images, data.images.size());
     arena_.add(name + " labels", &samples.labels, data.labels.size());
   };
   add("train", train_, train);
-  add("test", test_, test);
-  const int steps = steps_per_epoch(std::max(train_.count, test_.count), batch);
+  add("held-out", held_out_, held_out);
+  const int steps = steps_per_epoch(std::max(train_.count, held_out_.count), batch);
   arena_.add("metrics", &metrics_, static_cast<size_t>(steps));
   arena_.add("rates", &rates_, static_cast<size_t>(steps));
   arena_.allocate();
   upload<uint8_t>(train_.images, train.images, stream);
   upload<uint8_t>(train_.labels, train.labels, stream);
-  upload<uint8_t>(test_.images, test.images, stream);
-  upload<uint8_t>(test_.labels, test.labels, stream);
+  upload<uint8_t>(held_out_.images, held_out.images, stream);
+  upload<uint8_t>(held_out_.labels, held_out.labels, stream);
   check(cudaStreamSynchronize(stream), "cudaStreamSynchronize");
 }
 

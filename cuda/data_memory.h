@@ -22,10 +22,10 @@ class DataMemory {
   DataMemory() = default;
   // Copies the data sets to the device, and takes room for the steps of the longer one in batches
   // of `batch`. Waits for the stream. Throws MachineError.
-  DataMemory(const Dataset& train, const Dataset& test, int batch, cudaStream_t stream);
+  DataMemory(const Dataset& train, const Dataset& held_out, int batch, cudaStream_t stream);
 
   const Samples& train() const { return train_; }
-  const Samples& test() const { return test_; }
+  const Samples& held_out() const { return held_out_; }
   LossSums* metrics() const { return metrics_; }  // one a step
   StepRates* rates() const { return rates_; }     // likewise
 
@@ -33,7 +33,7 @@ class DataMemory {
 
  private:
   Arena arena_;
-  Samples train_, test_;
+  Samples train_, held_out_;
   LossSums* metrics_ = nullptr;
   StepRates* rates_ = nullptr;
 };

@@ -4,29 +4,15 @@
 #include <utility>
 
 #include "cuda/nvtx.h"
-#include "host/core/error.h"
 #include "host/shared/dataset_constants.h"
-#include "kernels/bias.h"
-#include "kernels/bias_gradient.h"
-#include "kernels/dropout.h"
-#include "kernels/relu.h"
+#include "kernels/kernels.h"
 
 namespace digitron {
 
 namespace {
 
-bool has_parameters(const NetworkStage& stage) {
-  return stage.layer.weight >= 0;
-}
-
-// Of a convolution or a linear layer, added by our kernel.
-bool has_bias(const NetworkStage& stage) {
-  return has_parameters(stage) && !std::holds_alternative<BatchNorm2d>(stage.layer.layer);
-}
-
-int plane(const Shape& shape) {
-  return shape.height * shape.width;
-}
+// cuBLASLt's epilogues and our bias kernel take a ReLU along; nothing here takes more.
+constexpr FusionRules kFusion{};
 
 size_t elements(const Shape& shape, int n) {
   return static_cast<size_t>(shape.count()) * static_cast<size_t>(n);
@@ -34,38 +20,24 @@ size_t elements(const Shape& shape, int n) {
 
 }  // namespace
 
-std::vector<NetworkStage> make_stages(const Plan& plan) {
-  std::vector<NetworkStage> stages;
-  for (const PlannedLayer& layer : plan.layers) {
-    const bool relu = std::holds_alternative<ReLU>(layer.layer);
-    const auto index = static_cast<uint32_t>(&layer - plan.layers.data());
-    if (relu && !stages.empty() && has_bias(stages.back())) {
-      stages.back().relu = true;  // of two in a row the second changes nothing
-    } else {
-      stages.push_back({layer, false, index});
-    }
-  }
-  return stages;
-}
-
 void add_tensors(Arena& arena, Tensors& tensors, const Plan& plan, Rows rows,
                  size_t workspace_bytes) {
-  const std::vector<NetworkStage> stages = make_stages(plan);
+  const std::vector<FusedLayers> layers = fuse(plan, kFusion);
   arena.add("parameters", &tensors.parameters, plan.parameter_floats);
   arena.add("gradients", &tensors.gradients, plan.parameter_floats);
-  arena.add("running statistics", &tensors.buffers, plan.buffer_floats);
-  arena.add("batch statistics", &tensors.statistics, plan.buffer_floats);
+  arena.add("running statistics", &tensors.running_statistics, plan.buffer_floats);
+  arena.add("batch statistics", &tensors.batch_statistics, plan.buffer_floats);
   arena.add("step state", &tensors.state, 1);
   arena.add("x", &tensors.x, static_cast<size_t>(rows.evaluated) * kImagePixels);
-  tensors.y.resize(stages.size());
+  tensors.y.resize(layers.size());
   size_t widest = elements(plan.layers.back().out, rows.evaluated);  // the logits' gradient
   size_t partials = 0;
-  for (size_t i = 0; i < stages.size(); ++i) {
-    const Shape& out = stages[i].layer.out;
-    arena.add(stages[i].layer.name, &tensors.y[i], elements(out, rows.evaluated));
+  for (size_t i = 0; i < layers.size(); ++i) {
+    const Shape& out = layers[i].out;
+    arena.add(layers[i].layer->name, &tensors.y[i], elements(out, rows.evaluated));
     widest = std::max(widest, elements(out, rows.trained));
-    if (!has_bias(stages[i])) continue;
-    partials = std::max(partials, bias_partials(rows.trained, out.channels, plane(out)));
+    if (!layers[i].layer->parameters) continue;
+    partials = std::max(partials, bias_partials(rows.trained, out.channels, out.plane()));
   }
   arena.add("dy", &tensors.dy, widest);
   arena.add("dx", &tensors.dx, widest);
@@ -76,177 +48,115 @@ void add_tensors(Arena& arena, Tensors& tensors, const Plan& plan, Rows rows,
 
 Network::Network(const Context& context, const Plan& plan, int n, bool trains,
                  size_t workspace_limit)
-    : context_(context), plan_(plan), n_(n), stages_(make_stages(plan)) {
-  struct MakeOperation {
-    const Context& context;
-    const PlannedLayer& layer;
-    bool relu;
-    int n;
-    Directions needed;
-    size_t workspace_limit;
-    Operation operator()(const Conv2d& conv) const {
-      return ConvPlan(context, conv, layer.in, layer.out, n, needed, workspace_limit);
-    }
-    Operation operator()(const MaxPool2d& pool) const {
-      return PoolPlan(context, pool, layer.in, layer.out, n);
-    }
-    Operation operator()(const Linear&) const {
-      return LinearPlan(context, layer.in.count(), layer.out.count(), n, relu, workspace_limit);
-    }
-    Operation operator()(const ReLU& alone) const { return alone; }
-    Operation operator()(const BatchNorm2d&) const { return BatchNormPlan(context, layer.in, n); }
-    Operation operator()(const Dropout& dropout) const { return dropout; }
-  };
-  first_trained_ = static_cast<size_t>(
-      std::find_if(stages_.begin(), stages_.end(), has_parameters) - stages_.begin());
-  for (size_t i = 0; i < stages_.size(); ++i) {
-    const PlannedLayer& layer = stages_[i].layer;
-    const Directions needed{trains, trains && i > first_trained_};
+    : context_(context), plan_(plan), n_(n), layers_(fuse(plan, kFusion)) {
+  for (const FusedLayers& layers : layers_) {
     try {
-      operations_.push_back(std::visit(
-          MakeOperation{context, layer, stages_[i].relu, n, needed, workspace_limit}, layer.layer));
+      operations_.push_back(make_operation({context, layers, n, trains, workspace_limit}));
     } catch (const MachineError& error) {
-      refuse(stages_[i], error);
+      refuse(*layers.layer, error);
     }
   }
 }
 
-void Network::refuse(const NetworkStage& stage, const MachineError& error) const {
+Network::AnyOperation Network::make_operation(const OperationRequest& request) const {
+  struct Make {
+    const OperationRequest& request;
+    AnyOperation operator()(const Conv2d& l) const { return ConvolutionOperation(request, l); }
+    AnyOperation operator()(const MaxPool2d& l) const { return PoolingOperation(request, l); }
+    AnyOperation operator()(const Linear& l) const { return LinearOperation(request, l); }
+    AnyOperation operator()(const ReLU& l) const { return ReluOperation(request, l); }
+    AnyOperation operator()(const BatchNorm2d& l) const { return BatchNormOperation(request, l); }
+    AnyOperation operator()(const Dropout& l) const { return DropoutOperation(request, l); }
+  };
+  return std::visit(Make{request}, request.layers.layer->layer);
+}
+
+void Network::refuse(const PlannedLayer& layer, const MachineError& error) const {
   std::string what = error.what();
   const size_t place = what.rfind("); ");  // "(network.cpp:12); run again": advice not for here
   if (place != std::string::npos) what.resize(place + 1);
-  throw InputError("no layer " + stage.layer.name + " at batch " + std::to_string(n_) +
-                   " on this GPU: " + what +
-                   "; change the layer or the batch, or use --device cpu");
+  throw InputError("no layer " + layer.name + " at batch " + std::to_string(n_) + " on this GPU: " +
+                   what + "; change the layer or the batch, or use --device cpu");
 }
 
 void Network::settle(const Tensors& tensors) {
-  for (size_t i = 0; i < stages_.size(); ++i) {
-    auto* conv = std::get_if<ConvPlan>(&operations_[i]);
-    if (!conv) continue;
-    const Operands o = operands(i, tensors);
+  for (size_t i = 0; i < operations_.size(); ++i) {
     try {
-      conv->settle(o.y, o.dw, tensors.dx, tensors.dy, o.x, o.w, tensors.workspace);
+      std::visit([&](auto& operation) { operation.settle(operands(i, tensors)); }, operations_[i]);
     } catch (const MachineError& error) {
-      refuse(stages_[i], error);
+      refuse(*layers_[i].layer, error);
     }
   }
 }
 
 std::vector<Detail> Network::details(const std::string& group) const {
-  std::vector<Detail> details;
-  for (size_t i = 0; i < stages_.size(); ++i) {
-    const std::string& name = stages_[i].layer.name;
-    if (const auto* conv = std::get_if<ConvPlan>(&operations_[i])) {
-      for (Detail& detail : conv->details(group, name)) details.push_back(std::move(detail));
-    } else if (const auto* linear = std::get_if<LinearPlan>(&operations_[i])) {
-      details.push_back({group, name + " forward", linear->forward_algorithm()});
-    }
+  std::vector<Detail> all;
+  for (size_t i = 0; i < operations_.size(); ++i) {
+    const auto of = [&](const auto& operation) {
+      return operation.details(group, layers_[i].layer->name);
+    };
+    for (Detail& detail : std::visit(of, operations_[i])) all.push_back(std::move(detail));
   }
-  return details;
+  return all;
 }
 
 size_t Network::workspace_bytes() const {
   size_t bytes = 0;
-  for (const Operation& operation : operations_) {
-    if (const auto* conv = std::get_if<ConvPlan>(&operation)) {
-      bytes = std::max(bytes, conv->workspace_bytes());
-    } else if (const auto* linear = std::get_if<LinearPlan>(&operation)) {
-      bytes = std::max(bytes, linear->workspace_bytes());
-    }
+  for (const AnyOperation& any : operations_) {
+    bytes = std::max(
+        bytes, std::visit([](const auto& operation) { return operation.workspace_bytes(); }, any));
   }
   return bytes;
 }
 
-Network::Operands Network::operands(size_t i, const Tensors& tensors) const {
-  Operands o{i == 0 ? tensors.x : tensors.y[i - 1], tensors.y[i], {}, {}, {}, {}};
-  const int weight = stages_[i].layer.weight;
-  if (weight < 0) return o;
-  const size_t w = plan_.parameters[static_cast<size_t>(weight)].offset;
-  const size_t b = plan_.parameters[static_cast<size_t>(weight) + 1].offset;
-  o.w = tensors.parameters + w;
-  o.b = tensors.parameters + b;
-  o.dw = tensors.gradients + w;
-  o.db = tensors.gradients + b;
+Operands Network::operands(size_t i, const Tensors& tensors) const {
+  Operands o{.x = i == 0 ? tensors.x : tensors.y[i - 1], .y = tensors.y[i]};
+  o.dy = tensors.dy;
+  o.dx = tensors.dx;
+  o.state = tensors.state;
+  o.bias_partials = tensors.bias_partials;
+  o.workspace = tensors.workspace;
+  const PlannedLayer& layer = *layers_[i].layer;
+  if (layer.parameters) {
+    const size_t weight = plan_.parameters[layer.parameters->weight].offset;
+    const size_t bias = plan_.parameters[layer.parameters->bias].offset;
+    o.w = tensors.parameters + weight;
+    o.b = tensors.parameters + bias;
+    o.dw = tensors.gradients + weight;
+    o.db = tensors.gradients + bias;
+  }
+  if (layer.statistics) {
+    const size_t mean = plan_.buffers[layer.statistics->mean].offset;
+    const size_t variance = plan_.buffers[layer.statistics->variance].offset;
+    o.running = {tensors.running_statistics + mean, tensors.running_statistics + variance};
+    o.batch = {tensors.batch_statistics + mean, tensors.batch_statistics + variance};
+  }
   return o;
 }
 
-ChannelStatistics Network::statistics(size_t i, float* flat) const {
-  const auto buffer = static_cast<size_t>(stages_[i].layer.buffer);
-  return {flat + plan_.buffers[buffer].offset, flat + plan_.buffers[buffer + 1].offset};
-}
-
-void Network::batchnorm_forward(size_t i, const Tensors& tensors, Pass pass) const {
-  const auto& norm = std::get<BatchNormPlan>(operations_[i]);
-  const Operands o = operands(i, tensors);
-  const ChannelStatistics running = statistics(i, tensors.buffers);
-  if (pass == Pass::kEvaluation) return norm.forward_inference(o.y, o.x, o.w, o.b, running);
-  norm.forward_training(o.y, o.x, o.w, o.b, pass == Pass::kTraining ? running : ChannelStatistics{},
-                        statistics(i, tensors.statistics));
-}
-
-void Network::drop(size_t i, float* y, const float* x, const Tensors& tensors, Pass pass) const {
-  const float probability = std::get<Dropout>(operations_[i]).probability;
-  check(dropout(y, x, tensors.state, stages_[i].index, pass == Pass::kEvaluation ? 0 : probability,
-                n_, stages_[i].layer.out.count(), context_.stream.get()),
-        "dropout");
-}
-
 void Network::forward(const Tensors& tensors, Pass pass) const {
-  const cudaStream_t stream = context_.stream.get();
-  for (size_t i = 0; i < stages_.size(); ++i) {
-    const Shape& out = stages_[i].layer.out;
-    const Operands o = operands(i, tensors);
-    const NvtxRange range(stages_[i].layer.name + " forward");
-    if (const auto* conv = std::get_if<ConvPlan>(&operations_[i])) {
-      conv->forward(o.y, o.x, o.w, tensors.workspace);
-      check(add_bias(o.y, o.b, n_, out.channels, plane(out), stages_[i].relu, stream), "add_bias");
-    } else if (const auto* pool = std::get_if<PoolPlan>(&operations_[i])) {
-      pool->forward(o.y, o.x);
-    } else if (const auto* linear = std::get_if<LinearPlan>(&operations_[i])) {
-      linear->forward(o.y, o.x, o.w, o.b, tensors.workspace);
-    } else if (std::holds_alternative<BatchNormPlan>(operations_[i])) {
-      batchnorm_forward(i, tensors, pass);
-    } else if (std::holds_alternative<Dropout>(operations_[i])) {
-      drop(i, o.y, o.x, tensors, pass);
-    } else {
-      check(relu_forward(o.y, o.x, elements(out, n_), stream), "relu_forward");
-    }
+  for (size_t i = 0; i < operations_.size(); ++i) {
+    const NvtxRange range(layers_[i].layer->name + " forward");
+    std::visit([&](const auto& operation) { operation.forward(operands(i, tensors), pass); },
+               operations_[i]);
   }
 }
 
 void Network::backward(const Tensors& tensors) const {
-  const cudaStream_t stream = context_.stream.get();
   float* dy = tensors.dy;
   float* dx = tensors.dx;
-  for (size_t i = stages_.size(); i-- > first_trained_;) {
-    const Shape& out = stages_[i].layer.out;
-    const Operands o = operands(i, tensors);
-    const bool to_input = i > first_trained_;
-    const NvtxRange range(stages_[i].layer.name + " backward");
-    if (has_bias(stages_[i])) {
-      check(bias_gradient(o.db, dy, tensors.bias_partials, stages_[i].relu ? o.y : nullptr, n_,
-                          out.channels, plane(out), stream),
-            "bias_gradient");
-    }
-    if (const auto* conv = std::get_if<ConvPlan>(&operations_[i])) {
-      conv->backward_weights(o.dw, dy, o.x, tensors.workspace);
-      if (to_input) conv->backward_input(dx, dy, o.w, tensors.workspace);
-    } else if (const auto* pool = std::get_if<PoolPlan>(&operations_[i])) {
-      pool->backward(dx, dy, o.y, o.x);
-    } else if (const auto* linear = std::get_if<LinearPlan>(&operations_[i])) {
-      linear->backward_weights(o.dw, dy, o.x);
-      if (to_input) linear->backward_input(dx, dy, o.w);
-    } else if (const auto* norm = std::get_if<BatchNormPlan>(&operations_[i])) {
-      norm->backward(dx, o.dw, o.db, dy, o.x, o.w, statistics(i, tensors.statistics));
-    } else if (std::holds_alternative<Dropout>(operations_[i])) {
-      drop(i, dy, dy, tensors, Pass::kTraining);
-      continue;  // in place
-    } else {
-      check(relu_backward(dy, o.y, elements(out, n_), stream), "relu_backward");
-      continue;  // in place
-    }
-    std::swap(dy, dx);
+  for (size_t i = operations_.size(); i-- > 0 && layers_[i].layer->has_backward();) {
+    const NvtxRange range(layers_[i].layer->name + " backward");
+    Operands o = operands(i, tensors);
+    o.dy = dy;
+    o.dx = dx;
+    const bool in_place = std::visit(
+        [&](const auto& operation) {
+          operation.backward(o);
+          return operation.kInPlace;
+        },
+        operations_[i]);
+    if (!in_place) std::swap(dy, dx);
   }
 }
 

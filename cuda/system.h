@@ -4,7 +4,7 @@
 #include <string>
 #include <vector>
 
-#include "host/core/engine.h"
+#include "host/core/devices.h"
 
 namespace digitron {
 

@@ -5,7 +5,7 @@
 //
 // Reads 16 bytes for every 64 samples. One block: it is the second of the loss's two passes, and it
 // must stand behind everything that reads the state, which costs no launch of its own here.
-#include "kernels/advance.h"
+#include "kernels/kernels.h"
 
 #include "kernels/block_sum.h"
 #include "kernels/launch.h"

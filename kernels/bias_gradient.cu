@@ -6,7 +6,7 @@
 // Reads 8 bytes an element and writes 4, or only reads 4. A block sums one channel over a slice of
 // the samples. Where a channel is one slice (linear layers, small images) that is the result;
 // otherwise a second kernel adds the slices in their order, so that no atomic decides the rounding.
-#include "kernels/bias_gradient.h"
+#include "kernels/kernels.h"
 
 #include "kernels/block_sum.h"
 #include "kernels/launch.h"

@@ -4,7 +4,7 @@
 //
 // Reads 4 bytes an element and writes 4. One draw of Philox serves four elements of a sample, so a
 // thread takes four; 60 multiplications for them hide behind the launch.
-#include "kernels/dropout.h"
+#include "kernels/kernels.h"
 
 #include "host/shared/dropout.h"
 #include "kernels/launch.h"

@@ -10,7 +10,7 @@
 // permutation that is computed where it is needed (host/shared/permutation.h), so no index array
 // exists; so are the maps. One block a sample: its first thread walks the permutation and draws the
 // map, then each thread takes 4 pixels.
-#include "kernels/gather.h"
+#include "kernels/kernels.h"
 
 #include "host/shared/dataset_constants.h"
 #include "kernels/launch.h"

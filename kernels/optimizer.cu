@@ -11,7 +11,7 @@
 // a second moment and an average cost 8 more each. Four parameters a thread, in 16-byte loads. What
 // differs from step to step is read from rates[slot]. The gaps between aligned slices are zero in
 // all buffers, and stay so.
-#include "kernels/optimizer.h"
+#include "kernels/kernels.h"
 
 #include "kernels/launch.h"
 

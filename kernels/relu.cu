@@ -3,7 +3,7 @@
 //   y[i] = max(x[i], 0),   dx[i] = y[i] > 0 ? dy[i] : 0
 //
 // Forward reads 4 bytes an element and writes 4; backward reads 8 and writes 4.
-#include "kernels/relu.h"
+#include "kernels/kernels.h"
 
 #include "kernels/launch.h"
 

@@ -8,7 +8,7 @@
 // Reads and writes 40 bytes a sample. One thread a sample: ten classes fit its registers, and the
 // ten loads are all in flight at once. Loss and correct leave as one partial sum a block, the first
 // of two ordered passes; `advance` makes the second.
-#include "kernels/softmax_cross_entropy.h"
+#include "kernels/kernels.h"
 
 #include "host/shared/dataset_constants.h"
 #include "kernels/block_sum.h"

@@ -151,19 +151,20 @@ TEST_P(CpuAugment, EnginesDrawTheSameImages) {
     std::vector<std::vector<Metrics>> steps;
     for (Engine* each : std::initializer_list<Engine*>{&engine, &reference}) {
       each->load(data, data);
-      each->set_parameters(initial_parameters(plan, 1));
-      each->set_optimizer({.lr = 0.02f});
-      each->set_order({.seed = 8});
-      each->set_augmentation(kAll);
-      steps.push_back(each->train(3, 0, 3));
+      each->set_state(State::kParameters, initial_parameters(plan, 1));
+      each->configure({.seed = 8, .augmentation = kAll});
+      steps.push_back(testing::train_steps(*each, 3, 0, 3, 0.02f));
     }
     for (size_t i = 0; i < 3; ++i) {
       EXPECT_TRUE(std::abs(steps[0][i].loss() - steps[1][i].loss()) <= 2e-5 * steps[1][i].loss());
     }
-    EXPECT_TRUE(testing::is_near(engine.parameters(), reference.parameters(), 1e-5));
-    reference.set_augmentation({});
-    reference.set_parameters(initial_parameters(plan, 1));
-    EXPECT_FALSE(reference.train(3, 0, 1)[0].loss_sum == steps[1][0].loss_sum) << "distorted";
+    EXPECT_TRUE(testing::is_near(engine.state(State::kParameters),
+                                 reference.state(State::kParameters), 1e-5));
+    reference.configure({.seed = 8});
+    reference.set_state(State::kParameters, initial_parameters(plan, 1));
+    EXPECT_FALSE(testing::train_steps(reference, 3, 0, 1, 0.02f)[0].loss_sum ==
+                 steps[1][0].loss_sum)
+        << "distorted";
   }
 }
 

@@ -2,6 +2,7 @@
 
 #include <gmock/gmock.h>
 
+#include "host/core/error.h"
 #include "host/files/json.h"
 #include "tests/data_testing.h"
 #include "tests/fake_engine.h"

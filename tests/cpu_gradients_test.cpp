@@ -39,7 +39,7 @@ Compared expect_gradients(const Model& model, const std::vector<int>& counts, ui
   Random random(seed);
   const std::vector<float> parameters = testing::varied_parameters(plan, seed);
   ReferenceEngine<double> reference(plan);
-  reference.set_parameters(parameters);
+  reference.set_state(State::kParameters, parameters);
   for (const int count : counts) {
     const Dataset data = testing::smooth_samples(plan, parameters, count, random);
     reference.compute_gradients(data.images, data.labels);
@@ -47,8 +47,8 @@ Compared expect_gradients(const Model& model, const std::vector<int>& counts, ui
         (plan.buffers.empty() ? kSlack : kBatchNormSlack) * norm(reference.exact_gradients());
     for (const CpuKernels* kernels : runnable_cpu_kernels()) {
       CpuEngine engine(plan, 1 + count % 3, *kernels);
-      engine.set_parameters(parameters);
-      const std::vector<float> gradients = engine.gradients(data.images, data.labels);
+      engine.set_state(State::kParameters, parameters);
+      const std::vector<float> gradients = testing::gradients(engine, data.images, data.labels);
       for (const Parameter& p : plan.parameters) {
         const auto expected = std::span(reference.exact_gradients()).subspan(p.offset, p.count);
         EXPECT_TRUE(
@@ -83,13 +83,13 @@ TEST(CpuGradients, LargeBatch) {
   const std::vector<float> parameters = initial_parameters(plan, 3);
   const Dataset data = testing::smooth_samples(plan, parameters, 597, random);
   ReferenceEngine<double> reference(plan);
-  reference.set_parameters(parameters);
+  reference.set_state(State::kParameters, parameters);
   reference.compute_gradients(data.images, data.labels);
   for (const CpuKernels* kernels : runnable_cpu_kernels()) {
     CpuEngine engine(plan, 2, *kernels);
-    engine.set_parameters(parameters);
-    EXPECT_TRUE(is_near(engine.gradients(data.images, data.labels), reference.exact_gradients(),
-                        kTolerance))
+    engine.set_state(State::kParameters, parameters);
+    EXPECT_TRUE(is_near(testing::gradients(engine, data.images, data.labels),
+                        reference.exact_gradients(), kTolerance))
         << kernels->name;
   }
 }

@@ -11,7 +11,7 @@ namespace digitron {
 namespace {
 
 using testing::is_near;
-using testing::Training;
+using testing::train;
 using testing::trainings;
 
 class CpuTraining : public testing::CpuKernelsTest {};
@@ -20,21 +20,20 @@ TEST_P(CpuTraining, FollowsTheReference) {
   for (const Model& model : {parse_model("conv 4x5 stride 2, relu, maxpool 2, fc 10"),
                              parse_model("fc 33, relu, fc 10")}) {
     const Plan plan = make_plan(model, 48);
-    for (const Training& training : trainings()) {
+    for (const auto& [name, training] : trainings()) {
       ReferenceEngine<double> reference(plan);
       CpuEngine engine(plan, 2, kernels_);
       const testing::Trained expected = train(reference, training);
-      testing::expect_near(train(engine, training), expected, model.id + ", " + training.name);
+      testing::expect_near(train(engine, training), expected, model.id + ", " + name);
     }
   }
 }
 
 TEST_P(CpuTraining, AnyNumberOfThreadsGivesTheSameBits) {
   for (const Model& model : {lenet5(), custom_mlp()}) {
-    for (const Training& training : trainings()) {
+    for (const auto& [name, training] : trainings()) {
       CpuEngine one(make_plan(model, 48), 1, kernels_), three(make_plan(model, 48), 3, kernels_);
-      EXPECT_TRUE(train(three, training) == train(one, training))
-          << model.id << ", " << training.name;
+      EXPECT_TRUE(train(three, training) == train(one, training)) << model.id << ", " << name;
     }
   }
 }

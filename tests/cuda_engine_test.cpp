@@ -17,6 +17,7 @@ namespace {
 using testing::cuda_engine;
 using testing::is_near;
 using testing::Random;
+using testing::train_steps;
 
 constexpr double kTolerance = 1e-5;
 constexpr double kSlack = 5e-7;  // of the whole gradient: a bias's may be a sum that cancels
@@ -35,21 +36,21 @@ void expect_gradients(const Model& model, int batch, const std::vector<int>& cou
   Random random(seed);
   const std::vector<float> parameters = testing::varied_parameters(plan, seed);
   ReferenceEngine<double> reference(plan);
-  reference.set_parameters(parameters);
+  reference.set_state(State::kParameters, parameters);
   const std::unique_ptr<Engine> engine = cuda_engine(plan);
-  engine->set_parameters(parameters);
+  engine->set_state(State::kParameters, parameters);
   for (const int count : counts) {
     const Dataset data = testing::smooth_samples(plan, parameters, count, random);
     reference.compute_gradients(data.images, data.labels);
     const std::vector<double>& exact = reference.exact_gradients();
-    const std::vector<float> gradients = engine->gradients(data.images, data.labels);
+    const std::vector<float> gradients = testing::gradients(*engine, data.images, data.labels);
     for (const Parameter& p : plan.parameters) {
       EXPECT_TRUE(is_near(std::span(gradients).subspan(p.offset, p.count),
                           std::span(exact).subspan(p.offset, p.count), kTolerance,
                           kSlack * norm(exact)))
           << p.name << " of '" << to_text(model) << "', " << count << " samples";
     }
-    EXPECT_EQ(engine->buffers(), initial_buffers(plan)) << to_text(model);
+    EXPECT_EQ(engine->state(State::kRunningStatistics), initial_buffers(plan)) << to_text(model);
     EXPECT_TRUE(is_near(engine->predict(data.images), reference.predict(data.images), kTolerance))
         << to_text(model);
   }
@@ -70,25 +71,25 @@ constexpr int kEpochs = 2;  // the first loads kernels, the second records and r
 
 Outcome train(Engine& engine, const std::vector<int>& slices = {}) {
   engine.load(testing::random_dataset(kTrainCount, 11), testing::random_dataset(kTestCount, 12));
-  engine.set_parameters(initial_parameters(engine.plan(), 13));
-  engine.set_momentum(std::vector<float>(engine.plan().parameter_floats));
-  engine.set_buffers(initial_buffers(engine.plan()));
-  engine.set_optimizer({0.02f, 0.9f, 0.001f});
-  engine.set_order({14, true});
+  engine.set_state(State::kParameters, initial_parameters(engine.plan(), 13));
+  engine.set_state(State::kMomentum, std::vector<float>(engine.plan().parameter_floats));
+  engine.set_state(State::kRunningStatistics, initial_buffers(engine.plan()));
+  engine.configure({.optimizer = {.momentum = 0.9f, .weight_decay = 0.001f}, .seed = 14});
   Outcome run;
   const int last = steps_per_epoch(kTrainCount, kBatch);
   for (int epoch = 1; epoch <= kEpochs; ++epoch) {
     int begin = 0;
     for (size_t i = 0; begin < last; ++i) {
       const int end = i < slices.size() ? std::min(last, begin + slices[i]) : last;
-      for (const Metrics& step : engine.train(epoch, begin, end)) run.steps.push_back(step);
+      for (const Metrics& step : train_steps(engine, epoch, begin, end, 0.02f))
+        run.steps.push_back(step);
       begin = end;
     }
-    run.test = engine.evaluate(Split::kTest);
+    run.test = engine.evaluate(Split::kHeldOut);
   }
-  run.parameters = engine.parameters();
-  run.momentum = engine.momentum();
-  run.buffers = engine.buffers();
+  run.parameters = engine.state(State::kParameters);
+  run.momentum = engine.state(State::kMomentum);
+  run.buffers = engine.state(State::kRunningStatistics);
   return run;
 }
 
@@ -138,10 +139,10 @@ TEST_F(CudaEngineTest, GradientsOfRegularisedModels) {
 TEST_F(CudaEngineTest, BatchesWithoutVarianceAreRefused) {
   const auto engine = cuda_engine(make_plan(parse_model("conv 10x28, bn"), 3));
   engine->load(testing::random_dataset(7, 1), testing::random_dataset(4, 2));
-  EXPECT_THROW(engine->train(1, 0, 1), InputError);
+  EXPECT_THROW(train_steps(*engine, 1, 0, 1), InputError);
+  EXPECT_EQ(engine->evaluate(Split::kHeldOut).count, 4);
   const auto data = testing::random_dataset(1, 3);
-  EXPECT_THROW(engine->gradients(data->images, data->labels), InputError);
-  EXPECT_EQ(engine->evaluate(Split::kTest).count, 4);
+  EXPECT_THROW(testing::gradients(*engine, data->images, data->labels), InputError);
 }
 
 TEST_F(CudaEngineTest, GradientsOfUnusualModels) {
@@ -204,14 +205,14 @@ INSTANTIATE_TEST_SUITE_P(Models, CudaTraining,
 TEST_F(CudaEngineTest, EveryWayToTrainFollowsTheReference) {
   for (const char* text : {"conv 4x5 stride 2, relu, maxpool 2, fc 10", "fc 33, relu, fc 10"}) {
     const Plan plan = make_plan(parse_model(text), 48);
-    for (const testing::Training& training : testing::trainings()) {
+    for (const auto& [name, training] : testing::trainings()) {
       ReferenceEngine<double> reference(plan);
       const testing::Trained expected = testing::train(reference, training);
       const auto eager = cuda_engine(plan, kEager);
       const auto recorded = cuda_engine(plan, {.steps_per_graph = 2});
       const testing::Trained trained = testing::train(*eager, training);
-      testing::expect_near(trained, expected, text + (", " + training.name));
-      EXPECT_TRUE(testing::train(*recorded, training) == trained) << text << training.name;
+      testing::expect_near(trained, expected, text + (", " + name));
+      EXPECT_TRUE(testing::train(*recorded, training) == trained) << text << name;
     }
   }
 }
@@ -226,9 +227,9 @@ TEST_F(CudaEngineTest, AHundredStepsAgreeWithTheCpu) {
     for (int i = 0; i < 2; ++i) {
       engines[i]->load(testing::random_dataset(kSteps * kSmall, 21),
                        testing::random_dataset(1, 22));
-      engines[i]->set_parameters(initial_parameters(plan, 23));
-      engines[i]->set_momentum(std::vector<float>(plan.parameter_floats));
-      steps[i] = engines[i]->train(1, 0, kSteps);
+      engines[i]->set_state(State::kParameters, initial_parameters(plan, 23));
+      engines[i]->set_state(State::kMomentum, std::vector<float>(plan.parameter_floats));
+      steps[i] = train_steps(*engines[i], 1, 0, kSteps);
     }
     for (int i = 0; i < kSteps; ++i) {
       const double cpu = steps[0][size_t(i)].loss();

@@ -32,10 +32,10 @@ TEST_F(CudaOnHostTest, InsideAnEpochNothingIsAllocatedAndTheHostWaitsOnce) {
   CudaEngine engine(make_plan(custom_mlp(), kBatch), 0, {.steps_per_graph = 2});
   engine.load(testing::random_dataset(kTrainCount, 1), testing::random_dataset(kTestCount, 2));
   const int steps = steps_per_epoch(kTrainCount, kBatch);
-  engine.train(1, 0, steps);
-  engine.train(2, 0, steps);
+  testing::train_steps(engine, 1, 0, steps);
+  testing::train_steps(engine, 2, 0, steps);
   host_cuda::reset_counters();
-  engine.train(3, 0, steps);
+  testing::train_steps(engine, 3, 0, steps);
   const host_cuda::Counters counters = host_cuda::counters();
   EXPECT_EQ(counters.allocations, 0);
   EXPECT_EQ(counters.graph_launches, 4);  // two of 2 steps, one of 1, and the ragged one
@@ -46,8 +46,8 @@ TEST_F(CudaOnHostTest, InsideAnEpochNothingIsAllocatedAndTheHostWaitsOnce) {
 TEST_F(CudaOnHostTest, WithoutGraphsNoneIsLaunched) {
   CudaEngine engine(make_plan(custom_mlp(), kBatch), 0, {.graph = false});
   engine.load(testing::random_dataset(kTrainCount, 1), testing::random_dataset(kTestCount, 2));
-  engine.train(1, 0, 3);
-  engine.train(2, 0, 3);
+  testing::train_steps(engine, 1, 0, 3);
+  testing::train_steps(engine, 2, 0, 3);
   EXPECT_EQ(host_cuda::counters().graph_launches, 0);
 }
 
@@ -58,7 +58,7 @@ TEST_F(CudaOnHostTest, RangesNameEpochsStepsAndLayers) {
     engine.load(testing::random_dataset(kTrainCount, 1), testing::random_dataset(kTestCount, 2));
     for (int i = 0; i < 3; ++i) {
       host_cuda::reset_ranges();
-      engine.train(7, 0, 4);
+      testing::train_steps(engine, 7, 0, 4);
     }
     EXPECT_EQ(host_cuda::open_ranges(), 0u);
     return host_cuda::ranges();
@@ -91,11 +91,11 @@ TEST_F(CudaOnHostTest, OutOfMemorySaysHowMuch) {
 TEST_F(CudaOnHostTest, AGpuLostInTheMiddleIsAnError) {
   CudaEngine engine(make_plan(custom_mlp(), kBatch), 0, {});
   engine.load(testing::random_dataset(kTrainCount, 1), testing::random_dataset(kTestCount, 2));
-  engine.train(1, 0, 2);
+  testing::train_steps(engine, 1, 0, 2);
   host_cuda::fail_call("cudaStreamSynchronize", cudaErrorLaunchFailure);
   lost_ = true;
   try {
-    engine.train(1, 2, 4);
+    testing::train_steps(engine, 1, 2, 4);
     FAIL() << "no error";
   } catch (const MachineError& error) {
     const std::string what = error.what();
@@ -103,7 +103,7 @@ TEST_F(CudaOnHostTest, AGpuLostInTheMiddleIsAnError) {
     EXPECT_NE(what.find("cuda_engine.cpp:"), std::string::npos) << what;
     EXPECT_NE(what.find("use --device cpu"), std::string::npos) << what;
   }
-  EXPECT_THROW(engine.parameters(), MachineError);
+  EXPECT_THROW(engine.state(State::kParameters), MachineError);
 }
 
 TEST_F(CudaOnHostTest, WithoutAnEpilogueTheBiasIsAKernelOfItsOwn) {
@@ -116,7 +116,7 @@ TEST_F(CudaOnHostTest, WithoutAnEpilogueTheBiasIsAKernelOfItsOwn) {
     if (!epilogue)
       host_cuda::fail_call("cublasLtMatmulAlgoGetHeuristic", CUBLAS_STATUS_NOT_SUPPORTED);
     CudaEngine engine(plan, 0, {});
-    engine.set_parameters(initial_parameters(plan, 1));
+    engine.set_state(State::kParameters, initial_parameters(plan, 1));
     host_cuda::reset_counters();
     logits[epilogue] = engine.predict(data->images);
     kernels[epilogue] = host_cuda::counters().kernels;
@@ -162,7 +162,7 @@ TEST_F(CudaOnHostTest, AnAlgorithmThatIsRefusedGivesWayToTheNext) {
     const std::string chosen = algorithms(engine, kBatch).at(direction);
     EXPECT_EQ(chosen, call == "cudnnConvolutionForward" ? "IMPLICIT_GEMM" : "WINOGRAD_NONFUSED");
     engine.load(testing::random_dataset(kTrainCount, 1), testing::random_dataset(kTestCount, 2));
-    EXPECT_EQ(engine.train(1, 0, 2).size(), 2u);
+    EXPECT_EQ(testing::train_steps(engine, 1, 0, 2).size(), 2u);
   }
 }
 
@@ -177,7 +177,7 @@ TEST_F(CudaOnHostTest, Tf32TakesTheAlgorithmsOwnMath) {
       host_cuda::fail_call("cudnnConvolutionForward", CUDNN_STATUS_NOT_SUPPORTED);
     }
     CudaEngine engine(plan, 0, {.tf32 = tf32});
-    engine.set_parameters(initial_parameters(plan, 1));
+    engine.set_state(State::kParameters, initial_parameters(plan, 1));
     return engine.predict(data->images);
   };
   const std::vector<float> exact = logits(false, true);
@@ -217,7 +217,7 @@ TEST_F(CudaOnHostTest, WithoutAStepThereIsNoDeviceTime) {
   CudaEngine engine(make_plan(custom_mlp(), kBatch), 0, {});
   EXPECT_EQ(engine.device_seconds(), -1);
   engine.load(testing::random_dataset(kTrainCount, 1), testing::random_dataset(kTestCount, 2));
-  engine.train(1, 0, 1);
+  testing::train_steps(engine, 1, 0, 1);
   EXPECT_GE(engine.device_seconds(), 0);
 }
 
@@ -227,13 +227,13 @@ TEST_F(CudaOnHostTest, UploadsOutliveWhatTheyRead) {
   const Plan plan = make_plan(parse_model("conv 2x5, bn, relu, fc 10"), kBatch);
   CudaEngine engine(plan, 0, {});
   const std::vector<float> expected = initial_parameters(plan, 3);
-  engine.set_parameters(std::vector<float>(expected));
-  engine.set_momentum(std::vector<float>(plan.parameter_floats, 1));
-  engine.set_buffers(initial_buffers(plan));
+  engine.set_state(State::kParameters, std::vector<float>(expected));
+  engine.set_state(State::kMomentum, std::vector<float>(plan.parameter_floats, 1));
+  engine.set_state(State::kRunningStatistics, initial_buffers(plan));
   engine.load(testing::random_dataset(kTrainCount, 1), testing::random_dataset(kTestCount, 2));
-  EXPECT_EQ(engine.parameters(), expected);
+  EXPECT_EQ(engine.state(State::kParameters), expected);
   engine.train(1, 0, std::vector<StepRates>(2, {.lr = 0.1f}));
-  EXPECT_EQ(engine.evaluate(Split::kTest).count, kTestCount);
+  EXPECT_EQ(engine.evaluate(Split::kHeldOut).count, kTestCount);
 }
 
 TEST_F(CudaOnHostTest, AnEvaluationsBatchIsItsOwn) {
@@ -244,9 +244,9 @@ TEST_F(CudaOnHostTest, AnEvaluationsBatchIsItsOwn) {
   for (const int batch : {1, kBatch, 20, kTestCount, 1000}) {
     CudaEngine engine(plan, 0, {.evaluation_batch = batch});
     engine.load(testing::random_dataset(kTrainCount, 1), test);
-    engine.set_parameters(initial_parameters(plan, 4));
+    engine.set_state(State::kParameters, initial_parameters(plan, 4));
     host_cuda::reset_counters();
-    const Metrics metrics = engine.evaluate(Split::kTest);
+    const Metrics metrics = engine.evaluate(Split::kHeldOut);
     const int batches = steps_per_epoch(kTestCount, std::max(batch, kBatch));
     EXPECT_EQ(host_cuda::counters().library_calls, 4 * batches) << "2 convolutions, pool, fc";
     const std::vector<float> predicted = engine.predict(test->images);

@@ -4,7 +4,7 @@
 
 #include <gtest/gtest.h>
 
-#include "host/core/engine.h"
+#include "host/core/devices.h"
 
 namespace digitron::testing {
 

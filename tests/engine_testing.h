@@ -134,7 +134,7 @@ inline Dataset smooth_samples(const Plan& plan, std::span<const float> parameter
   const bool together = depends_on_batch(plan);
   const double far_from_kinks = together ? 1e-6 : 2e-5;
   ReferenceEngine<double> engine(plan);
-  engine.set_parameters(parameters);
+  engine.set_state(State::kParameters, parameters);
   Dataset data;
   for (int tries = 0; data.count() < count; ++tries) {
     if (tries > 100 * count + 100) throw std::runtime_error("no smooth samples of the network");
@@ -148,6 +148,37 @@ inline Dataset smooth_samples(const Plan& plan, std::span<const float> parameter
     data.labels.insert(data.labels.end(), more.labels.begin(), more.labels.end());
   }
   return data;
+}
+
+// Steps [first, last) of an epoch, all at one learning rate.
+inline std::vector<Metrics> train_steps(Engine& engine, int epoch, int first, int last,
+                                        float lr = 0.01f) {
+  return engine.train(epoch, first, std::vector<StepRates>(size_t(last - first), {.lr = lr}));
+}
+
+// The gradient of the mean loss over one batch, flat in the plan's layout, as an engine takes it in
+// its first step: what SGD leaves in a momentum that was zero. The engine's states and its training
+// are then what they were; its data sets are the batch.
+inline std::vector<float> gradients(Engine& engine, std::span<const uint8_t> images,
+                                    std::span<const uint8_t> labels) {
+  auto batch = std::make_shared<Dataset>();
+  batch->images.assign(images.begin(), images.end());
+  batch->labels.assign(labels.begin(), labels.end());
+  engine.load(batch, batch);
+  const Training training = engine.training();
+  std::vector<std::vector<float>> states;
+  for (const State which : kStates) states.push_back(engine.state(which));
+  Training plain = training;
+  plain.optimizer = {.momentum = 0, .weight_decay = 0};
+  plain.shuffle = false;
+  plain.augmentation = {};
+  engine.configure(plain);
+  engine.set_state(State::kMomentum, std::vector<float>(engine.plan().parameter_floats));
+  train_steps(engine, 1, 0, 1, 0);
+  std::vector<float> gradients = engine.state(State::kMomentum);
+  engine.configure(training);
+  for (size_t i = 0; i < states.size(); ++i) engine.set_state(kStates[i], states[i]);
+  return gradients;
 }
 
 // |a - b| <= tolerance * |b| + slack in the Euclidean norm; where b is zero, a must be too. NaN

@@ -13,8 +13,9 @@ namespace digitron::testing {
 
 class FakeEngine final : public Engine {
  public:
-  explicit FakeEngine(const Plan& plan) : plan_(plan), buffers_(initial_buffers(plan)) {
-    set_parameters(std::vector<float>(plan.parameter_floats));
+  explicit FakeEngine(const Plan& plan) : plan_(plan) {
+    set_state(State::kRunningStatistics, initial_buffers(plan));
+    set_state(State::kParameters, std::vector<float>(plan.parameter_floats));
   }
 
   // What a step of the run (from 1) and an evaluation answer.
@@ -29,31 +30,22 @@ class FakeEngine final : public Engine {
   int evaluations = 0;
   double seconds = -1;           // what the device's clock says of a call
   std::vector<StepRates> rates;  // of the steps so far
-  Order order;
-  Augmentation augmentation;
-  float smoothing = 0;
-  std::vector<Detail> more;  // its details
+  std::vector<Detail> more;      // its details
 
   const Plan& plan() const override { return plan_; }
   std::string description() const override { return "fake"; }
   std::vector<Detail> details() const override { return more; }
   void load(std::shared_ptr<const Dataset>, std::shared_ptr<const Dataset>) override {}
-  void set_state(FlatState which, std::span<const float> values) override {
+  void set_state(State which, std::span<const float> values) override {
     states_[which].assign(values.begin(), values.end());
   }
-  std::vector<float> state(FlatState which) const override {
+  std::vector<float> state(State which) const override {
     const auto at = states_.find(which);
-    return at == states_.end() ? std::vector<float>(plan_.parameter_floats) : at->second;
+    return at == states_.end() ? std::vector<float>(state_floats(plan_, which)) : at->second;
   }
-  void set_optimizer(const Optimizer& value) override { optimizer_ = value; }
-  const Optimizer& optimizer() const override { return optimizer_; }
-  void set_buffers(std::span<const float> b) override { buffers_.assign(b.begin(), b.end()); }
-  std::vector<float> buffers() const override { return buffers_; }
-  void set_order(const Order& value) override { order = value; }
-  void set_augmentation(const Augmentation& value) override { augmentation = value; }
-  void set_label_smoothing(float value) override { smoothing = value; }
+  void configure(const Training& training) override { training_ = training; }
+  const Training& training() const override { return training_; }
 
-  using Engine::train;
   std::vector<Metrics> train(int epoch, int first, std::span<const StepRates> step_rates) override {
     slices.push_back({epoch, first, first + static_cast<int>(step_rates.size())});
     std::vector<Metrics> metrics;
@@ -62,7 +54,7 @@ class FakeEngine final : public Engine {
       metrics.push_back(on_step(++steps));
     }
     // A checkpoint says by its first parameter which step it is of.
-    states_[FlatState::kParameters][0] = static_cast<float>(steps);
+    states_[State::kParameters][0] = static_cast<float>(steps);
     return metrics;
   }
   Metrics evaluate(Split) override {
@@ -71,15 +63,11 @@ class FakeEngine final : public Engine {
   }
   double device_seconds() const override { return seconds; }
   std::vector<float> predict(std::span<const uint8_t>) override { return {}; }
-  std::vector<float> gradients(std::span<const uint8_t>, std::span<const uint8_t>) override {
-    return {};
-  }
 
  private:
   Plan plan_;
-  std::map<FlatState, std::vector<float>> states_;
-  Optimizer optimizer_;
-  std::vector<float> buffers_;
+  std::map<State, std::vector<float>> states_;
+  Training training_;
 };
 
 }  // namespace digitron::testing

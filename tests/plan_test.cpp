@@ -40,12 +40,12 @@ void expect_arithmetic(const Plan& plan, const std::vector<std::string>& expecte
   std::vector<std::string> lines;
   int64_t total = 0;
   for (const PlannedLayer& layer : plan.layers) {
-    total += parameter_count(layer);
-    if (layer.weight >= 0) {
-      lines.push_back(layer.name + ": " + parameter_arithmetic(layer));
+    total += parameter_count(plan, layer);
+    if (layer.parameters) {
+      lines.push_back(layer.name + ": " + parameter_arithmetic(plan, layer));
     } else {
-      EXPECT_EQ(parameter_arithmetic(layer), "");
-      EXPECT_EQ(parameter_count(layer), 0);
+      EXPECT_EQ(parameter_arithmetic(plan, layer), "");
+      EXPECT_EQ(parameter_count(plan, layer), 0);
     }
   }
   EXPECT_EQ(lines, expected);
@@ -106,9 +106,10 @@ TEST(MakePlan, LeNet5ImprovedState) {
     EXPECT_EQ(plan.buffers[i].count, i < 2 ? 6u : 16u);
   }
   EXPECT_EQ(plan.buffer_floats, 256u);
-  EXPECT_EQ(plan.layers[2].buffer, 0);
-  EXPECT_EQ(plan.layers[6].buffer, 2);
-  EXPECT_EQ(plan.layers[0].buffer, -1);
+  EXPECT_EQ(plan.layers[2].statistics->mean, 0u);
+  EXPECT_EQ(plan.layers[2].statistics->variance, 1u);
+  EXPECT_EQ(plan.layers[6].statistics->mean, 2u);
+  EXPECT_FALSE(plan.layers[0].statistics);
 
   const std::vector<float> buffers = initial_buffers(plan);
   const std::vector<float> parameters = initial_parameters(plan, 1);
@@ -159,18 +160,16 @@ TEST(MakePlan, LeNet5Layers) {
       {"fc1", {120, 1, 1, true}},  {"relu3", {120, 1, 1, true}}, {"fc2", {84, 1, 1, true}},
       {"relu4", {84, 1, 1, true}}, {"fc3", {10, 1, 1, true}}};
   ASSERT_EQ(plan.layers.size(), golden.size());
-  size_t end = 0;
+  size_t floats = 0;
   for (size_t i = 0; i < golden.size(); ++i) {
     const PlannedLayer& layer = plan.layers[i];
     EXPECT_EQ(layer.name, golden[i].first);
     EXPECT_EQ(layer.out, golden[i].second) << layer.name;
     EXPECT_EQ(layer.in, i == 0 ? plan.model.input : golden[i - 1].second) << layer.name;
-    EXPECT_GE(layer.activation_offset, end) << layer.name;
-    EXPECT_EQ(layer.activation_offset % 64, 0u) << layer.name;
-    end = layer.activation_offset + 3 * static_cast<size_t>(layer.out.count());
+    EXPECT_EQ(layer.input_gradient, i > 0) << layer.name;
+    floats += (3 * static_cast<size_t>(layer.out.count()) + 63) / 64 * 64;
   }
-  EXPECT_GE(plan.activation_floats, end);
-  EXPECT_LT(plan.activation_floats, end + 64);
+  EXPECT_EQ(plan.activation_floats, floats);
 }
 
 // Of the convolutions and linear layers; the rest is under a hundredth.
@@ -183,7 +182,7 @@ TEST(MakePlan, LeNet5Work) {
   for (const PlannedLayer& layer : plan.layers) {
     everything_forward += layer.flops_forward;
     everything_backward += layer.flops_backward;
-    if (layer.weight < 0) continue;
+    if (!layer.parameters) continue;
     forward += layer.flops_forward;
     backward += layer.flops_backward;
   }

@@ -30,13 +30,14 @@ class Trace {
 
   void expect_replayed_by(Engine& engine) const {
     engine.load(data_, data_);
-    engine.set_parameters(load_state(kTrace / "init.safetensors", engine.plan()).parameters);
-    engine.set_optimizer({.lr = trace_.at("lr"),
-                          .momentum = trace_.at("momentum"),
-                          .weight_decay = trace_.at("weight_decay")});
-    engine.set_order({.seed = 1, .shuffle = false});
+    engine.set_state(State::kParameters,
+                     load_state(kTrace / "init.safetensors", engine.plan()).parameters);
+    engine.configure({.optimizer = {.momentum = trace_.at("momentum"),
+                                    .weight_decay = trace_.at("weight_decay")},
+                      .shuffle = false});
     const std::vector<double> losses = trace_.at("losses");
-    const std::vector<Metrics> steps = engine.train(1, 0, static_cast<int>(losses.size()));
+    const std::vector<Metrics> steps =
+        testing::train_steps(engine, 1, 0, static_cast<int>(losses.size()), trace_.at("lr"));
     ASSERT_EQ(steps.size(), losses.size());
     Metrics epoch;
     for (size_t i = 0; i < steps.size(); ++i) {
@@ -57,7 +58,7 @@ class Trace {
   static void expect_final_weights(const Engine& engine) {
     SafetensorsFile final_weights(kTrace / "final.safetensors");
     EXPECT_EQ(final_weights.tensors().size(), engine.plan().parameters.size() - 1);
-    const std::vector<float> weights = engine.parameters();
+    const std::vector<float> weights = engine.state(State::kParameters);
     for (const TensorInfo& tensor : final_weights.tensors()) {
       const Parameter& parameter = find(engine.plan(), tensor.name);
       std::vector<float> expected(parameter.count);

@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+#include "host/core/error.h"
 #include "tests/engine_testing.h"
 
 namespace digitron {
@@ -10,6 +11,7 @@ namespace {
 using testing::is_near;
 using testing::Random;
 using testing::random_dataset;
+using testing::train_steps;
 
 // The whole network's gradient against central differences of its loss, at some parameters of each
 // tensor.
@@ -21,8 +23,8 @@ void expect_gradient_of_loss(const Model& model, float label_smoothing = 0) {
   const std::vector<float> parameters = testing::varied_parameters(plan, 5);
   const Dataset data = testing::smooth_samples(plan, parameters, kSamples, random);
   ReferenceEngine<double> engine(plan);
-  engine.set_parameters(parameters);
-  engine.set_label_smoothing(label_smoothing);
+  engine.set_state(State::kParameters, parameters);
+  engine.configure({.label_smoothing = label_smoothing});
   engine.compute_gradients(data.images, data.labels);
   const std::vector<double> gradients = engine.exact_gradients();
   for (const Parameter& parameter : plan.parameters) {
@@ -79,16 +81,16 @@ TEST(ReferenceEngine, TrainingAndEvaluationDiffer) {
   ReferenceEngine<double> engine(plan);
   const auto data = random_dataset(60, 3);
   engine.load(data, data);
-  engine.set_parameters(initial_parameters(plan, 1));
-  engine.set_optimizer({.lr = 0, .momentum = 0, .weight_decay = 0});
-  EXPECT_EQ(engine.buffers(), initial_buffers(plan));
+  engine.set_state(State::kParameters, initial_parameters(plan, 1));
+  engine.configure({.optimizer = {.momentum = 0}, .shuffle = false});
+  EXPECT_EQ(engine.state(State::kRunningStatistics), initial_buffers(plan));
   const std::span images = std::span(data->images).first(20 * kImagePixels);
   const std::span labels = std::span(data->labels).first(20);
   const Metrics training = engine.compute_gradients(images, labels);
-  EXPECT_EQ(engine.buffers(), initial_buffers(plan)) << "gradients leave statistics alone";
+  EXPECT_EQ(engine.state(State::kRunningStatistics), initial_buffers(plan))
+      << "gradients leave statistics alone";
 
-  engine.set_order({.seed = 1, .shuffle = false});
-  const std::vector<Metrics> steps = engine.train(1, 0, 1);
+  const std::vector<Metrics> steps = train_steps(engine, 1, 0, 1, 0);
   EXPECT_EQ(steps[0].loss_sum, training.loss_sum) << "gradients are those of global step 0";
   double sum = 0, squares = 0;
   for (const uint8_t pixel : images) {
@@ -98,30 +100,31 @@ TEST(ReferenceEngine, TrainingAndEvaluationDiffer) {
   }
   const auto count = double(images.size());
   const double variance = (squares - sum * sum / count) / (count - 1);
-  const std::vector<float> buffers = engine.buffers();
+  const std::vector<float> buffers = engine.state(State::kRunningStatistics);
   EXPECT_TRUE(std::abs(buffers[0] - 0.1 * sum / count) <= 1e-6);
   EXPECT_TRUE(std::abs(buffers[64] - (0.9 + 0.1 * variance)) <= 1e-6);
 
   // With the batch's own statistics as the running ones, and what was dropped back.
   const std::vector<float> logits = engine.predict(images);
-  engine.set_buffers(initial_buffers(plan));
+  engine.set_state(State::kRunningStatistics, initial_buffers(plan));
   EXPECT_NE(engine.predict(images), logits);
-  EXPECT_NE(engine.train(2, 0, 1)[0].loss_sum, training.loss_sum) << "another step, other masks";
+  EXPECT_NE(train_steps(engine, 2, 0, 1, 0)[0].loss_sum, training.loss_sum)
+      << "another step, other masks";
 }
 
 TEST(ReferenceEngine, BatchesWithoutVarianceAreRefused) {
   const Plan plan = make_plan(parse_model("conv 10x28, bn"), 3);
   ReferenceEngine<double> engine(plan);
   engine.load(random_dataset(7, 1), random_dataset(1, 2));
-  EXPECT_THROW(engine.train(1, 0, 1), InputError);
-  EXPECT_EQ(engine.evaluate(Split::kTest).count, 1);
+  EXPECT_THROW(train_steps(engine, 1, 0, 1), InputError);
+  EXPECT_EQ(engine.evaluate(Split::kHeldOut).count, 1);
 }
 
 class ReferenceTraining : public ::testing::Test {
  protected:
   void SetUp() override {
     engine_.load(random_dataset(25, 1), random_dataset(7, 2));
-    engine_.set_parameters(initial_parameters(plan_, 1));
+    engine_.set_state(State::kParameters, initial_parameters(plan_, 1));
   }
 
   const Plan plan_ = make_plan(parse_model("conv 2x5 stride 2, relu, maxpool 2, fc 10"), 10);
@@ -129,7 +132,7 @@ class ReferenceTraining : public ::testing::Test {
 };
 
 TEST_F(ReferenceTraining, EveryImageOfAnEpochIsUsed) {
-  const std::vector<Metrics> steps = engine_.train(1, 0, steps_per_epoch(25, 10));
+  const std::vector<Metrics> steps = train_steps(engine_, 1, 0, steps_per_epoch(25, 10));
   ASSERT_EQ(steps.size(), 3u);
   EXPECT_EQ(steps[0].count, 10);
   EXPECT_EQ(steps[1].count, 10);
@@ -139,27 +142,27 @@ TEST_F(ReferenceTraining, EveryImageOfAnEpochIsUsed) {
 // One step in file order is the gradient of the first images, through SGD.
 TEST_F(ReferenceTraining, AStepFollowsTheGradient) {
   const auto data = random_dataset(25, 1);
-  const std::vector<float> before = engine_.parameters();
-  const std::vector<float> gradients = engine_.gradients(
-      std::span(data->images).first(10 * kImagePixels), std::span(data->labels).first(10));
-  EXPECT_EQ(engine_.parameters(), before);
-  engine_.set_optimizer({.lr = 0.1f, .momentum = 0.5f, .weight_decay = 0.01f});
-  engine_.set_order({.seed = 1, .shuffle = false});
+  const std::vector<float> before = engine_.state(State::kParameters);
+  const std::vector<float> gradients = testing::gradients(
+      engine_, std::span(data->images).first(10 * kImagePixels), std::span(data->labels).first(10));
+  EXPECT_EQ(engine_.state(State::kParameters), before);
+  engine_.load(data, data);
+  engine_.configure({.optimizer = {.momentum = 0.5f, .weight_decay = 0.01f}, .shuffle = false});
   const std::vector<float> start(plan_.parameter_floats, 0.25f);
-  engine_.set_momentum(start);
-  engine_.train(1, 0, 1);
+  engine_.set_state(State::kMomentum, start);
+  train_steps(engine_, 1, 0, 1, 0.1f);
   std::vector<double> momentum, parameters;
   for (size_t i = 0; i < before.size(); ++i) {
     momentum.push_back(0.5 * start[i] + gradients[i] + 0.01 * before[i]);
     parameters.push_back(before[i] - 0.1 * momentum[i]);
   }
-  EXPECT_TRUE(is_near(engine_.momentum(), momentum, 1e-6));
-  EXPECT_TRUE(is_near(engine_.parameters(), parameters, 1e-6));
+  EXPECT_TRUE(is_near(engine_.state(State::kMomentum), momentum, 1e-6));
+  EXPECT_TRUE(is_near(engine_.state(State::kParameters), parameters, 1e-6));
 }
 
 TEST_F(ReferenceTraining, EvaluateCountsEverySample) {
   const Metrics train = engine_.evaluate(Split::kTrain);
-  const Metrics test = engine_.evaluate(Split::kTest);
+  const Metrics test = engine_.evaluate(Split::kHeldOut);
   EXPECT_EQ(train.count, 25);
   EXPECT_EQ(test.count, 7);
   const auto data = random_dataset(7, 2);

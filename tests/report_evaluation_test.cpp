@@ -2,7 +2,7 @@
 
 #include <gmock/gmock.h>
 
-#include "host/core/engine.h"
+#include "host/core/devices.h"
 #include "host/data/data.h"
 #include "host/data/png_image.h"
 #include "tests/idx_files.h"
@@ -56,9 +56,10 @@ TEST_F(ReportEvaluationTest, WrongImagesMostConfidentFirst) {
   const Data loaded = load_data(data(), 1);
   const Evaluation evaluation = evaluate_run(run_, loaded.test);
   const auto engine = make_cpu_engine(*run_.plan, 1);
-  engine->set_parameters(run_.state.parameters);
+  engine->set_state(State::kParameters, run_.state.parameters);
   engine->load(loaded.train, loaded.test);
-  EXPECT_TRUE(std::abs(evaluation.accuracy() - engine->evaluate(Split::kTest).accuracy()) <= 1e-12);
+  EXPECT_TRUE(std::abs(evaluation.accuracy() - engine->evaluate(Split::kHeldOut).accuracy()) <=
+              1e-12);
   ASSERT_FALSE(evaluation.wrong.empty());
   int64_t off_diagonal = 0, all = 0;
   for (size_t i = 0; i < kClasses; ++i) {

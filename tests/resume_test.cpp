@@ -71,10 +71,9 @@ class ResumeTest : public ::testing::TestWithParam<bool> {
 
   std::unique_ptr<Engine> engine(const TrainSettings& settings) const {
     auto engine = std::make_unique<CpuEngine>(plan_, 2, *runnable_cpu_kernels().front());
-    configure(*engine, settings);
     engine->load(testing::random_dataset(kCount, 1), testing::random_dataset(20, 2));
-    engine->set_parameters(initial_parameters(plan_, 1));
-    engine->set_state(FlatState::kAverage, engine->parameters());
+    engine->set_state(State::kParameters, initial_parameters(plan_, 1));
+    engine->configure(training_of(settings));
     return engine;
   }
 
@@ -96,7 +95,7 @@ class ResumeTest : public ::testing::TestWithParam<bool> {
 
   void expect_same(const Engine& a, const std::string& name_a, const Engine& b,
                    const std::string& name_b) {
-    for (const FlatState which : kFlatStates) EXPECT_EQ(a.state(which), b.state(which));
+    for (const State which : kStates) EXPECT_EQ(a.state(which), b.state(which));
     EXPECT_EQ(events(directory_ / name_a), events(directory_ / name_b));
     EXPECT_TRUE(read_file(directory_ / name_a / "model.safetensors") ==
                 read_file(directory_ / name_b / "model.safetensors"));
@@ -123,7 +122,7 @@ TEST_P(ResumeTest, AFinishedRunStaysAsItIs) {
   const auto whole = run(settings_, "whole");
   const std::string before = read_file(directory_ / "whole" / "metrics.jsonl");
   const auto again = resume(settings_, "whole");
-  EXPECT_EQ(again->parameters(), whole->parameters());
+  EXPECT_EQ(again->state(State::kParameters), whole->state(State::kParameters));
   EXPECT_EQ(read_file(directory_ / "whole" / "metrics.jsonl"), before);
 }
 
@@ -149,11 +148,14 @@ TEST(RunStateTest, EveryBitComesBack) {
   const TemporaryDirectory directory;
   const Plan plan = make_plan(parse_model("bn, fc 10"), 4);
   CpuEngine engine(plan, 1, *runnable_cpu_kernels().front());
-  engine.set_optimizer({.kind = OptimizerKind::kAdamW, .average_decay = 0.5});
-  for (const FlatState which : kFlatStates) {
+  engine.configure({.optimizer = {.kind = OptimizerKind::kAdamW, .average_decay = 0.5}});
+  for (const State which : kStates) {
+    if (which == State::kRunningStatistics) continue;
     engine.set_state(which, initial_parameters(plan, 10 + static_cast<uint64_t>(which)));
   }
-  engine.set_buffers(initial_buffers(plan));
+  std::vector<float> statistics = initial_buffers(plan);
+  statistics[0] = 0.5f;
+  engine.set_state(State::kRunningStatistics, statistics);
   RunState state;
   state.epoch = 7;
   state.step = 3;
@@ -166,7 +168,7 @@ TEST(RunStateTest, EveryBitComesBack) {
   state.batches_before = 100;
   testing::write_file(directory / "state", run_state_bytes(state, engine));
   CpuEngine other(plan, 1, *runnable_cpu_kernels().front());
-  other.set_optimizer(engine.optimizer());
+  other.configure(engine.training());
   const RunState read = load_run_state(directory / "state", other);
   EXPECT_EQ(read.epoch, 7);
   EXPECT_EQ(read.step, 3);
@@ -181,8 +183,7 @@ TEST(RunStateTest, EveryBitComesBack) {
   EXPECT_EQ(read.best->state.parameters, state.best->state.parameters);
   EXPECT_EQ(read.best->state.buffers, state.best->state.buffers);
   EXPECT_EQ(read.best->state.batches_tracked, 50);
-  EXPECT_EQ(other.buffers(), engine.buffers());
-  for (const FlatState which : kFlatStates) EXPECT_EQ(other.state(which), engine.state(which));
+  for (const State which : kStates) EXPECT_EQ(other.state(which), engine.state(which));
 }
 
 TEST(RunStateTest, WhatCannotBeResumedIsSaid) {
@@ -194,7 +195,7 @@ TEST(RunStateTest, WhatCannotBeResumedIsSaid) {
   EXPECT_THAT(message(engine), HasSubstr("is not there: the run has not finished an epoch"));
   testing::write_file(directory / "state", run_state_bytes({}, engine));
   FakeEngine adam(engine.plan());
-  adam.set_optimizer({.kind = OptimizerKind::kAdam});
+  adam.configure({.optimizer = {.kind = OptimizerKind::kAdam}});
   EXPECT_THAT(message(adam), HasSubstr("tensor second_moment.fc1.weight is missing"));
   FakeEngine other(make_plan(parse_model("fc 12, fc 10"), 4));
   EXPECT_THAT(message(other), HasSubstr("is missing or of another size"));

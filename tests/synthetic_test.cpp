@@ -31,9 +31,9 @@ TEST(Synthetic, IsAFunctionOfSeedSplitAndIndex) {
 TEST(Synthetic, SeedsAndSplitsDiffer) {
   const Dataset a = synthetic_digits(7, Split::kTrain, 200);
   EXPECT_NE(a.labels, synthetic_digits(8, Split::kTrain, 200).labels);
-  EXPECT_NE(a.labels, synthetic_digits(7, Split::kTest, 200).labels);
+  EXPECT_NE(a.labels, synthetic_digits(7, Split::kHeldOut, 200).labels);
   EXPECT_NE(a.images, synthetic_digits(8, Split::kTrain, 200).images);
-  EXPECT_NE(a.images, synthetic_digits(7, Split::kTest, 200).images);
+  EXPECT_NE(a.images, synthetic_digits(7, Split::kHeldOut, 200).images);
 }
 
 TEST(Synthetic, NoImageTwice) {
@@ -93,7 +93,7 @@ double nearest_mean_accuracy(const Dataset& train, const Dataset& test) {
 
 TEST(Synthetic, CanBeLearntButNotByClassMeans) {
   const double accuracy = nearest_mean_accuracy(synthetic_digits(1, Split::kTrain, kTrain),
-                                                synthetic_digits(1, Split::kTest, kTest));
+                                                synthetic_digits(1, Split::kHeldOut, kTest));
   EXPECT_TRUE(accuracy >= 0.4 && accuracy <= 0.9) << accuracy;
 }
 

@@ -29,7 +29,7 @@ TEST(TrainSettingsTest, TheBestRecipeTrainsLeNet5Itself) {
   EXPECT_EQ(to_text(best), to_text(lenet5()));
   EXPECT_NO_THROW(check_settings(default_settings(best)));
   EXPECT_EQ(default_settings(best).schedule, Schedule::kOneCycle);
-  EXPECT_TRUE(augmentation_of(default_settings(best)).any());
+  EXPECT_TRUE(training_of(default_settings(best)).augmentation.any());
   EXPECT_EQ(default_settings(best).epochs, 10);
   for (const Model& model : {lenet5(), custom_mlp(), lenet5_improved()}) {
     EXPECT_EQ(default_settings(model).schedule, Schedule::kConstant) << model.id;
@@ -153,12 +153,12 @@ TEST(TrainSettingsTest, TheLogSaysWhatMatters) {
 
 TEST(TrainSettingsTest, AugmentationIsInFixedPoint) {
   TrainSettings settings;
-  EXPECT_FALSE(augmentation_of(settings).any());
+  EXPECT_FALSE(training_of(settings).augmentation.any());
   settings.shift = 1.5;
   settings.rotate = 45;
   settings.scale = 0.9;
   settings.shear = 45;
-  const Augmentation limits = augmentation_of(settings);
+  const Augmentation limits = training_of(settings).augmentation;
   EXPECT_EQ(limits.shift, 98304);
   EXPECT_EQ(limits.rotate, kMostAngle);
   EXPECT_EQ(limits.scale, kMostScale);

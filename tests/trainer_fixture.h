@@ -27,7 +27,7 @@ class TrainerTest : public ::testing::Test {
   ~TrainerTest() override { spdlog::set_default_logger(old_logger_); }
 
   TrainResult run() {
-    configure(engine_, settings_);
+    engine_.configure(training_of(settings_));
     return Trainer(engine_, run_, settings_, kTrainCount, stop_).run();
   }
 

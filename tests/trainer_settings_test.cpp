@@ -32,7 +32,7 @@ TEST_F(TrainerTest, AnInterruptedRunGoesOnWithinItsEpoch) {
 
   FakeEngine fresh(engine_.plan());
   const RunState state = load_run_state(state_path(directory_.path()), fresh);
-  EXPECT_EQ(fresh.parameters(), engine_.parameters());
+  EXPECT_EQ(fresh.state(State::kParameters), engine_.state(State::kParameters));
   fresh.steps = first.steps;
   fresh.on_step = on_step;
   stop_ = false;
@@ -64,8 +64,7 @@ TEST_F(TrainerTest, RatesFollowTheSchedule) {
 
 TEST_F(TrainerTest, TheAverageIsWhatIsSaved) {
   settings_.ema = 0.5;
-  engine_.set_state(FlatState::kAverage,
-                    std::vector<float>(engine_.plan().parameter_floats, 0.75f));
+  engine_.set_state(State::kAverage, std::vector<float>(engine_.plan().parameter_floats, 0.75f));
   run();
   const ModelState saved = load_state(directory_ / "model.safetensors", engine_.plan());
   EXPECT_EQ(saved.parameters[3], 0.75f);
@@ -73,7 +72,7 @@ TEST_F(TrainerTest, TheAverageIsWhatIsSaved) {
 
 TEST_F(TrainerTest, AValidationSetHasItsOwnNamesAndTheTestSetComesLast) {
   settings_.validation = 5;
-  configure(engine_, settings_);
+  engine_.configure(training_of(settings_));
   Trainer trainer(engine_, run_, settings_, kTrainCount, stop_);
   EXPECT_FALSE(trainer.run().test.has_value());
   engine_.on_evaluate = [] { return Metrics{8.0, 1, 4}; };
@@ -95,7 +94,7 @@ TEST_F(TrainerTest, PatienceEndsTheRunAndKeepsTheBestEpoch) {
   settings_.patience = 2;
   const std::vector<double> losses{5, 3, 2, 2, 4};
   engine_.on_evaluate = [&] { return Metrics{losses.at(size_t(engine_.evaluations) - 1), 4, 5}; };
-  configure(engine_, settings_);
+  engine_.configure(training_of(settings_));
   Trainer trainer(engine_, run_, settings_, kTrainCount, stop_);
   EXPECT_EQ(trainer.run().steps, 50);
   EXPECT_EQ(saved_step(), "30");
@@ -103,7 +102,7 @@ TEST_F(TrainerTest, PatienceEndsTheRunAndKeepsTheBestEpoch) {
               HasSubstr("Stopped early: epoch 3 has had the best validation loss, 0.4000"));
   engine_.on_evaluate = [] { return Metrics{1, 4, 5}; };
   trainer.test();
-  EXPECT_EQ(engine_.parameters()[0], 30.0f) << "the best epoch's parameters";
+  EXPECT_EQ(engine_.state(State::kParameters)[0], 30.0f) << "the best epoch's parameters";
   EXPECT_EQ(events().back()["epoch"], 3);
 
   // Resumed, it is over at once.
@@ -114,7 +113,7 @@ TEST_F(TrainerTest, PatienceEndsTheRunAndKeepsTheBestEpoch) {
   EXPECT_EQ(again.run(state).steps, 50);
   EXPECT_TRUE(fresh.slices.empty());
   again.test();
-  EXPECT_EQ(fresh.parameters()[0], 30.0f);
+  EXPECT_EQ(fresh.state(State::kParameters)[0], 30.0f);
   EXPECT_EQ(events().size(), 6u);
 }
 

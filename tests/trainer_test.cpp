@@ -47,11 +47,11 @@ TEST_F(TrainerTest, TakesEveryStepOfEveryEpochInOrder) {
   }
   EXPECT_EQ(epoch, 2);
   EXPECT_EQ(next, 10);
-  EXPECT_EQ(engine_.optimizer().lr, 0.5f);
-  EXPECT_EQ(engine_.optimizer().momentum, 0.25f);
-  EXPECT_EQ(engine_.optimizer().weight_decay, 0.125f);
-  EXPECT_EQ(engine_.order.seed, 7u);
-  EXPECT_FALSE(engine_.order.shuffle);
+  EXPECT_EQ(engine_.rates.front().lr, 0.5f);
+  EXPECT_EQ(engine_.training().optimizer.momentum, 0.25f);
+  EXPECT_EQ(engine_.training().optimizer.weight_decay, 0.125f);
+  EXPECT_EQ(engine_.training().seed, 7u);
+  EXPECT_FALSE(engine_.training().shuffle);
 }
 
 TEST_F(TrainerTest, EachEpochHasAnEventALineAndACheckpoint) {
@@ -79,9 +79,9 @@ TEST_F(TrainerTest, EachEpochHasAnEventALineAndACheckpoint) {
 
 TEST_F(TrainerTest, RunningStatisticsAreSavedAndCheckedToo) {
   FakeEngine engine(make_plan(parse_model("bn, fc 10"), 4));
-  std::vector<float> buffers = engine.buffers();
+  std::vector<float> buffers = engine.state(State::kRunningStatistics);
   buffers[0] = 3;
-  engine.set_buffers(buffers);
+  engine.set_state(State::kRunningStatistics, buffers);
   RunState start;
   start.batches_before = 100;
   Trainer(engine, run_, settings_, kTrainCount, stop_).run(start);
@@ -90,7 +90,7 @@ TEST_F(TrainerTest, RunningStatisticsAreSavedAndCheckedToo) {
   EXPECT_EQ(state.batches_tracked, 120);
 
   buffers[0] = kNan;
-  engine.set_buffers(buffers);
+  engine.set_state(State::kRunningStatistics, buffers);
   const std::string error =
       error_of<InputError>([&] { Trainer(engine, run_, settings_, kTrainCount, stop_).run(); });
   EXPECT_THAT(error, HasSubstr("not finite"));
@@ -227,7 +227,8 @@ TEST_F(TrainerTest, NotANumberBeforeTheFirstCheckpoint) {
 // The last step's update may go wrong after its loss was measured.
 TEST_F(TrainerTest, ParametersThatAreNotNumbersAreNotSaved) {
   engine_.on_evaluate = [this] {
-    engine_.set_parameters(std::vector<float>(engine_.plan().parameter_floats, kNan));
+    engine_.set_state(State::kParameters,
+                      std::vector<float>(engine_.plan().parameter_floats, kNan));
     return Metrics{1, 1, 4};
   };
   EXPECT_THAT(error_of<InputError>([&] { run(); }), HasSubstr("step 10 (epoch 1)"));

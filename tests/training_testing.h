@@ -10,25 +10,26 @@
 
 namespace digitron::testing {
 
-struct Training {
+struct NamedTraining {
   std::string name;
-  Optimizer optimizer;
-  float smoothing = 0;
-  Augmentation augmentation = {};
+  Training training;
 };
 
-inline std::vector<Training> trainings() {
+inline std::vector<NamedTraining> trainings() {
   constexpr Augmentation kDistorted{2 << 16, 11000, 6500, 6000};
   const auto adam = [](OptimizerKind kind, double average) {
     // eps so large that noise in a gradient near 0 is not a step of full size.
     return Optimizer{.weight_decay = 0.01f, .kind = kind, .eps = 1e-3, .average_decay = average};
   };
-  return {{"sgd with an average", {.weight_decay = 0.01f, .average_decay = 0.9}},
-          {"nesterov", {.weight_decay = 0.01f, .kind = OptimizerKind::kNesterov}},
-          {"adam", adam(OptimizerKind::kAdam, 0)},
-          {"adamw, all at once", adam(OptimizerKind::kAdamW, 0.8), 0.1f, kDistorted},
-          {"label smoothing", {}, 0.2f},
-          {"augmentation", {}, 0, kDistorted}};
+  return {{"sgd with an average", {.optimizer = {.weight_decay = 0.01f, .average_decay = 0.9}}},
+          {"nesterov", {.optimizer = {.weight_decay = 0.01f, .kind = OptimizerKind::kNesterov}}},
+          {"adam", {.optimizer = adam(OptimizerKind::kAdam, 0)}},
+          {"adamw, all at once",
+           {.optimizer = adam(OptimizerKind::kAdamW, 0.8),
+            .augmentation = kDistorted,
+            .label_smoothing = 0.1f}},
+          {"label smoothing", {.label_smoothing = 0.2f}},
+          {"augmentation", {.augmentation = kDistorted}}};
 }
 
 // What is left of two epochs at changing rates.
@@ -45,12 +46,10 @@ inline Trained train(Engine& engine, const Training& training) {
   constexpr int kTestCount = 30;
   const auto test = random_dataset(kTestCount, 6);
   engine.load(random_dataset(kCount, 5), test);
-  engine.set_optimizer(training.optimizer);
-  engine.set_parameters(initial_parameters(engine.plan(), 1));
-  engine.set_state(FlatState::kAverage, engine.parameters());
-  engine.set_order({.seed = 8});
-  engine.set_augmentation(training.augmentation);
-  engine.set_label_smoothing(training.smoothing);
+  engine.set_state(State::kParameters, initial_parameters(engine.plan(), 1));
+  Training with_seed = training;
+  with_seed.seed = 8;
+  engine.configure(with_seed);
   const int steps = steps_per_epoch(kCount, engine.plan().batch);
   const double lr = has_second_moment(training.optimizer.kind) ? 0.002 : 0.02;
   Trained trained;
@@ -67,8 +66,8 @@ inline Trained train(Engine& engine, const Training& training) {
       trained.losses.push_back(m.loss());
     }
   }
-  for (const FlatState which : kFlatStates) trained.states.push_back(engine.state(which));
-  trained.test_loss = engine.evaluate(Split::kTest).loss();
+  for (const State which : kStates) trained.states.push_back(engine.state(which));
+  trained.test_loss = engine.evaluate(Split::kHeldOut).loss();
   trained.logits = engine.predict(test->images);
   return trained;
 }

@@ -37,9 +37,7 @@ int run_bench(const BenchOptions& options) {
   const Plan plan = make_plan(model, options.batch);
   const std::unique_ptr<Engine> engine = make_engine(options.device, plan).engine;
   engine->load(data.train, data.test);
-  engine->set_parameters(initial_parameters(plan, training.seed));
-  engine->set_optimizer({});
-  engine->set_order({});
+  engine->set_state(State::kParameters, initial_parameters(plan, training.seed));
   const BenchResult result = bench(*engine, data.train->count(), options.settings);
   std::puts(bench_line(result, *engine).c_str());
   if (!options.json.empty()) {

@@ -30,10 +30,10 @@ int evaluate(const EvalOptions& options) {
   const Data data = load_data(options.data, kDataSeed);
   const std::unique_ptr<Engine> engine = make_engine(options.device, checkpoint.plan).engine;
   engine->load(data.train, data.test);
-  engine->set_parameters(checkpoint.state.parameters);
-  engine->set_buffers(checkpoint.state.buffers);
+  engine->set_state(State::kParameters, checkpoint.state.parameters);
+  engine->set_state(State::kRunningStatistics, checkpoint.state.buffers);
 
-  const Metrics test = engine->evaluate(Split::kTest);
+  const Metrics test = engine->evaluate(Split::kHeldOut);
   const std::vector<int> classes = predicted_classes(engine->predict(data.test->images));
   const std::string text = fmt::format(
       "{} from {}\n{}, {} test images\nTest Loss: {:.4f}, Test Acc: {:.2f}%, {} wrong\n\n{}",

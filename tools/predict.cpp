@@ -4,7 +4,7 @@
 #include <cstdio>
 #include <memory>
 
-#include "host/core/engine.h"
+#include "host/core/devices.h"
 #include "host/data/png_image.h"
 #include "host/files/checkpoint.h"
 #include "host/text/inspect.h"
@@ -29,8 +29,8 @@ int predict(const PredictOptions& options) {
     pixels.insert(pixels.end(), digit.begin(), digit.end());
   }
   const std::unique_ptr<Engine> engine = make_cpu_engine(checkpoint.plan, 1);
-  engine->set_parameters(checkpoint.state.parameters);
-  engine->set_buffers(checkpoint.state.buffers);
+  engine->set_state(State::kParameters, checkpoint.state.parameters);
+  engine->set_state(State::kRunningStatistics, checkpoint.state.buffers);
   const std::vector<float> logits = engine->predict(pixels);
   std::fputs(prediction_table(options.images, logits).c_str(), stdout);
   return 0;

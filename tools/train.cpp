@@ -70,10 +70,9 @@ Start start_run(const TrainOptions& o, const Model& model, const Data& data,
   const Plan& plan = engine->plan();
   const ModelState state =
       init.empty() ? initial_state(plan, o.settings.seed) : load_state(init, plan);
-  engine->set_parameters(state.parameters);
-  engine->set_buffers(state.buffers);
-  // The average starts where the parameters do.
-  engine->set_state(FlatState::kAverage, engine->parameters());
+  engine->set_state(State::kParameters, state.parameters);
+  engine->set_state(State::kRunningStatistics, state.buffers);
+  engine->configure(training_of(o.settings));
   const std::filesystem::path out =
       o.out.empty() ? default_run_directory(model) : std::filesystem::path(o.out);
   RunDirectory directory(out, run_description(o.request, o.settings, *engine, data));
@@ -84,6 +83,7 @@ Start start_run(const TrainOptions& o, const Model& model, const Data& data,
 
 Start resume_run(const TrainOptions& o, const nlohmann::ordered_json& run,
                  std::unique_ptr<Engine> engine) {
+  engine->configure(training_of(o.settings));
   const RunState state = load_run_state(state_path(o.resume), *engine);
   check_step_fits(run, o.settings, state.step);
   auto now = resumed_run(run, o.settings, o.request.command, state.epoch, state.step);
@@ -120,7 +120,6 @@ int train(const CLI::App& app, TrainOptions& options) {
   require_trainable(plan, split.train->count());
   auto [engine, fallback] = make_engine(options.request.device, plan);
   options.request.fallback = fallback;
-  configure(*engine, settings);
   engine->load(split.train, split.validation ? split.validation : data.test);
   Start start = run.is_null() ? start_run(options, model, data, std::move(engine))
                               : resume_run(options, run, std::move(engine));

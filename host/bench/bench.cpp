@@ -46,6 +46,7 @@ double BenchResult::percentile(double p) const {
 BenchResult bench(Engine& engine, int train_count, const BenchSettings& settings) {
   const int whole = train_count / engine.plan().batch;  // steps of an epoch but for a ragged one
   const int steps = std::min(settings.steps, whole);
+  const std::vector<StepRates> rates(static_cast<size_t>(steps), {.lr = 0.01f});
   BenchResult result{false, steps, {}};
   int epoch = 1;
   int first = 0;
@@ -55,7 +56,7 @@ BenchResult bench(Engine& engine, int train_count, const BenchSettings& settings
       ++epoch;
     }
     const Clock::time_point start = Clock::now();
-    engine.train(epoch, first, first + steps);
+    engine.train(epoch, first, rates);
     const std::chrono::duration<double> host = Clock::now() - start;
     const double device = engine.device_seconds();
     result.device_clock = device >= 0;

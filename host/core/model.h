@@ -14,8 +14,9 @@ struct Shape {
   int channels;
   int height;
   int width;
-  bool flat = false;  // behind a linear layer: no longer an image
+  bool vector = false;  // what a linear layer makes: no longer an image
 
+  int plane() const { return height * width; }
   int count() const { return channels * height * width; }
   bool operator==(const Shape&) const = default;
 };

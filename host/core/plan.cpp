@@ -2,8 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
-#include <functional>
-#include <numeric>
+#include <map>
 
 #include "host/core/error.h"
 #include "host/shared/philox.h"
@@ -22,7 +21,7 @@ size_t aligned(size_t floats) {
 }
 
 void require_image(const Shape& in, const Layer& layer) {
-  if (in.flat)
+  if (in.vector)
     throw InputError("'" + to_text(layer) + "' needs an image; put it before the first fc");
 }
 
@@ -43,33 +42,66 @@ int window_output(int in, int kernel, int stride, int padding, const Layer& laye
   return span / stride + 1;
 }
 
-std::string numbered(const char* stem, int& counter) {
-  return stem + std::to_string(++counter);
-}
-
-// Names layers as PyTorch users do, "conv1", "conv2", "fc1"; counters live through one plan.
-class Namer {
- public:
-  std::string operator()(const Conv2d&) { return numbered("conv", conv_); }
-  std::string operator()(const MaxPool2d&) { return numbered("pool", pool_); }
-  std::string operator()(const Linear&) { return numbered("fc", fc_); }
-  std::string operator()(const ReLU&) { return numbered("relu", relu_); }
-  std::string operator()(const BatchNorm2d&) { return numbered("bn", bn_); }
-  std::string operator()(const Dropout&) { return numbered("dropout", dropout_); }
-
- private:
-  int conv_ = 0, pool_ = 0, fc_ = 0, relu_ = 0, bn_ = 0, dropout_ = 0;
+// What a kind of layer is. Everything that a plan knows of a layer follows from this, and a kind
+// that is not described here does not compile.
+struct Description {
+  const char* stem;  // of its name, as PyTorch users write it: "conv" for conv1
+  Shape out;
+  std::vector<int64_t> weight_dims = {};  // empty: it has no parameters
+  // Operations an output element, of a layer that is no sum of products: forward, for the gradients
+  // of its parameters, and for that of its input.
+  struct {
+    int64_t forward = 1;
+    int64_t backward = 0;
+    int64_t backward_input = 1;
+  } work = {};
+  bool running_statistics = false;
 };
 
-std::vector<int64_t> weight_dims(const PlannedLayer& planned) {
-  if (const auto* conv = std::get_if<Conv2d>(&planned.layer)) {
-    return {conv->out_channels, planned.in.channels, conv->kernel, conv->kernel};
+struct Describe {
+  const Layer& layer;
+  const Shape& in;
+
+  Description operator()(const Conv2d& c) const {
+    require_image(in, layer);
+    require_size(in.channels, in.height + 2 * c.padding, in.width + 2 * c.padding, layer);
+    return {"conv",
+            {c.out_channels, window_output(in.height, c.kernel, c.stride, c.padding, layer),
+             window_output(in.width, c.kernel, c.stride, c.padding, layer)},
+            {c.out_channels, in.channels, c.kernel, c.kernel}};
   }
-  if (std::holds_alternative<Linear>(planned.layer)) {
-    return {planned.out.channels, planned.in.count()};
+  Description operator()(const MaxPool2d& p) const {
+    return {"pool", pooled(p.kernel, p.stride), {}, {int64_t{p.kernel} * p.kernel - 1}};
   }
-  if (std::holds_alternative<BatchNorm2d>(planned.layer)) return {planned.out.channels};
-  return {};
+  Description operator()(const Linear& l) const {
+    return {"fc", {l.out_features, 1, 1, true}, {l.out_features, in.count()}};
+  }
+  Description operator()(const ReLU&) const { return {"relu", in}; }
+  // Forward 1 for the mean, 3 for the variance and 2 to normalise; back 1 and 4 for the two sums,
+  // and 4 for the input.
+  Description operator()(const BatchNorm2d&) const {
+    require_image(in, layer);
+    return {"bn", in, {in.channels}, {6, 5, 4}, true};
+  }
+  Description operator()(const Dropout&) const { return {"dropout", in}; }
+
+ private:
+  Shape pooled(int kernel, int stride) const {
+    require_image(in, layer);
+    if (kernel > kMostPoolKernel) {
+      throw InputError("'" + to_text(layer) + "' is too wide: a window may be at most " +
+                       std::to_string(kMostPoolKernel));
+    }
+    return {in.channels, window_output(in.height, kernel, stride, 0, layer),
+            window_output(in.width, kernel, stride, 0, layer)};
+  }
+};
+
+Description describe(const Layer& layer, const Shape& in) {
+  Description description = std::visit(Describe{layer, in}, layer);
+  const Shape& out = description.out;
+  require_size(out.channels, out.height, out.width, layer);
+  return description;
 }
 
 void append_parameter(Plan& plan, const std::string& name, const std::vector<int64_t>& dims,
@@ -84,70 +116,40 @@ void append_parameter(Plan& plan, const std::string& name, const std::vector<int
   }
 }
 
-// Every weight meets each of its layer's output positions once a sample.
-int64_t multiply_adds(const PlannedLayer& planned, int64_t weights) {
-  return weights * planned.out.height * planned.out.width;
-}
-
 void append_buffer(Plan& plan, const std::string& name, size_t count, float initial) {
   plan.buffers.push_back({name, plan.buffer_floats, count, initial});
   plan.buffer_floats += aligned(count);
 }
 
-void append_state(Plan& plan, PlannedLayer& planned) {
-  const std::vector<int64_t> dims = weight_dims(planned);
+// A batch normalisation scales by 1 and shifts by 0 at first; other layers begin at random.
+void append_state(Plan& plan, PlannedLayer& planned, const Description& what) {
+  const std::vector<int64_t>& dims = what.weight_dims;
   if (dims.empty()) return;
-  planned.weight = static_cast<int>(plan.parameters.size());
-  if (std::holds_alternative<BatchNorm2d>(planned.layer)) {
-    append_parameter(plan, planned.name + ".weight", dims, 0, 1);
-    append_parameter(plan, planned.name + ".bias", dims, 0, 0);
-    planned.buffer = static_cast<int>(plan.buffers.size());
-    append_buffer(plan, planned.name + ".running_mean", static_cast<size_t>(dims[0]), 0);
-    append_buffer(plan, planned.name + ".running_var", static_cast<size_t>(dims[0]), 1);
-    return;
-  }
+  planned.parameters = {plan.parameters.size(), plan.parameters.size() + 1};
   int fan_in = 1;
   for (size_t i = 1; i < dims.size(); ++i) fan_in *= static_cast<int>(dims[i]);
-  append_parameter(plan, planned.name + ".weight", dims, fan_in);
-  append_parameter(plan, planned.name + ".bias", {dims[0]}, fan_in);
+  if (what.running_statistics) fan_in = 0;
+  append_parameter(plan, planned.name + ".weight", dims, fan_in, 1);
+  append_parameter(plan, planned.name + ".bias", {dims[0]}, fan_in, 0);
+  if (!what.running_statistics) return;
+  planned.statistics = {plan.buffers.size(), plan.buffers.size() + 1};
+  append_buffer(plan, planned.name + ".running_mean", static_cast<size_t>(dims[0]), 0);
+  append_buffer(plan, planned.name + ".running_var", static_cast<size_t>(dims[0]), 1);
 }
 
-// The weights that a layer multiplies its inputs with: of a convolution or a linear layer.
-int64_t product_weights(const PlannedLayer& planned) {
-  const std::vector<int64_t> dims = weight_dims(planned);
-  if (dims.size() < 2) return 0;
-  return std::accumulate(dims.begin(), dims.end(), int64_t{1}, std::multiplies<>());
-}
-
-struct ElementWork {
-  int64_t forward;
-  int64_t backward;  // of the parameters' gradients
-  int64_t backward_input;
-};
-
-// Operations an output element of what is not a sum of products. Batch normalisation: 1 for the
-// mean, 3 for the variance and 2 to normalise; back, 1 and 4 for two sums and 4 for the input.
-ElementWork element_work(const Layer& layer) {
-  if (const auto* pool = std::get_if<MaxPool2d>(&layer)) {
-    return {int64_t{pool->kernel} * pool->kernel - 1, 0, 1};
-  }
-  if (std::holds_alternative<BatchNorm2d>(layer)) return {6, 5, 4};
-  return {1, 0, 1};
-}
-
-// `to_input`: a layer with parameters stands before this one, so that the gradient must go on to
-// it.
-void count_work(Plan& plan, PlannedLayer& planned, bool to_input, int64_t weights) {
+// In a sum of products every weight meets each of the layer's output positions once a sample.
+void count_work(Plan& plan, PlannedLayer& planned, const Description& what) {
   const int64_t batch = plan.batch;
-  if (weights > 0) {
-    const int64_t flops = 2 * multiply_adds(planned, weights) * batch;
-    planned.flops_forward = flops;
-    planned.flops_backward = to_input ? 2 * flops : flops;
+  if (what.weight_dims.size() > 1) {
+    const size_t weights = plan.parameters[planned.parameters->weight].count;
+    const int64_t positions = batch * planned.out.height * planned.out.width;
+    planned.flops_forward = 2 * static_cast<int64_t>(weights) * positions;
+    planned.flops_backward = (planned.input_gradient ? 2 : 1) * planned.flops_forward;
   } else {
-    const ElementWork work = element_work(planned.layer);
     const int64_t elements = batch * planned.out.count();
-    planned.flops_forward = elements * work.forward;
-    planned.flops_backward = elements * (work.backward + (to_input ? work.backward_input : 0));
+    const int64_t to_input = planned.input_gradient ? what.work.backward_input : 0;
+    planned.flops_forward = elements * what.work.forward;
+    planned.flops_backward = elements * (what.work.backward + to_input);
   }
   plan.flops_forward += planned.flops_forward;
   plan.flops_backward += planned.flops_backward;
@@ -156,35 +158,7 @@ void count_work(Plan& plan, PlannedLayer& planned, bool to_input, int64_t weight
 }  // namespace
 
 Shape output_shape(const Layer& layer, const Shape& in) {
-  struct Visitor {
-    const Layer& layer;
-    const Shape& in;
-    Shape operator()(const Conv2d& c) const {
-      require_image(in, layer);
-      require_size(in.channels, in.height + 2 * c.padding, in.width + 2 * c.padding, layer);
-      return {c.out_channels, window_output(in.height, c.kernel, c.stride, c.padding, layer),
-              window_output(in.width, c.kernel, c.stride, c.padding, layer)};
-    }
-    Shape operator()(const MaxPool2d& p) const {
-      require_image(in, layer);
-      if (p.kernel > kMostPoolKernel) {
-        throw InputError("'" + to_text(layer) + "' is too wide: a window may be at most " +
-                         std::to_string(kMostPoolKernel));
-      }
-      return {in.channels, window_output(in.height, p.kernel, p.stride, 0, layer),
-              window_output(in.width, p.kernel, p.stride, 0, layer)};
-    }
-    Shape operator()(const Linear& l) const { return {l.out_features, 1, 1, true}; }
-    Shape operator()(const ReLU&) const { return in; }
-    Shape operator()(const BatchNorm2d&) const {
-      require_image(in, layer);
-      return in;
-    }
-    Shape operator()(const Dropout&) const { return in; }
-  };
-  const Shape out = std::visit(Visitor{layer, in}, layer);
-  require_size(out.channels, out.height, out.width, layer);
-  return out;
+  return describe(layer, in).out;
 }
 
 Plan make_plan(const Model& model, int batch) {
@@ -194,21 +168,21 @@ Plan make_plan(const Model& model, int batch) {
   Plan plan;
   plan.model = model;
   plan.batch = batch;
-  Namer name;
+  std::map<std::string, int> numbers;  // of each stem's layers so far
   Shape shape = model.input;
   for (const Layer& layer : model.layers) {
-    PlannedLayer planned{std::visit(name, layer), layer, shape, {}};
-    planned.out = shape = output_shape(layer, shape);
-    planned.activation_offset = plan.activation_floats;
+    const Description what = describe(layer, shape);
+    PlannedLayer planned{what.stem + std::to_string(++numbers[what.stem]), layer, shape, what.out};
+    shape = what.out;
     plan.activation_floats +=
         aligned(static_cast<size_t>(shape.count()) * static_cast<size_t>(batch));
     if (plan.activation_floats > kMostFloats) {
       throw InputError(planned.name + " brings the activations above 4 GiB; take a smaller batch " +
                        "or model");
     }
-    const bool to_input = !plan.parameters.empty();
-    append_state(plan, planned);
-    count_work(plan, planned, to_input, product_weights(planned));
+    planned.input_gradient = !plan.parameters.empty();
+    append_state(plan, planned, what);
+    count_work(plan, planned, what);
     plan.layers.push_back(std::move(planned));
   }
   if (plan.layers.empty() || shape.count() != kClasses) {
@@ -224,7 +198,7 @@ void require_trainable(const Plan& plan, int samples) {
   const bool whole_of_one = plan.batch == 1;
   if (!whole_of_one && ragged != 1) return;
   for (const PlannedLayer& layer : plan.layers) {
-    if (layer.buffer < 0 || layer.in.height * layer.in.width > 1) continue;
+    if (!layer.statistics || layer.in.height * layer.in.width > 1) continue;
     throw InputError(layer.name + " cannot be trained on " +
                      (whole_of_one ? "batches of one sample"
                                    : "the last batch of an epoch, where " +
@@ -261,10 +235,10 @@ std::vector<float> initial_parameters(const Plan& plan, uint64_t seed) {
   return flat;
 }
 
-std::string parameter_arithmetic(const PlannedLayer& planned) {
-  const std::vector<int64_t> dims = weight_dims(planned);
-  if (dims.empty()) return "";
-  const std::string total = " = " + std::to_string(parameter_count(planned));
+std::string parameter_arithmetic(const Plan& plan, const PlannedLayer& layer) {
+  if (!layer.parameters) return "";
+  const std::vector<int64_t>& dims = plan.parameters[layer.parameters->weight].dims;
+  const std::string total = " = " + std::to_string(parameter_count(plan, layer));
   const std::string out = std::to_string(dims[0]);
   if (dims.size() == 1) return out + " + " + out + total;
   std::string text;
@@ -273,12 +247,10 @@ std::string parameter_arithmetic(const PlannedLayer& planned) {
   return text + " * " + out + " + " + out + total;
 }
 
-int64_t parameter_count(const PlannedLayer& planned) {
-  const std::vector<int64_t> dims = weight_dims(planned);
-  if (dims.empty()) return 0;
-  int64_t count = 1;
-  for (const int64_t dim : dims) count *= dim;
-  return count + dims[0];
+int64_t parameter_count(const Plan& plan, const PlannedLayer& layer) {
+  if (!layer.parameters) return 0;
+  return static_cast<int64_t>(plan.parameters[layer.parameters->weight].count +
+                              plan.parameters[layer.parameters->bias].count);
 }
 
 }  // namespace digitron

@@ -4,6 +4,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -16,8 +17,8 @@ struct Parameter {
   std::vector<int64_t> dims;  // PyTorch's layout: (out, in, kernel, kernel), (out, in), (out)
   size_t offset;              // into the flat buffer, in floats; 256-byte aligned
   size_t count;               // floats, without the alignment gap
-  int fan_in;  // of the layer: initial values are U(-1/sqrt(fan_in), +1/sqrt(fan_in)); 0: all are
-  float initial = 0;  // this
+  int fan_in;         // of the layer: initial values are U(-1/sqrt(fan_in), +1/sqrt(fan_in));
+  float initial = 0;  // with a fan_in of 0 all values begin with this instead
 };
 
 // Running statistics of a batch normalisation: saved with the parameters, but not trained.
@@ -29,16 +30,28 @@ struct Buffer {
 };
 
 struct PlannedLayer {
+  // Where a layer's tensors stand in Plan::parameters and in Plan::buffers.
+  struct Parameters {
+    size_t weight;
+    size_t bias;
+  };
+  struct RunningStatistics {
+    size_t mean;
+    size_t variance;
+  };
+
   std::string name;  // "conv1", "relu1", "pool1", "fc1"
   Layer layer;
   Shape in;
   Shape out;
-  int weight = -1;  // index into Plan::parameters, or -1; the bias is weight + 1
-  int buffer = -1;  // of the running mean in Plan::buffers, or -1; the variance is buffer + 1
-  size_t activation_offset =
-      0;  // of the output (batch, out) in a buffer that holds all of them, in floats
-  int64_t flops_forward = 0;   // for the whole batch; a multiply-add counts 2
-  int64_t flops_backward = 0;  // without the first layer's input gradient, which nobody needs
+  std::optional<Parameters> parameters = {};         // of a layer that learns
+  std::optional<RunningStatistics> statistics = {};  // of a batch normalisation
+  bool input_gradient = false;  // a layer before this one learns, and so the gradient goes on to it
+  int64_t flops_forward = 0;    // for the whole batch; a multiply-add counts 2
+  int64_t flops_backward = 0;   // without an input gradient that nobody needs
+
+  // Whether a training step goes back through this layer at all.
+  bool has_backward() const { return parameters || input_gradient; }
 };
 
 struct Plan {
@@ -78,9 +91,9 @@ std::vector<float> initial_buffers(const Plan& plan);
 
 // "(1 * 5 * 5) * 6 + 6 = 156", "6 + 6 = 12" of a batch normalisation; empty for a layer without
 // parameters.
-std::string parameter_arithmetic(const PlannedLayer& planned);
+std::string parameter_arithmetic(const Plan& plan, const PlannedLayer& layer);
 
 // Parameters of one layer, weight and bias together.
-int64_t parameter_count(const PlannedLayer& planned);
+int64_t parameter_count(const Plan& plan, const PlannedLayer& layer);
 
 }  // namespace digitron

@@ -43,15 +43,14 @@ CpuEngine::CpuEngine(const Plan& plan, int threads, const CpuKernels& kernels)
       layout_(make_cpu_layout(plan)),
       kernels_(kernels),
       gradients_(make_aligned<float>(plan.parameter_floats)),
-      buffers_(make_aligned<float>(plan.buffer_floats)),
       pass_memory_(layout_, pass_blocks(layout_, plan.batch, threads)),
       batch_(layout_, blocks_of(plan.batch)),
       samples_(blocks_of(plan.batch)),
       losses_(blocks_of(plan.batch)),
       team_(threads) {
-  set_optimizer({});
+  configure({});
   for (int thread = 0; thread < threads; ++thread) memory_.emplace_back(layout_);
-  set_buffers(initial_buffers(plan));
+  set_state(State::kRunningStatistics, initial_buffers(plan));
 }
 
 std::string CpuEngine::description() const {
@@ -60,47 +59,38 @@ std::string CpuEngine::description() const {
          (threads == 1 ? " thread" : " threads");
 }
 
-void CpuEngine::load(std::shared_ptr<const Dataset> train, std::shared_ptr<const Dataset> test) {
+void CpuEngine::load(std::shared_ptr<const Dataset> train,
+                     std::shared_ptr<const Dataset> held_out) {
   train_ = std::move(train);
-  test_ = std::move(test);
+  held_out_ = std::move(held_out);
 }
 
-void CpuEngine::set_state(FlatState which, std::span<const float> values) {
-  if (float* buffer = flat(which)) std::copy(values.begin(), values.end(), buffer);
-}
-
-std::vector<float> CpuEngine::state(FlatState which) const {
-  const float* buffer = flat(which);
-  if (!buffer) return std::vector<float>(plan_.parameter_floats);
-  return {buffer, buffer + plan_.parameter_floats};
-}
-
-void CpuEngine::set_augmentation(const Augmentation& limits) {
-  augmentation_ = limits;
-  if (limits.any() && !augmented_) {
+void CpuEngine::configure(const Training& training) {
+  training_ = training;
+  for (const State which : kStates) {
+    AlignedArray<float>& values = state_[static_cast<size_t>(which)];
+    if (!uses(training.optimizer, which)) {
+      values.reset();
+    } else if (!values) {
+      values = make_aligned<float>(state_floats(plan_, which));
+      if (which == State::kAverage) {
+        std::copy_n(buffer(State::kParameters), plan_.parameter_floats, values.get());
+      }
+    }
+  }
+  if (training.augmentation.any() && !augmented_) {
     augmented_ = make_aligned<uint8_t>(static_cast<size_t>(plan_.batch) * kImagePixels);
   }
 }
 
-void CpuEngine::set_optimizer(const Optimizer& optimizer) {
-  optimizer_ = optimizer;
-  for (const FlatState which : kFlatStates) {
-    AlignedArray<float>& buffer = state_[static_cast<size_t>(which)];
-    if (!uses(optimizer, which)) buffer.reset();
-    if (uses(optimizer, which) && !buffer) buffer = make_aligned<float>(plan_.parameter_floats);
-  }
+void CpuEngine::set_state(State which, std::span<const float> values) {
+  if (float* kept = buffer(which)) std::copy(values.begin(), values.end(), kept);
 }
 
-const float* CpuEngine::evaluated() const {
-  return flat(optimizer_.average_decay > 0 ? FlatState::kAverage : FlatState::kParameters);
-}
-
-void CpuEngine::set_buffers(std::span<const float> buffers) {
-  std::copy(buffers.begin(), buffers.end(), buffers_.get());
-}
-
-std::vector<float> CpuEngine::buffers() const {
-  return {buffers_.get(), buffers_.get() + plan_.buffer_floats};
+std::vector<float> CpuEngine::state(State which) const {
+  const float* kept = buffer(which);
+  const size_t count = state_floats(plan_, which);
+  return kept ? std::vector<float>(kept, kept + count) : std::vector<float>(count);
 }
 
 // Calls f(first block, how many) for a thread's share of the blocks, group by group.
@@ -127,20 +117,20 @@ void CpuEngine::for_each_group(BlockPass& pass, int thread, int count, const F& 
 
 // All threads have been here: the batch normalisation at which the next segment begins knows its
 // batch.
-void CpuEngine::meet_forward(int thread, const TrainingStep& step, const Stage& stage,
-                             bool update) {
+void CpuEngine::meet_forward(int thread, const TrainingStep& step, const Stage& stage) {
   team_.barrier();
   take_batch_statistics(memory_[thread].constants_of(stage), layout_, stage, batch_,
-                        flat(FlatState::kParameters), step.count);
-  if (update && thread == 0) {
-    update_running_statistics(buffers_.get(), layout_, stage, batch_, step.count);
+                        buffer(State::kParameters), step.count);
+  if (thread == 0) {
+    update_running_statistics(buffer(State::kRunningStatistics), layout_, stage, batch_,
+                              step.count);
   }
 }
 
 // Phase one of a step: the blocks of a batch. Which thread takes which is fixed, so that a block's
 // memory stays in one core's cache. The last segment is gone through both ways at once.
-void CpuEngine::forward_backward(int thread, const TrainingStep& step, bool update) {
-  BlockPass pass(layout_, kernels_, flat(FlatState::kParameters), memory_[thread], pass_memory_,
+void CpuEngine::forward_backward(int thread, const TrainingStep& step) {
+  BlockPass pass(layout_, kernels_, buffer(State::kParameters), memory_[thread], pass_memory_,
                  &step);
   const int last = layout_.segment_count() - 1;
   const auto stage_at = [&](int segment) -> const Stage& {
@@ -148,7 +138,7 @@ void CpuEngine::forward_backward(int thread, const TrainingStep& step, bool upda
   };
   for (int segment = 0; segment < last; ++segment) {
     for_each_group(pass, thread, step.count, [&](size_t, size_t) { pass.forward(segment); });
-    meet_forward(thread, step, stage_at(segment + 1), update);
+    meet_forward(thread, step, stage_at(segment + 1));
   }
   for_each_group(pass, thread, step.count, [&](size_t first, size_t blocks) {
     pass.forward(last);
@@ -187,11 +177,11 @@ void CpuEngine::take_samples(int thread, int epoch, int begin, int count,
       const uint32_t index = permutation(static_cast<uint32_t>(begin + row));
       samples.images[n] = data.images.data() + static_cast<size_t>(index) * kImagePixels;
       samples.labels[n] = data.labels[index];
-      if (!augmentation_.any()) continue;
+      if (!training_.augmentation.any()) continue;
       uint8_t* augmented = augmented_.get() + static_cast<size_t>(row) * kImagePixels;
       kernels_.augment_image(
           augmented, samples.images[n],
-          draw_map(augmentation_, order_.seed, static_cast<uint32_t>(epoch), index));
+          draw_map(training_.augmentation, training_.seed, static_cast<uint32_t>(epoch), index));
       samples.images[n] = augmented;
     }
   }
@@ -199,8 +189,8 @@ void CpuEngine::take_samples(int thread, int epoch, int begin, int count,
 
 std::vector<Metrics> CpuEngine::train(int epoch, int first, std::span<const StepRates> rates) {
   require_trainable(plan_, train_->count());
-  const Permutation permutation(order_.seed, static_cast<uint32_t>(epoch),
-                                static_cast<uint32_t>(train_->count()), order_.shuffle);
+  const Permutation permutation(training_.seed, static_cast<uint32_t>(epoch),
+                                static_cast<uint32_t>(train_->count()), training_.shuffle);
   std::vector<Metrics> steps(rates.size());
   team_.run([&](int thread) {
     for (size_t step = 0; step < rates.size(); ++step) {
@@ -209,29 +199,14 @@ std::vector<Metrics> CpuEngine::train(int epoch, int first, std::span<const Step
       take_samples(thread, epoch, begin, count, permutation);
       const uint32_t number =
           global_step(epoch, first + static_cast<int>(step), train_->count(), plan_.batch);
-      forward_backward(thread, {batch_, count, smoothing_, order_.seed, number}, true);
+      forward_backward(thread, {batch_, count, training_.label_smoothing, training_.seed, number});
       team_.barrier();
       if (thread == 0) steps[step] = sum_losses(count);
-      make_gradients(thread, blocks_of(count), &rates[step]);
+      make_gradients(thread, blocks_of(count), rates[step]);
       team_.barrier();
     }
   });
   return steps;
-}
-
-std::vector<float> CpuEngine::gradients(std::span<const uint8_t> images,
-                                        std::span<const uint8_t> labels) {
-  const int count = static_cast<int>(labels.size());
-  require_trainable(plan_, count);
-  for (int b = 0; b < blocks_of(count); ++b) {
-    samples_[b] = consecutive(images.data(), labels.data(), b, count);
-  }
-  team_.run([&](int thread) {
-    forward_backward(thread, {batch_, count, smoothing_, order_.seed, 0}, false);
-    team_.barrier();
-    make_gradients(thread, blocks_of(count), nullptr);
-  });
-  return {gradients_.get(), gradients_.get() + plan_.parameter_floats};
 }
 
 // Takes images forward in blocks, in evaluation; take(pass, k, b, samples) reads the result of
@@ -240,11 +215,12 @@ template <class Take>
 void CpuEngine::forward_blocks(int count, const uint8_t* images, const uint8_t* labels,
                                const Take& take) {
   team_.run([&](int thread) {
-    BlockPass pass(layout_, kernels_, evaluated(), memory_[thread], pass_memory_, nullptr);
+    BlockPass pass(layout_, kernels_, evaluated_parameters(), memory_[thread], pass_memory_,
+                   nullptr);
     for (const Stage& stage : layout_.stages) {
       if (stage.kind != Stage::Kind::kBatchNorm) continue;
-      take_running_statistics(memory_[thread].constants_of(stage), stage, buffers_.get(),
-                              evaluated());
+      take_running_statistics(memory_[thread].constants_of(stage), stage,
+                              buffer(State::kRunningStatistics), evaluated_parameters());
     }
     for_each_group(thread, blocks_of(count), [&](int first, int blocks) {
       BlockSamples samples[kGroupBlocks];
@@ -260,7 +236,7 @@ void CpuEngine::forward_blocks(int count, const uint8_t* images, const uint8_t* 
 }
 
 Metrics CpuEngine::evaluate(Split split) {
-  const Dataset& data = split == Split::kTrain ? *train_ : *test_;
+  const Dataset& data = split == Split::kTrain ? *train_ : *held_out_;
   std::vector<Metrics> parts(blocks_of(data.count()));
   forward_blocks(data.count(), data.images.data(), data.labels.data(),
                  [&](BlockPass& pass, int k, int b, const BlockSamples& samples) {

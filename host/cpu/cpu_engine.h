@@ -5,7 +5,7 @@
 // depend on the number of threads.
 #pragma once
 
-#include "host/core/engine.h"
+#include "host/core/devices.h"
 #include "host/cpu/block.h"
 #include "host/cpu/thread_team.h"
 #include "host/shared/permutation.h"
@@ -30,22 +30,14 @@ class CpuEngine final : public Engine {
 
   const Plan& plan() const override { return plan_; }
   std::string description() const override;
-  void load(std::shared_ptr<const Dataset> train, std::shared_ptr<const Dataset> test) override;
-  void set_state(FlatState which, std::span<const float> values) override;
-  std::vector<float> state(FlatState which) const override;
-  void set_optimizer(const Optimizer& optimizer) override;
-  const Optimizer& optimizer() const override { return optimizer_; }
-  void set_buffers(std::span<const float> buffers) override;
-  std::vector<float> buffers() const override;
-  void set_order(const Order& order) override { order_ = order; }
-  void set_augmentation(const Augmentation& limits) override;
-  void set_label_smoothing(float smoothing) override { smoothing_ = smoothing; }
-  using Engine::train;
+  void load(std::shared_ptr<const Dataset> train, std::shared_ptr<const Dataset> held_out) override;
+  void configure(const Training& training) override;
+  const Training& training() const override { return training_; }
+  void set_state(State which, std::span<const float> values) override;
+  std::vector<float> state(State which) const override;
   std::vector<Metrics> train(int epoch, int first, std::span<const StepRates> rates) override;
   Metrics evaluate(Split split) override;
   std::vector<float> predict(std::span<const uint8_t> images) override;
-  std::vector<float> gradients(std::span<const uint8_t> images,
-                               std::span<const uint8_t> labels) override;
 
  private:
   template <class F>
@@ -53,17 +45,19 @@ class CpuEngine final : public Engine {
   template <class F>
   void for_each_group(BlockPass& pass, int thread, int count, const F& f);
   void take_samples(int thread, int epoch, int begin, int count, const Permutation& permutation);
-  void forward_backward(int thread, const TrainingStep& step, bool update);
-  void meet_forward(int thread, const TrainingStep& step, const Stage& stage, bool update);
-  void make_gradients(int thread, int blocks, const StepRates* rates);
-  void linear_gradients(const Stage& stage, int thread, int blocks, const StepRates* rates);
+  void forward_backward(int thread, const TrainingStep& step);
+  void meet_forward(int thread, const TrainingStep& step, const Stage& stage);
+  void make_gradients(int thread, int blocks, const StepRates& rates);
+  void linear_gradients(const Stage& stage, int thread, int blocks, const StepRates& rates);
   const float* gather_strip(int thread, int first, int count, int first_pixel, int row_floats);
   void sum_partials(size_t offset, const float* parts, Range range, int blocks);
   bool plain_sgd() const;
   SgdStep sgd_step(size_t offset, const StepRates& rates) const;
   void update(size_t offset, Range range, const StepRates& rates);
-  float* flat(FlatState which) const { return state_[static_cast<size_t>(which)].get(); }
-  const float* evaluated() const;
+  // Null for one that the optimiser does not use.
+  float* buffer(State which) const { return state_[static_cast<size_t>(which)].get(); }
+  // The parameters that evaluate and predict use.
+  const float* evaluated_parameters() const { return buffer(evaluated_state(training_.optimizer)); }
   template <class Take>
   void forward_blocks(int count, const uint8_t* images, const uint8_t* labels, const Take& take);
   Metrics sum_losses(int count) const;
@@ -71,14 +65,11 @@ class CpuEngine final : public Engine {
   Plan plan_;
   CpuLayout layout_;
   const CpuKernels& kernels_;
-  Optimizer optimizer_;
-  Order order_;
-  Augmentation augmentation_;
-  float smoothing_ = 0;
-  std::shared_ptr<const Dataset> train_, test_;
+  Training training_;
+  std::shared_ptr<const Dataset> train_, held_out_;
 
-  AlignedArray<float> state_[4];  // by FlatState; null when the optimiser does not use it
-  AlignedArray<float> gradients_, buffers_;
+  AlignedArray<float> state_[kStateCount];  // by State
+  AlignedArray<float> gradients_;
   std::vector<ThreadMemory> memory_;  // one a thread
   PassMemory pass_memory_;            // group_blocks a thread, or one a block: see CpuLayout
   BatchMemory batch_;

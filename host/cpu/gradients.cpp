@@ -16,9 +16,8 @@ Range column_share(const Stage& stage, int thread, int threads) {
 
 }  // namespace
 
-// Phase two: a thread's share of every stage's gradients and, when there are rates, of their
-// update.
-void CpuEngine::make_gradients(int thread, int blocks, const StepRates* rates) {
+// Phase two: a thread's share of every stage's gradients and of their update.
+void CpuEngine::make_gradients(int thread, int blocks, const StepRates& rates) {
   for (const Stage& stage : layout_.stages) {
     if (stage.weight_count == 0) continue;
     const Range outputs = share(stage.out.channels, thread, team_.size());
@@ -31,23 +30,23 @@ void CpuEngine::make_gradients(int thread, int blocks, const StepRates* rates) {
       const float* partial = batch_.partials.get() + stage.partial;
       sum_partials(stage.weight, partial, weights, blocks);
       sum_partials(stage.bias, partial + stage.weight_count, outputs, blocks);
-      if (rates) update(stage.weight, weights, *rates);
+      update(stage.weight, weights, rates);
     }
-    if (rates) update(stage.bias, outputs, *rates);
+    update(stage.bias, outputs, rates);
   }
 }
 
 // Threads share the columns: each reads its own columns of the inputs, and all of dy, which is
 // small.
 void CpuEngine::linear_gradients(const Stage& stage, int thread, int blocks,
-                                 const StepRates* rates) {
+                                 const StepRates& rates) {
   const Range columns = column_share(stage, thread, team_.size());
   if (columns.first == columns.last) return;
   const bool from_images = &stage == &layout_.stages.front();
   const int row_floats =
       from_images ? whole_vectors(columns.last - columns.first) : stage.row_floats();
-  const bool fused = rates && plain_sgd();
-  const SgdStep step = fused ? sgd_step(stage.weight, *rates) : SgdStep{};
+  const bool fused = plain_sgd();
+  const SgdStep step = fused ? sgd_step(stage.weight, rates) : SgdStep{};
   for (int first = 0; first < blocks; first += kStripBlocks) {
     const int count = std::min(kStripBlocks, blocks - first);
     const float* xt = from_images ? gather_strip(thread, first, count, columns.first, row_floats)
@@ -58,9 +57,9 @@ void CpuEngine::linear_gradients(const Stage& stage, int thread, int blocks,
                                      columns.last, count, first > 0,
                                      fused && last ? &step : nullptr);
   }
-  if (!rates || fused) return;
+  if (fused) return;
   for (int row = 0; row < stage.out.count(); ++row) {
-    update(stage.weight + static_cast<size_t>(row) * stage.in.count(), columns, *rates);
+    update(stage.weight + static_cast<size_t>(row) * stage.in.count(), columns, rates);
   }
 }
 
@@ -88,12 +87,12 @@ void CpuEngine::sum_partials(size_t offset, const float* parts, Range range, int
 // The one that linear layers do then and there. The others cost a pass over the parameters more,
 // which are in cache: not worth a copy of the matrix product for each optimiser.
 bool CpuEngine::plain_sgd() const {
-  return optimizer_.kind == OptimizerKind::kSgd && optimizer_.average_decay == 0;
+  return training_.optimizer.kind == OptimizerKind::kSgd && training_.optimizer.average_decay == 0;
 }
 
 SgdStep CpuEngine::sgd_step(size_t offset, const StepRates& rates) const {
-  return {flat(FlatState::kParameters) + offset, flat(FlatState::kMomentum) + offset, rates.lr,
-          optimizer_.momentum, optimizer_.weight_decay};
+  return {buffer(State::kParameters) + offset, buffer(State::kMomentum) + offset, rates.lr,
+          training_.optimizer.momentum, training_.optimizer.weight_decay};
 }
 
 void CpuEngine::update(size_t offset, Range range, const StepRates& rates) {
@@ -101,11 +100,10 @@ void CpuEngine::update(size_t offset, Range range, const StepRates& rates) {
   const float* g = gradients_.get() + offset;
   const int count = range.last - range.first;
   if (plain_sgd()) return kernels_.sgd(sgd_step(offset, rates), g, count);
-  const auto at = [&](FlatState which) { return flat(which) ? flat(which) + offset : nullptr; };
-  kernels_.update(
-      {at(FlatState::kParameters), at(FlatState::kMomentum), at(FlatState::kSecondMoment),
-       at(FlatState::kAverage), update_rule(optimizer_), rates},
-      g, count);
+  const auto at = [&](State which) { return buffer(which) ? buffer(which) + offset : nullptr; };
+  kernels_.update({at(State::kParameters), at(State::kMomentum), at(State::kSecondMoment),
+                   at(State::kAverage), update_rule(training_.optimizer), rates},
+                  g, count);
 }
 
 }  // namespace digitron

@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "host/core/fusion.h"
+
 namespace digitron {
 
 namespace {
@@ -29,67 +31,32 @@ int rows_within(const Stage& stage, size_t budget) {
   return std::clamp(windows, 1, stage.out.height) * stage.pool.rows;
 }
 
-bool is_relu(const Plan& plan, size_t layer) {
-  return layer < plan.layers.size() && std::holds_alternative<ReLU>(plan.layers[layer].layer);
+Window window_of(const MaxPool2d& pool) {
+  return {pool.kernel, pool.kernel, pool.stride};
 }
 
-// The pooling at `layer`, if its windows lie side by side and can be fused.
-const MaxPool2d* plain_pool(const Plan& plan, size_t layer) {
-  if (layer >= plan.layers.size()) return nullptr;
-  const auto* pool = std::get_if<MaxPool2d>(&plan.layers[layer].layer);
-  return pool && pool->kernel == pool->stride ? pool : nullptr;
-}
-
-void fuse_relu(const Plan& plan, size_t& layer, Stage& stage) {
-  if (!is_relu(plan, layer)) return;
-  stage.relu = true;
-  ++layer;
-}
-
-// Takes the pooling and the ReLU behind `layer` along, in either order: max and ReLU commute.
-void fuse_pool(const Plan& plan, size_t& layer, Stage& stage) {
-  const bool relu_first = is_relu(plan, layer);
-  if (const MaxPool2d* pool = plain_pool(plan, layer + relu_first)) {
-    stage.pool = {pool->kernel, pool->kernel, pool->stride};
-    layer += relu_first;
-    stage.out = plan.layers[layer++].out;
-    stage.relu = relu_first;
-  }
-  if (!stage.relu) fuse_relu(plan, layer, stage);
-}
-
-// The same of a linear stage's ReLU: the sign of what is left says what it dropped.
-void fuse_dropout(const Plan& plan, size_t& layer, Stage& stage) {
-  if (!stage.relu || layer >= plan.layers.size()) return;
-  const auto* dropout = std::get_if<Dropout>(&plan.layers[layer].layer);
-  if (!dropout) return;
-  stage.dropout = dropout->probability;
-  stage.dropout_layer = static_cast<int>(layer++);
-}
-
-// The stage that begins with a layer, without its parameters.
+// The stage of a kind of layer, without what all kinds have.
 struct StageMaker {
-  const Plan& plan;
-  size_t& layer;  // behind the stage's first; goes on to behind its last
+  const FusedLayers& fused;
   Stage stage;
 
   Stage operator()(const Conv2d& conv) {
     stage.kind = Stage::Kind::kConv;
     stage.conv = {conv.kernel, conv.kernel, conv.stride};
     stage.padding = conv.padding;
-    fuse_pool(plan, layer, stage);
     return stage;
   }
   Stage operator()(const MaxPool2d& pool) {
     stage.kind = Stage::Kind::kPool;
-    stage.pool = {pool.kernel, pool.kernel, pool.stride};
-    fuse_relu(plan, layer, stage);
+    stage.pool = window_of(pool);
     return stage;
   }
   Stage operator()(const Linear&) {
     stage.kind = Stage::Kind::kLinear;
-    fuse_relu(plan, layer, stage);
-    fuse_dropout(plan, layer, stage);
+    if (fused.dropout) {
+      stage.dropout = std::get<Dropout>(fused.dropout->layer).probability;
+      stage.dropout_layer = fused.dropout_index;
+    }
     return stage;
   }
   Stage operator()(const ReLU&) {
@@ -98,34 +65,34 @@ struct StageMaker {
   }
   Stage operator()(const BatchNorm2d&) {
     stage.kind = Stage::Kind::kBatchNorm;
-    fuse_pool(plan, layer, stage);
     return stage;
   }
   Stage operator()(const Dropout& dropout) {
     stage.kind = Stage::Kind::kDropout;
     stage.dropout = dropout.probability;
-    stage.dropout_layer = static_cast<int>(layer) - 1;
+    stage.dropout_layer = fused.index;
     return stage;
   }
 };
 
-Stage next_stage(const Plan& plan, size_t& layer) {
-  const PlannedLayer& planned = plan.layers[layer++];
+Stage make_stage(const Plan& plan, const FusedLayers& fused) {
+  const PlannedLayer& layer = *fused.layer;
   Stage stage = std::visit(
-      [&](const auto& first) {
-        return StageMaker{plan, layer, {{}, planned.in, planned.out}}(first);
+      [&](const auto& kind) {
+        return StageMaker{fused, {{}, layer.in, fused.out}}(kind);
       },
-      planned.layer);
-  if (planned.weight >= 0) {
-    const auto weight = static_cast<size_t>(planned.weight);
-    stage.weight = plan.parameters[weight].offset;
-    stage.bias = plan.parameters[weight + 1].offset;
-    stage.weight_count = static_cast<int>(plan.parameters[weight].count);
+      layer.layer);
+  stage.relu = fused.relu;
+  if (fused.pool) stage.pool = window_of(std::get<MaxPool2d>(fused.pool->layer));
+  if (layer.parameters) {
+    const Parameter& weight = plan.parameters[layer.parameters->weight];
+    stage.weight = weight.offset;
+    stage.weight_count = static_cast<int>(weight.count);
+    stage.bias = plan.parameters[layer.parameters->bias].offset;
   }
-  if (planned.buffer >= 0) {
-    const auto buffer = static_cast<size_t>(planned.buffer);
-    stage.running = plan.buffers[buffer].offset;
-    stage.running_variance = plan.buffers[buffer + 1].offset;
+  if (layer.statistics) {
+    stage.running = plan.buffers[layer.statistics->mean].offset;
+    stage.running_variance = plan.buffers[layer.statistics->variance].offset;
   }
   return stage;
 }
@@ -211,8 +178,8 @@ Tensor Slot::inside(float* base) const {
 
 CpuLayout make_cpu_layout(const Plan& plan) {
   CpuLayout layout;
-  for (size_t layer = 0; layer < plan.layers.size();) {
-    layout.stages.push_back(next_stage(plan, layer));
+  for (const FusedLayers& fused : fuse(plan, {.relu = true, .pooling = true, .dropout = true})) {
+    layout.stages.push_back(make_stage(plan, fused));
     place_stage(layout, layout.stages.back());
   }
   while (layout.stages[layout.first_trained].weight_count == 0) ++layout.first_trained;

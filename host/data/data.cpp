@@ -54,7 +54,7 @@ using Datasets = std::pair<Dataset, Dataset>;  // train, test
 
 template <typename Read>
 Datasets read_both(const Read& read) {
-  auto test = std::async(std::launch::async, [&] { return read(Split::kTest); });
+  auto test = std::async(std::launch::async, [&] { return read(Split::kHeldOut); });
   Dataset train = read(Split::kTrain);
   return {std::move(train), test.get()};
 }
@@ -128,7 +128,7 @@ Data describe(Datasets sets, const std::string& source, const std::array<KnownFi
 Data load_named(const std::string& source, uint64_t seed, const SearchOptions& options) {
   if (source != kSynthetic) return describe(read_directory(source), source, options.mnist_files);
   Datasets sets{synthetic_digits(seed, Split::kTrain, kSyntheticTrainCount),
-                synthetic_digits(seed, Split::kTest, kSyntheticTestCount)};
+                synthetic_digits(seed, Split::kHeldOut, kSyntheticTestCount)};
   return describe(std::move(sets), source, options.mnist_files);
 }
 

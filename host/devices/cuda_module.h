@@ -1,4 +1,4 @@
-// Opens the CUDA module; make_cuda_engine and cuda_devices of core/engine.h go through it.
+// Opens the CUDA module; make_cuda_engine and cuda_devices of core/devices.h go through it.
 #pragma once
 
 #include "host/core/cuda_module.h"

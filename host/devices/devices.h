@@ -6,7 +6,7 @@
 #include <thread>
 #include <vector>
 
-#include "host/core/engine.h"
+#include "host/core/devices.h"
 
 namespace digitron {
 

@@ -44,7 +44,7 @@ std::vector<std::string> layer_names_in_file(const Plan& plan,
   auto index = indices.begin();
   for (const PlannedLayer& layer : plan.layers) {
     std::string& name = names.emplace_back();
-    if (layer.weight < 0) continue;
+    if (!layer.parameters) continue;
     name = layer.name;
     if (sequential && index != indices.end()) name = std::to_string(*index++);
   }
@@ -132,21 +132,21 @@ ModelState load_state(SafetensorsFile& file, const Plan& plan) {
                    std::vector<float>(plan.buffer_floats), 0};
   Reader reader(file, plan.model);
   const std::vector<std::string> names = layer_names_in_file(plan, file.tensors());
-  const auto parameter = [&](int index, const std::string& name) {
-    const Parameter& entry = plan.parameters[static_cast<size_t>(index)];
+  const auto parameter = [&](size_t index, const std::string& name) {
+    const Parameter& entry = plan.parameters[index];
     reader.read(name, entry.dims, slice(std::span(state.parameters), entry));
   };
   for (size_t l = 0; l < plan.layers.size(); ++l) {
     const PlannedLayer& layer = plan.layers[l];
-    if (layer.weight < 0) continue;
-    parameter(layer.weight, names[l] + ".weight");
-    parameter(layer.weight + 1, names[l] + ".bias");
-    if (layer.buffer < 0) continue;
-    const Buffer* statistics = &plan.buffers[static_cast<size_t>(layer.buffer)];
-    const auto channels = static_cast<int64_t>(statistics->count);
-    reader.read(names[l] + ".running_mean", {channels},
-                slice(std::span(state.buffers), statistics[0]));
-    reader.read_variance(names[l] + ".running_var", slice(std::span(state.buffers), statistics[1]));
+    if (!layer.parameters) continue;
+    parameter(layer.parameters->weight, names[l] + ".weight");
+    parameter(layer.parameters->bias, names[l] + ".bias");
+    if (!layer.statistics) continue;
+    const Buffer& mean = plan.buffers[layer.statistics->mean];
+    const Buffer& variance = plan.buffers[layer.statistics->variance];
+    reader.read(names[l] + ".running_mean", {static_cast<int64_t>(mean.count)},
+                slice(std::span(state.buffers), mean));
+    reader.read_variance(names[l] + ".running_var", slice(std::span(state.buffers), variance));
     state.batches_tracked = std::max(state.batches_tracked, reader.read_count(names[l] + kTracked));
   }
   reader.require_nothing_left();
@@ -181,7 +181,7 @@ std::string safetensors_bytes(const Plan& plan, const ModelState& state, const M
   std::vector<TensorData> tensors;
   const auto tracked = std::as_bytes(std::span(&state.batches_tracked, 1));
   for (const PlannedLayer& layer : plan.layers) {
-    if (layer.buffer >= 0) tensors.push_back({layer.name + kTracked, kInt64, {}, tracked});
+    if (layer.statistics) tensors.push_back({layer.name + kTracked, kInt64, {}, tracked});
   }
   for (TensorData& t : parameter_tensors(plan, state.parameters)) tensors.push_back(std::move(t));
   for (TensorData& t : buffer_tensors(plan, state.buffers)) tensors.push_back(std::move(t));

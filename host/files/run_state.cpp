@@ -15,15 +15,16 @@ using nlohmann::json;
 constexpr const char* kBestPrefix = "best.";
 
 // What a buffer's tensors are called in the file, before the parameter's name.
-std::string prefix_of(FlatState which) {
+std::string prefix_of(State which) {
   switch (which) {
-    case FlatState::kMomentum:
+    case State::kMomentum:
       return "momentum.";
-    case FlatState::kSecondMoment:
+    case State::kSecondMoment:
       return "second_moment.";
-    case FlatState::kAverage:
+    case State::kAverage:
       return "average.";
-    case FlatState::kParameters:
+    case State::kParameters:
+    case State::kRunningStatistics:
       break;
   }
   return "";
@@ -111,11 +112,11 @@ std::string run_state_bytes(const RunState& state, const Engine& engine) {
       tensors.push_back(std::move(t));
     }
   };
-  for (const FlatState which : kFlatStates) {
-    if (!uses(engine.optimizer(), which)) continue;
-    add(parameter_tensors, engine.state(which), prefix_of(which));
+  for (const State which : kStates) {
+    if (!uses(engine.training().optimizer, which)) continue;
+    add(which == State::kRunningStatistics ? buffer_tensors : parameter_tensors,
+        engine.state(which), prefix_of(which));
   }
-  add(buffer_tensors, engine.buffers(), "");
   if (state.best) {
     add(parameter_tensors, state.best->state.parameters, kBestPrefix);
     add(buffer_tensors, state.best->state.buffers, kBestPrefix);
@@ -132,11 +133,11 @@ RunState load_run_state(const std::filesystem::path& path, Engine& engine) {
   }
   SafetensorsFile file(path);
   RunState state = parse_position(path, file.metadata());
-  for (const FlatState which : kFlatStates) {
-    if (!uses(engine.optimizer(), which)) continue;
-    engine.set_state(which, read_parameters(file, engine.plan(), prefix_of(which)));
+  for (const State which : kStates) {
+    if (!uses(engine.training().optimizer, which)) continue;
+    const auto read = which == State::kRunningStatistics ? read_buffers : read_parameters;
+    engine.set_state(which, read(file, engine.plan(), prefix_of(which)));
   }
-  engine.set_buffers(read_buffers(file, engine.plan(), ""));
   if (state.best) {
     state.best->state.parameters = read_parameters(file, engine.plan(), kBestPrefix);
     state.best->state.buffers = read_buffers(file, engine.plan(), kBestPrefix);

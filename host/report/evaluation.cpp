@@ -6,7 +6,7 @@
 #include <array>
 #include <cmath>
 
-#include "host/core/engine.h"
+#include "host/core/devices.h"
 #include "host/core/error.h"
 #include "host/data/data.h"
 #include "host/data/png_image.h"
@@ -88,8 +88,8 @@ double Evaluation::accuracy() const {
 
 Evaluation evaluate_run(const RunRecord& run, std::shared_ptr<const Dataset> test) {
   const std::unique_ptr<Engine> engine = make_cpu_engine(*run.plan, 0);
-  engine->set_parameters(run.state.parameters);
-  engine->set_buffers(run.state.buffers);
+  engine->set_state(State::kParameters, run.state.parameters);
+  engine->set_state(State::kRunningStatistics, run.state.buffers);
   const std::vector<float> logits = engine->predict(test->images);
   const std::vector<int> classes = predicted_classes(logits);
   Evaluation result;
@@ -108,10 +108,11 @@ Evaluation evaluate_run(const RunRecord& run, std::shared_ptr<const Dataset> tes
 }
 
 WeightPictures first_layer_pictures(const RunRecord& run, size_t most) {
-  const auto layer = std::find_if(run.plan->layers.begin(), run.plan->layers.end(),
-                                  [](const PlannedLayer& planned) { return planned.weight >= 0; });
+  const auto layer =
+      std::find_if(run.plan->layers.begin(), run.plan->layers.end(),
+                   [](const PlannedLayer& planned) { return planned.parameters.has_value(); });
   if (layer == run.plan->layers.end()) return {};
-  const Parameter& weight = run.plan->parameters[static_cast<size_t>(layer->weight)];
+  const Parameter& weight = run.plan->parameters[layer->parameters->weight];
   WeightPictures result;
   result.layer = layer->name;
   result.is_convolution = weight.dims.size() == 4;

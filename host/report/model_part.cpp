@@ -79,7 +79,8 @@ Table parameter_table(const Plan& plan) {
     if (i == 0 || i > plan.layers.size()) continue;
     const size_t sum = row.back().rfind("= ");
     if (sum != std::string::npos) {
-      row.back() = row.back().substr(0, sum + 2) + grouped(parameter_count(plan.layers[i - 1]));
+      row.back() =
+          row.back().substr(0, sum + 2) + grouped(parameter_count(plan, plan.layers[i - 1]));
     }
     for (size_t column = 1; column < kColumns; ++column) {
       row[column] = row[column] == "-" ? "" : with_times_signs(row[column]);

@@ -16,7 +16,6 @@ namespace digitron {
 enum class OptimizerKind { kSgd, kNesterov, kAdam, kAdamW };
 
 struct Optimizer {
-  float lr = 0.01f;  // of Engine::train without rates
   float momentum = 0.9f;
   float weight_decay = 0.0f;
   OptimizerKind kind = OptimizerKind::kSgd;

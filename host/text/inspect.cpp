@@ -43,7 +43,7 @@ std::vector<Row> plan_rows(const Plan& plan) {
                          "FLOPs backward", "Activation bytes"}};
   int64_t bytes = 0;
   for (const PlannedLayer& layer : plan.layers) {
-    const std::string arithmetic = parameter_arithmetic(layer);
+    const std::string arithmetic = parameter_arithmetic(plan, layer);
     bytes += activation_bytes(layer, plan.batch);
     rows.push_back({layer.name, shape_text(layer.in), shape_text(layer.out),
                     kernel_text(layer.layer), arithmetic.empty() ? "-" : arithmetic,

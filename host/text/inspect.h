@@ -7,7 +7,7 @@
 #include <string>
 #include <vector>
 
-#include "host/core/engine.h"
+#include "host/core/devices.h"
 #include "host/core/plan.h"
 #include "host/text/table.h"
 

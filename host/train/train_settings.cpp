@@ -161,7 +161,7 @@ std::string settings_text(const TrainSettings& s) {
   if (s.schedule != Schedule::kConstant) text += ", schedule " + to_text(s.schedule);
   if (s.warmup) text += fmt::format(", warm-up {} epochs", *s.warmup);
   if (s.label_smoothing > 0) text += fmt::format(", label smoothing {}", s.label_smoothing);
-  if (augmentation_of(s).any()) {
+  if (training_of(s).augmentation.any()) {
     text += fmt::format(", augmented: shift {}, rotate {}, scale {}, shear {}", s.shift, s.rotate,
                         s.scale, s.shear);
   }
@@ -170,6 +170,8 @@ std::string settings_text(const TrainSettings& s) {
   if (s.ema > 0) text += fmt::format(", moving average {}", s.ema);
   return text;
 }
+
+namespace {
 
 Augmentation augmentation_of(const TrainSettings& s) {
   const auto fixed = [](double value) {
@@ -182,14 +184,20 @@ Augmentation augmentation_of(const TrainSettings& s) {
 }
 
 Optimizer optimizer_of(const TrainSettings& s) {
-  return {static_cast<float>(s.lr),
-          static_cast<float>(s.momentum),
+  return {static_cast<float>(s.momentum),
           static_cast<float>(s.weight_decay),
           s.optimizer,
           s.beta1,
           s.beta2,
           s.eps,
           s.ema};
+}
+
+}  // namespace
+
+Training training_of(const TrainSettings& s) {
+  return {optimizer_of(s), s.seed, s.shuffle, augmentation_of(s),
+          static_cast<float>(s.label_smoothing)};
 }
 
 }  // namespace digitron

@@ -60,7 +60,6 @@ void check_counts(const TrainSettings& settings, int train_count);
 std::string settings_text(const TrainSettings& settings);
 
 // What the engine needs of them.
-Optimizer optimizer_of(const TrainSettings& settings);
-Augmentation augmentation_of(const TrainSettings& settings);
+Training training_of(const TrainSettings& settings);
 
 }  // namespace digitron

@@ -42,13 +42,6 @@ EpochResult result_of(const RunState& state) {
 
 }  // namespace
 
-void configure(Engine& engine, const TrainSettings& settings) {
-  engine.set_optimizer(optimizer_of(settings));
-  engine.set_order({settings.seed, settings.shuffle});
-  engine.set_augmentation(augmentation_of(settings));
-  engine.set_label_smoothing(static_cast<float>(settings.label_smoothing));
-}
-
 Trainer::Trainer(Engine& engine, RunDirectory& directory, const TrainSettings& settings,
                  int train_count, const std::atomic<bool>& stop)
     : engine_(engine),
@@ -113,8 +106,8 @@ std::vector<StepRates> Trainer::rates(int first, int last) const {
   std::vector<StepRates> rates;
   for (int i = first; i < last; ++i) {
     const int64_t step = int64_t{state_.epoch - 1} * epoch_steps_ + i;
-    rates.push_back(
-        step_rates(engine_.optimizer(), learning_rate(settings_, step, epoch_steps_), step + 1));
+    rates.push_back(step_rates(engine_.training().optimizer,
+                               learning_rate(settings_, step, epoch_steps_), step + 1));
   }
   return rates;
 }
@@ -138,9 +131,9 @@ void Trainer::log_slice(const std::vector<Metrics>& slice) {
 void Trainer::finish_epoch() {
   EpochResult result = result_of(state_);
   result.validation = settings_.validation > 0;
-  result.test = engine_.evaluate(Split::kTest);
+  result.test = engine_.evaluate(Split::kHeldOut);
   if (!std::isfinite(result.test->loss())) diverged();
-  const ModelState model = evaluated_state();
+  const ModelState model = model_state();
   const bool whole = state_.step == epoch_steps_;
   if (!whole) save_state();
   if (settings_.patience) keep_best(*result.test, model);
@@ -176,7 +169,7 @@ void Trainer::log_epoch(const EpochResult& result) {
 void Trainer::finish_interrupted() {
   result_.interrupted = true;
   if (state_.train.count > 0) {
-    const ModelState model = evaluated_state();
+    const ModelState model = model_state();
     if (!state_.best) save(model);  // else the best epoch's stay
     save_state();
     directory_.append(epoch_event(result_of(state_)));
@@ -191,20 +184,19 @@ Metrics Trainer::test() {
   if (state_.best) {
     epoch = state_.best->epoch;
     const ModelState& best = state_.best->state;
-    engine_.set_state(FlatState::kParameters, best.parameters);
-    engine_.set_state(FlatState::kAverage, best.parameters);
-    engine_.set_buffers(best.buffers);
+    engine_.set_state(State::kParameters, best.parameters);
+    engine_.set_state(State::kAverage, best.parameters);
+    engine_.set_state(State::kRunningStatistics, best.buffers);
   }
-  const Metrics test = engine_.evaluate(Split::kTest);
+  const Metrics test = engine_.evaluate(Split::kHeldOut);
   directory_.append(final_event(epoch, test));
   return test;
 }
 
 // What evaluate has measured, and eval and predict shall measure again.
-ModelState Trainer::evaluated_state() const {
-  const bool average = uses(engine_.optimizer(), FlatState::kAverage);
-  ModelState state{engine_.state(average ? FlatState::kAverage : FlatState::kParameters),
-                   engine_.buffers(), state_.batches_before + result_.steps};
+ModelState Trainer::model_state() const {
+  ModelState state{engine_.state(evaluated_state(engine_.training().optimizer)),
+                   engine_.state(State::kRunningStatistics), state_.batches_before + result_.steps};
   if (!all_finite(state.parameters) || !all_finite(state.buffers)) diverged();
   return state;
 }

@@ -21,14 +21,11 @@ struct TrainResult {
   bool interrupted = false;
 };
 
-// Gives the engine the settings that are its business: optimiser, order, augmentation, smoothing.
-void configure(Engine& engine, const TrainSettings& settings);
-
 class Trainer {
  public:
-  // The engine has been configured and holds the data: the training set and, as Split::kTest, what
-  // each epoch ends with: the validation set of a run that has one, else the test set. `stop` is
-  // looked at every 100 ms or so.
+  // The engine has been configured and holds the data: the training set and, as the held-out one,
+  // what each epoch ends with: the validation set of a run that has one, else the test set. `stop`
+  // is looked at every 100 ms or so.
   Trainer(Engine& engine, RunDirectory& directory, const TrainSettings& settings, int train_count,
           const std::atomic<bool>& stop);
 
@@ -52,7 +49,7 @@ class Trainer {
   void finish_epoch();
   void finish_interrupted();
   void keep_best(const Metrics& validation, const ModelState& model);
-  ModelState evaluated_state() const;
+  ModelState model_state() const;
   void save(const ModelState& state);
   void save_state();
   void log_epoch(const EpochResult& result);

@@ -1,7 +1,7 @@
-#include "cuda/linear_plan.h"
+#include "cuda/linear.h"
 
 #include "cuda/check.h"
-#include "kernels/bias.h"
+#include "kernels/kernels.h"
 
 namespace digitron {
 
@@ -42,16 +42,20 @@ void set(cublasLtMatmulPreference_t preference, cublasLtMatmulPreferenceAttribut
 
 }  // namespace
 
-LinearPlan::LinearPlan(const Context& context, int inputs, int outputs, int n, bool relu,
-                       size_t workspace_limit)
-    : context_(context), inputs_(inputs), outputs_(outputs), n_(n), relu_(relu) {
-  describe(context.options.tf32);
-  choose_algorithm(context.options.deterministic, workspace_limit);
+LinearOperation::LinearOperation(const OperationRequest& request, const Linear&)
+    : context_(request.context),
+      inputs_(request.in().count()),
+      outputs_(request.out().count()),
+      n_(request.n),
+      relu_(request.layers.relu),
+      input_gradient_(request.layers.layer->input_gradient) {
+  describe(context_.options.tf32);
+  choose_algorithm(context_.options.deterministic, request.workspace_limit);
 }
 
 // y^T (O, n) = w (O, I) x^T (I, n): what is stored row by row are the columns that cuBLASLt wants,
 // but for w, which it is to transpose; and the bias runs along the columns of y^T, as it must.
-void LinearPlan::describe(bool tf32) {
+void LinearOperation::describe(bool tf32) {
   check(cublasLtMatmulDescCreate(
             matmul_.out(), tf32 ? CUBLAS_COMPUTE_32F_FAST_TF32 : CUBLAS_COMPUTE_32F, CUDA_R_32F),
         "cublasLtMatmulDescCreate");
@@ -68,7 +72,7 @@ void LinearPlan::describe(bool tf32) {
   create(y_, outputs_, n_);
 }
 
-void LinearPlan::choose_algorithm(bool deterministic, size_t workspace_limit) {
+void LinearOperation::choose_algorithm(bool deterministic, size_t workspace_limit) {
   Unique<cublasLtMatmulPreference_t, cublasLtMatmulPreferenceDestroy> preference;
   check(cublasLtMatmulPreferenceCreate(preference.out()), "cublasLtMatmulPreferenceCreate");
   set(preference.get(), CUBLASLT_MATMUL_PREF_MAX_WORKSPACE_BYTES, uint64_t{workspace_limit});
@@ -88,32 +92,35 @@ void LinearPlan::choose_algorithm(bool deterministic, size_t workspace_limit) {
   workspace_bytes_ = result.workspaceSize;
 }
 
-std::string LinearPlan::forward_algorithm() const {
-  if (!algorithm_) return "cublasSgemm, add_bias";
-  return relu_ ? "cublasLt RELU_BIAS" : "cublasLt BIAS";
+std::vector<Detail> LinearOperation::details(const std::string& group,
+                                             const std::string& layer) const {
+  const char* algorithm = relu_ ? "cublasLt RELU_BIAS" : "cublasLt BIAS";
+  return {{group, layer + " forward", algorithm_ ? algorithm : "cublasSgemm, add_bias"}};
 }
 
-void LinearPlan::forward(float* y, const float* x, const float* w, const float* b,
-                         const Workspace& workspace) const {
+void LinearOperation::forward(const Operands& o, Pass) const {
   const cudaStream_t stream = context_.stream.get();
   if (!algorithm_) {
-    gemm(context_.cublas.get(), y, x, Transpose::kNo, w, Transpose::kYes, n_, outputs_, inputs_);
-    check(add_bias(y, b, n_, outputs_, 1, relu_, stream), "add_bias");
+    gemm(context_.cublas.get(), o.y, o.x, Transpose::kNo, o.w, Transpose::kYes, n_, outputs_,
+         inputs_);
+    check(add_bias(o.y, o.b, n_, outputs_, 1, relu_, stream), "add_bias");
     return;
   }
-  set(matmul_.get(), CUBLASLT_MATMUL_DESC_BIAS_POINTER, b);
-  check(cublasLtMatmul(context_.cublas_lt.get(), matmul_.get(), &kOne, w, w_.get(), x, x_.get(),
-                       &kZero, y, y_.get(), y, y_.get(), &*algorithm_, workspace.memory,
-                       workspace.bytes, stream),
+  set(matmul_.get(), CUBLASLT_MATMUL_DESC_BIAS_POINTER, o.b);
+  check(cublasLtMatmul(context_.cublas_lt.get(), matmul_.get(), &kOne, o.w, w_.get(), o.x, x_.get(),
+                       &kZero, o.y, y_.get(), o.y, y_.get(), &*algorithm_, o.workspace.memory,
+                       o.workspace.bytes, stream),
         "cublasLtMatmul");
 }
 
-void LinearPlan::backward_weights(float* dw, const float* dy, const float* x) const {
-  gemm(context_.cublas.get(), dw, dy, Transpose::kYes, x, Transpose::kNo, outputs_, inputs_, n_);
-}
-
-void LinearPlan::backward_input(float* dx, const float* dy, const float* w) const {
-  gemm(context_.cublas.get(), dx, dy, Transpose::kNo, w, Transpose::kNo, n_, inputs_, outputs_);
+void LinearOperation::backward(const Operands& o) const {
+  const cublasHandle_t cublas = context_.cublas.get();
+  check(bias_gradient(o.db, o.dy, o.bias_partials, relu_ ? o.y : nullptr, n_, outputs_, 1,
+                      context_.stream.get()),
+        "bias_gradient");
+  gemm(cublas, o.dw, o.dy, Transpose::kYes, o.x, Transpose::kNo, outputs_, inputs_, n_);
+  if (!input_gradient_) return;
+  gemm(cublas, o.dx, o.dy, Transpose::kNo, o.w, Transpose::kNo, n_, inputs_, outputs_);
 }
 
 }  // namespace digitron

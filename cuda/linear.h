@@ -5,33 +5,24 @@
 #include <cublasLt.h>
 
 #include <optional>
-#include <string>
 
-#include "cuda/context.h"
+#include "cuda/operation.h"
 
 namespace digitron {
 
-class LinearPlan {
+class LinearOperation : public Operation {
  public:
-  // relu: one follows, and is folded in. workspace_limit: bytes that the operations may be given.
-  // Throws MachineError.
-  LinearPlan(const Context& context, int inputs, int outputs, int n, bool relu,
-             size_t workspace_limit);
-
-  // What the workspace given to forward must at least hold.
-  size_t workspace_bytes() const { return workspace_bytes_; }
-
-  // "cublasLt RELU_BIAS", or "cublasSgemm, add_bias".
-  std::string forward_algorithm() const;
+  LinearOperation(const OperationRequest& request, const Linear&);
 
   // x (n, I), w (O, I), b (O) -> y (n, O) = x w^T + b, through the ReLU. One launch where cuBLASLt
   // has an epilogue for it, otherwise a product and a kernel.
-  void forward(float* y, const float* x, const float* w, const float* b,
-               const Workspace& workspace) const;
-  // dy (n, O), x (n, I) -> dw (O, I)
-  void backward_weights(float* dw, const float* dy, const float* x) const;
-  // dy (n, O), w (O, I) -> dx (n, I)
-  void backward_input(float* dx, const float* dy, const float* w) const;
+  void forward(const Operands& o, Pass pass) const;
+  // -> dw (O, I), db (O), and dx (n, I) where it is needed. Zeroes dy where the ReLU did.
+  void backward(const Operands& o) const;
+
+  size_t workspace_bytes() const { return workspace_bytes_; }
+  // {"algorithms", "fc1 forward", "cublasLt RELU_BIAS"}
+  std::vector<Detail> details(const std::string& group, const std::string& layer) const;
 
  private:
   using MatmulDescriptor = Unique<cublasLtMatmulDesc_t, cublasLtMatmulDescDestroy>;
@@ -43,6 +34,7 @@ class LinearPlan {
   const Context& context_;
   int inputs_, outputs_, n_;
   bool relu_;
+  bool input_gradient_;
   MatmulDescriptor matmul_;
   Layout x_, w_, y_;
   std::optional<cublasLtMatmulAlgo_t> algorithm_;  // none: cuBLASLt has no such epilogue here

@@ -1,0 +1,43 @@
+// How devices are asked for and what they answer: what the engines' factories share with the
+// program, and the CUDA module with both.
+#pragma once
+
+#include <memory>
+#include <string>
+#include <variant>
+#include <vector>
+
+#include "host/core/engine.h"
+#include "host/core/error.h"
+
+namespace digitron {
+
+// How the CUDA engine runs; what it computes does not depend on the first three
+// but for rounding.
+struct CudaOptions {
+  bool graph = true;        // record the step and replay it; otherwise the same calls one by one
+  int steps_per_graph = 8;  // steps that one graph launch covers, at least 1
+  int evaluation_batch = 1000;  // images of an evaluation at once, fewer where they are too large
+  bool tf32 = false;            // let tensor cores round the factors of products to 10 bits
+  bool deterministic = true;    // only algorithms that give the same bits every time
+};
+
+using EngineOrReason = std::variant<std::unique_ptr<Engine>, Unavailable>;
+
+// A device that can run here, or a kind that cannot, with the reason.
+struct DeviceReport {
+  std::string name;         // "cpu", "cuda:0", "cuda", "reference"
+  std::string description;  // what it is, or why it is not available
+  bool available;
+  std::vector<Detail> details = {};
+};
+
+// threads: 0 takes every core that this process may use.
+std::unique_ptr<Engine> make_cpu_engine(const Plan& plan, int threads);
+std::vector<DeviceReport> cpu_devices();
+
+// device: an index, as in "cuda:1".
+EngineOrReason make_cuda_engine(const Plan& plan, int device, const CudaOptions& options);
+std::vector<DeviceReport> cuda_devices();
+
+}  // namespace digitron
