@@ -1,7 +1,7 @@
 // Everything that is not a sum of products: gather, pooling, ReLU, loss, optimiser, transposition.
 #pragma once
 
-#include "host/cpu/vector.h"
+#include "host/cpu/kernels/vector.h"
 #include "host/shared/dataset_constants.h"
 
 namespace digitron::DIGITRON_ISA {

@@ -3,8 +3,8 @@
 // summed over blocks.
 #pragma once
 
-#include "host/cpu/sgd.h"
-#include "host/cpu/vector.h"
+#include "host/cpu/kernels/sgd.h"
+#include "host/cpu/kernels/vector.h"
 
 namespace digitron::DIGITRON_ISA {
 

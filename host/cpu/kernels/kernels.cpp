@@ -4,15 +4,15 @@
 // run.
 #include "host/cpu/kernels.h"
 
-#include "host/cpu/augment.h"
-#include "host/cpu/batchnorm.h"
-#include "host/cpu/conv.h"
-#include "host/cpu/dropout.h"
-#include "host/cpu/elementwise.h"
-#include "host/cpu/linear.h"
-#include "host/cpu/loss.h"
-#include "host/cpu/sgd.h"
-#include "host/cpu/update.h"
+#include "host/cpu/kernels/augment.h"
+#include "host/cpu/kernels/batchnorm.h"
+#include "host/cpu/kernels/conv.h"
+#include "host/cpu/kernels/dropout.h"
+#include "host/cpu/kernels/elementwise.h"
+#include "host/cpu/kernels/linear.h"
+#include "host/cpu/kernels/loss.h"
+#include "host/cpu/kernels/sgd.h"
+#include "host/cpu/kernels/update.h"
 
 namespace digitron::DIGITRON_ISA {
 

@@ -2,8 +2,8 @@
 // statistic, and their gradients stay zero.
 #pragma once
 
-#include "host/cpu/elementwise.h"
-#include "host/cpu/vector.h"
+#include "host/cpu/kernels/elementwise.h"
+#include "host/cpu/kernels/vector.h"
 
 namespace digitron::DIGITRON_ISA {
 

@@ -1,7 +1,7 @@
 // The optimiser.
 #pragma once
 
-#include "host/cpu/vector.h"
+#include "host/cpu/kernels/vector.h"
 
 namespace digitron::DIGITRON_ISA {
 

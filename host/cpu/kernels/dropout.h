@@ -1,7 +1,7 @@
 // Dropout, one SIMD lane per sample: each lane draws for its own sample's row.
 #pragma once
 
-#include "host/cpu/vector.h"
+#include "host/cpu/kernels/vector.h"
 
 namespace digitron::DIGITRON_ISA {
 

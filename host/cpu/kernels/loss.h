@@ -2,7 +2,7 @@
 // would cost the MLP a tenth of its step.
 #pragma once
 
-#include "host/cpu/vector.h"
+#include "host/cpu/kernels/vector.h"
 
 namespace digitron::DIGITRON_ISA {
 

@@ -2,7 +2,7 @@
 // over what is summed; tiles are sized so that loads cost less than multiply-adds.
 #pragma once
 
-#include "host/cpu/vector.h"
+#include "host/cpu/kernels/vector.h"
 
 namespace digitron::DIGITRON_ISA {
 

@@ -1,7 +1,7 @@
 // The optimisers that are a pass of their own: all but plain SGD, and any with a moving average.
 #pragma once
 
-#include "host/cpu/vector.h"
+#include "host/cpu/kernels/vector.h"
 
 namespace digitron::DIGITRON_ISA {
 

@@ -1,7 +1,7 @@
 // Augmentation on vectors: a whole image through its map, kWidth pixels at a time.
 #pragma once
 
-#include "host/cpu/vector.h"
+#include "host/cpu/kernels/vector.h"
 #include "host/shared/augment.h"
 
 namespace digitron::DIGITRON_ISA {
