@@ -3,7 +3,6 @@
 #include <algorithm>
 
 #include "host/cpu/arch.h"
-#include "host/cpu/statistics.h"
 #include "host/shared/permutation.h"
 
 namespace digitron {
@@ -31,7 +30,7 @@ BlockSamples consecutive(const uint8_t* images, const uint8_t* labels, int b, in
 }
 
 // How many blocks are on their way at once.
-int pass_blocks(const CpuLayout& layout, int batch, int threads) {
+int blocks_on_their_way(const CpuLayout& layout, int batch, int threads) {
   const int of_threads = threads * layout.group_blocks;
   return layout.segment_count() > 1 ? std::max(of_threads, blocks_of(batch)) : of_threads;
 }
@@ -43,13 +42,13 @@ CpuEngine::CpuEngine(const Plan& plan, int threads, const CpuKernels& kernels)
       layout_(make_cpu_layout(plan)),
       kernels_(kernels),
       gradients_(make_aligned<float>(plan.parameter_floats)),
-      pass_memory_(layout_, pass_blocks(layout_, plan.batch, threads)),
-      batch_(layout_, blocks_of(plan.batch)),
+      block_memory_(layout_.sizes, blocks_on_their_way(layout_, plan.batch, threads)),
+      batch_(layout_.sizes, blocks_of(plan.batch)),
       samples_(blocks_of(plan.batch)),
       losses_(blocks_of(plan.batch)),
       team_(threads) {
   configure({});
-  for (int thread = 0; thread < threads; ++thread) memory_.emplace_back(layout_);
+  for (int thread = 0; thread < threads; ++thread) memory_.emplace_back(layout_.sizes);
   set_state(State::kRunningStatistics, initial_buffers(plan));
 }
 
@@ -93,64 +92,82 @@ std::vector<float> CpuEngine::state(State which) const {
   return kept ? std::vector<float>(kept, kept + count) : std::vector<float>(count);
 }
 
-// Calls f(first block, how many) for a thread's share of the blocks, group by group.
+StagePass CpuEngine::stage_pass(int thread, const float* parameters,
+                                const TrainingStep* step) const {
+  return {kernels_, layout_.sizes, parameters, memory_[static_cast<size_t>(thread)], step};
+}
+
+// Calls f(blocks) for a thread's share of the blocks that have these samples, group by group. Which
+// thread takes which is fixed, so that a block's memory stays in one core's cache. batch: null in
+// evaluation.
 template <class F>
-void CpuEngine::for_each_group(int thread, int blocks, const F& f) const {
-  const Range mine = share(blocks, thread, team_.size());
-  for (int b = mine.first; b < mine.last; b += layout_.group_blocks) {
-    f(b, std::min(layout_.group_blocks, mine.last - b));
+void CpuEngine::for_each_group(int thread, std::span<const BlockSamples> samples,
+                               const BatchMemory* batch, const F& f) {
+  const bool memory_is_reused = !batch || layout_.segment_count() == 1;
+  const Range mine = share(static_cast<int>(samples.size()), thread, team_.size());
+  for (int first = mine.first; first < mine.last; first += layout_.group_blocks) {
+    const int count = std::min(layout_.group_blocks, mine.last - first);
+    Block blocks[kGroupBlocks];
+    for (int k = 0; k < count; ++k) {
+      const auto place =
+          static_cast<size_t>((memory_is_reused ? thread * layout_.group_blocks : first) + k);
+      blocks[k] = {block_memory_.floats.get() + layout_.sizes.block_floats * place,
+                   block_memory_.winners.get() + layout_.sizes.block_winners * place, batch,
+                   first + k, &samples[static_cast<size_t>(first + k)]};
+    }
+    f(std::span<const Block>(blocks, static_cast<size_t>(count)));
   }
 }
 
-// Calls f(first block, how many) when the pass has taken them, for a thread's share of a batch of
-// `count` samples.
-template <class F>
-void CpuEngine::for_each_group(BlockPass& pass, int thread, int count, const F& f) {
-  const bool reused = layout_.segment_count() == 1;
-  for_each_group(thread, blocks_of(count), [&](int b, int blocks) {
-    const auto first = static_cast<size_t>(b);
-    pass.take(std::span(samples_).subspan(first, static_cast<size_t>(blocks)), b,
-              reused ? thread * layout_.group_blocks : b);
-    f(first, static_cast<size_t>(blocks));
-  });
-}
-
-// All threads have been here: the batch normalisation at which the next segment begins knows its
-// batch.
-void CpuEngine::meet_forward(int thread, const TrainingStep& step, const Stage& stage) {
-  team_.barrier();
-  take_batch_statistics(memory_[thread].constants_of(stage), layout_, stage, batch_,
-                        buffer(State::kParameters), step.count);
-  if (thread == 0) {
-    update_running_statistics(buffer(State::kRunningStatistics), layout_, stage, batch_,
-                              step.count);
-  }
-}
-
-// Phase one of a step: the blocks of a batch. Which thread takes which is fixed, so that a block's
-// memory stays in one core's cache. The last segment is gone through both ways at once.
+// Phase one of a step: the blocks of a batch. The last segment is gone through both ways at once.
 void CpuEngine::forward_backward(int thread, const TrainingStep& step) {
-  BlockPass pass(layout_, kernels_, buffer(State::kParameters), memory_[thread], pass_memory_,
-                 &step);
+  const NetworkPass pass(layout_, stage_pass(thread, buffer(State::kParameters), &step));
+  const auto samples =
+      std::span<const BlockSamples>(samples_).first(static_cast<size_t>(blocks_of(step.count)));
   const int last = layout_.segment_count() - 1;
-  const auto stage_at = [&](int segment) -> const Stage& {
-    return layout_.stages[static_cast<size_t>(layout_.segments[static_cast<size_t>(segment)])];
-  };
   for (int segment = 0; segment < last; ++segment) {
-    for_each_group(pass, thread, step.count, [&](size_t, size_t) { pass.forward(segment); });
-    meet_forward(thread, step, stage_at(segment + 1));
+    for_each_group(thread, samples, &batch_,
+                   [&](std::span<const Block> blocks) { pass.forward(segment, blocks); });
+    const BatchNormStage& norm = layout_.norm(segment + 1);
+    team_.barrier();
+    norm.take_batch_statistics(pass.stage_pass(), batch_);
+    if (thread == 0) {
+      norm.update_running_statistics(buffer(State::kRunningStatistics), batch_, step.count);
+    }
   }
-  for_each_group(pass, thread, step.count, [&](size_t first, size_t blocks) {
-    pass.forward(last);
-    pass.turn(std::span(losses_).subspan(first, blocks));
-    pass.backward(last);
+  for_each_group(thread, samples, &batch_, [&](std::span<const Block> blocks) {
+    pass.forward(last, blocks);
+    pass.loss_and_gradient(
+        std::span(losses_).subspan(static_cast<size_t>(blocks.front().index), blocks.size()),
+        blocks);
+    pass.backward(last, blocks);
   });
   for (int segment = last - 1; segment >= 0; --segment) {
-    if (layout_.segments[static_cast<size_t>(segment) + 1] <= layout_.first_trained) return;
+    if (layout_.segment_begin(segment + 1) <= layout_.first_trained) return;
     team_.barrier();
-    take_batch_sums(memory_[thread].constants_of(stage_at(segment + 1)), layout_,
-                    stage_at(segment + 1), batch_, step.count);
-    for_each_group(pass, thread, step.count, [&](size_t, size_t) { pass.backward(segment); });
+    layout_.norm(segment + 1).take_batch_sums(pass.stage_pass(), batch_);
+    for_each_group(thread, samples, &batch_,
+                   [&](std::span<const Block> blocks) { pass.backward(segment, blocks); });
+  }
+}
+
+// Phase two: a thread's share of every stage's gradients and of their update.
+void CpuEngine::update(int thread, int count, const StepRates& rates) {
+  const ParameterUpdate step(
+      kernels_,
+      {gradients_.get(), buffer(State::kParameters), buffer(State::kMomentum),
+       buffer(State::kSecondMoment), buffer(State::kAverage)},
+      training_.optimizer, rates);
+  const GradientPass pass{
+      kernels_,
+      batch_,
+      std::span<const BlockSamples>(samples_).first(static_cast<size_t>(blocks_of(count))),
+      memory_[static_cast<size_t>(thread)],
+      step,
+      thread,
+      team_.size()};
+  for (const Stage& stage : layout_.stages) {
+    std::visit([&](const auto& each) { each.gradients(pass); }, stage);
   }
 }
 
@@ -199,53 +216,51 @@ std::vector<Metrics> CpuEngine::train(int epoch, int first, std::span<const Step
       take_samples(thread, epoch, begin, count, permutation);
       const uint32_t number =
           global_step(epoch, first + static_cast<int>(step), train_->count(), plan_.batch);
-      forward_backward(thread, {batch_, count, training_.label_smoothing, training_.seed, number});
+      forward_backward(thread, {count, training_.label_smoothing, training_.seed, number});
       team_.barrier();
       if (thread == 0) steps[step] = sum_losses(count);
-      make_gradients(thread, blocks_of(count), rates[step]);
+      update(thread, count, rates[step]);
       team_.barrier();
     }
   });
   return steps;
 }
 
-// Takes images forward in blocks, in evaluation; take(pass, k, b, samples) reads the result of
-// block b off the pass, where it is the k-th of its group.
+// Takes images forward in blocks, in evaluation; take(pass, block) reads a block's result off the
+// pass.
 template <class Take>
 void CpuEngine::forward_blocks(int count, const uint8_t* images, const uint8_t* labels,
                                const Take& take) {
+  std::vector<BlockSamples> samples(static_cast<size_t>(blocks_of(count)));
   team_.run([&](int thread) {
-    BlockPass pass(layout_, kernels_, evaluated_parameters(), memory_[thread], pass_memory_,
-                   nullptr);
-    for (const Stage& stage : layout_.stages) {
-      if (stage.kind != Stage::Kind::kBatchNorm) continue;
-      take_running_statistics(memory_[thread].constants_of(stage), stage,
-                              buffer(State::kRunningStatistics), evaluated_parameters());
+    const NetworkPass pass(layout_, stage_pass(thread, evaluated_parameters(), nullptr));
+    for (int segment = 1; segment < layout_.segment_count(); ++segment) {
+      layout_.norm(segment).take_running_statistics(pass.stage_pass(),
+                                                    buffer(State::kRunningStatistics));
     }
-    for_each_group(thread, blocks_of(count), [&](int first, int blocks) {
-      BlockSamples samples[kGroupBlocks];
-      for (int k = 0; k < blocks; ++k) {
-        samples[k] = consecutive(images, labels, first + k, count);
-      }
-      pass.take(std::span(samples).first(static_cast<size_t>(blocks)), first,
-                thread * layout_.group_blocks);
-      pass.forward();
-      for (int k = 0; k < blocks; ++k) take(pass, k, first + k, samples[k]);
+    const Range mine = share(blocks_of(count), thread, team_.size());
+    for (int b = mine.first; b < mine.last; ++b) {
+      samples[static_cast<size_t>(b)] = consecutive(images, labels, b, count);
+    }
+    for_each_group(thread, samples, nullptr, [&](std::span<const Block> blocks) {
+      pass.forward(blocks);
+      for (const Block& block : blocks) take(pass, block);
     });
   });
 }
 
 Metrics CpuEngine::evaluate(Split split) {
   const Dataset& data = split == Split::kTrain ? *train_ : *held_out_;
-  std::vector<Metrics> parts(blocks_of(data.count()));
-  forward_blocks(data.count(), data.images.data(), data.labels.data(),
-                 [&](BlockPass& pass, int k, int b, const BlockSamples& samples) {
-                   BlockLosses losses;
-                   pass.loss(losses, k);
-                   for (int n = 0; n < samples.count; ++n) {
-                     parts[b] += {losses.loss[n], losses.correct[n], 1};
-                   }
-                 });
+  std::vector<Metrics> parts(static_cast<size_t>(blocks_of(data.count())));
+  forward_blocks(
+      data.count(), data.images.data(), data.labels.data(),
+      [&](const NetworkPass& pass, const Block& block) {
+        BlockLosses losses;
+        pass.loss(losses, block);
+        for (int n = 0; n < block.count(); ++n) {
+          parts[static_cast<size_t>(block.index)] += {losses.loss[n], losses.correct[n], 1};
+        }
+      });
   Metrics total;
   for (const Metrics& part : parts) total += part;
   return total;
@@ -254,14 +269,13 @@ Metrics CpuEngine::evaluate(Split split) {
 std::vector<float> CpuEngine::predict(std::span<const uint8_t> images) {
   const int count = static_cast<int>(images.size() / kImagePixels);
   std::vector<float> logits(static_cast<size_t>(count) * kClasses);
-  forward_blocks(count, images.data(), nullptr,
-                 [&](BlockPass& pass, int k, int b, const BlockSamples& samples) {
-                   const float* logits_of_block = pass.logits(k);
-                   for (int n = 0; n < samples.count; ++n) {
-                     float* row = logits.data() + (static_cast<size_t>(b) * kLanes + n) * kClasses;
-                     for (int c = 0; c < kClasses; ++c) row[c] = logits_of_block[c * kLanes + n];
-                   }
-                 });
+  forward_blocks(count, images.data(), nullptr, [&](const NetworkPass& pass, const Block& block) {
+    const float* lanes = pass.logits(block);
+    for (int n = 0; n < block.count(); ++n) {
+      float* row = logits.data() + static_cast<size_t>(block.first_row() + n) * kClasses;
+      for (int c = 0; c < kClasses; ++c) row[c] = lanes[c * kLanes + n];
+    }
+  });
   return logits;
 }
 

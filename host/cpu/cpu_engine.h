@@ -6,23 +6,11 @@
 #pragma once
 
 #include "host/core/devices.h"
-#include "host/cpu/block.h"
+#include "host/cpu/network_pass.h"
 #include "host/cpu/thread_team.h"
 #include "host/shared/permutation.h"
 
 namespace digitron {
-
-// Of rows, columns or parameters: [first, last).
-struct Range {
-  int first;
-  int last;
-};
-
-// The part of `count` things that falls to one thread of several.
-inline Range share(int count, int thread, int threads) {
-  return {static_cast<int>(int64_t{count} * thread / threads),
-          static_cast<int>(int64_t{count} * (thread + 1) / threads)};
-}
 
 class CpuEngine final : public Engine {
  public:
@@ -41,19 +29,12 @@ class CpuEngine final : public Engine {
 
  private:
   template <class F>
-  void for_each_group(int thread, int blocks, const F& f) const;
-  template <class F>
-  void for_each_group(BlockPass& pass, int thread, int count, const F& f);
+  void for_each_group(int thread, std::span<const BlockSamples> samples, const BatchMemory* batch,
+                      const F& f);
   void take_samples(int thread, int epoch, int begin, int count, const Permutation& permutation);
   void forward_backward(int thread, const TrainingStep& step);
-  void meet_forward(int thread, const TrainingStep& step, const Stage& stage);
-  void make_gradients(int thread, int blocks, const StepRates& rates);
-  void linear_gradients(const Stage& stage, int thread, int blocks, const StepRates& rates);
-  const float* gather_strip(int thread, int first, int count, int first_pixel, int row_floats);
-  void sum_partials(size_t offset, const float* parts, Range range, int blocks);
-  bool plain_sgd() const;
-  SgdStep sgd_step(size_t offset, const StepRates& rates) const;
-  void update(size_t offset, Range range, const StepRates& rates);
+  void update(int thread, int count, const StepRates& rates);
+  StagePass stage_pass(int thread, const float* parameters, const TrainingStep* step) const;
   // Null for one that the optimiser does not use.
   float* buffer(State which) const { return state_[static_cast<size_t>(which)].get(); }
   // The parameters that evaluate and predict use.
@@ -71,7 +52,7 @@ class CpuEngine final : public Engine {
   AlignedArray<float> state_[kStateCount];  // by State
   AlignedArray<float> gradients_;
   std::vector<ThreadMemory> memory_;  // one a thread
-  PassMemory pass_memory_;            // group_blocks a thread, or one a block: see CpuLayout
+  BlockMemory block_memory_;          // group_blocks a thread, or one a block: see MemorySizes
   BatchMemory batch_;
   std::vector<BlockSamples> samples_;  // of each block of the batch
   AlignedArray<uint8_t> augmented_;    // (batch, 28, 28), where samples_ points; null without

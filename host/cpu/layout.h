@@ -1,0 +1,40 @@
+// How the CPU engine walks a plan: its stages, their places in memory, and where all threads meet.
+#pragma once
+
+#include <variant>
+#include <vector>
+
+#include "host/cpu/stages/batchnorm.h"
+#include "host/cpu/stages/conv.h"
+#include "host/cpu/stages/dropout.h"
+#include "host/cpu/stages/linear.h"
+#include "host/cpu/stages/pool.h"
+#include "host/cpu/stages/relu.h"
+
+namespace digitron {
+
+using Stage =
+    std::variant<ConvStage, MaxPoolStage, LinearStage, ReluStage, BatchNormStage, DropoutStage>;
+
+struct CpuLayout {
+  std::vector<Stage> stages;
+  MemorySizes sizes;
+  size_t first_trained = 0;  // stages before this one have no parameters: backward ends here
+  // Segment i is stages [segments[i], segments[i + 1]): each but the first begins with a batch
+  // normalisation.
+  std::vector<size_t> segments{0};
+  int group_blocks = kGroupBlocks;  // that a thread takes through the network together
+
+  int segment_count() const { return static_cast<int>(segments.size()) - 1; }
+  size_t segment_begin(int segment) const { return segments[static_cast<size_t>(segment)]; }
+  // The batch normalisation that a segment, not the first, begins with.
+  const BatchNormStage& norm(int segment) const {
+    return std::get<BatchNormStage>(stages[segment_begin(segment)]);
+  }
+  const Slot& input() const;   // (1, 28, 28)
+  const Slot& logits() const;  // (kClasses)
+};
+
+CpuLayout make_cpu_layout(const Plan& plan);
+
+}  // namespace digitron

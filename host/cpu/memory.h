@@ -1,0 +1,89 @@
+// The CPU engine's memory: what a thread owns, what a block of samples needs on its way through the
+// network and back, and what a batch keeps of all its blocks.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+
+#include "host/cpu/aligned.h"
+#include "host/cpu/kernels.h"
+
+namespace digitron {
+
+// How much of each, in elements. A stage takes its places here when it is made; all are whole cache
+// lines.
+struct MemorySizes {
+  // One block on its way. In a network of one segment a thread has group_blocks of these and uses
+  // them again and again, while they are in cache; in several, every block of a batch has its own.
+  size_t block_floats = 0;
+  size_t block_winners = 0;   // of max-poolings
+  size_t scratch_floats = 0;  // the most that a stage needs at once, in block_floats at the end
+  size_t scratch = 0;         // where that begins
+
+  // A thread's.
+  size_t strip_floats = 0;      // columns of the images, for a linear layer that reads them
+  size_t constants_floats = 0;  // of batch normalisations
+
+  // What a batch keeps of each block.
+  size_t batch_floats = 0;
+  size_t batch_partials = 0;  // partial gradients of convolutions and batch normalisations
+  size_t batch_moments = 0;   // of batch normalisations
+
+  // The place of `count` more.
+  static size_t take(size_t& end, size_t count) {
+    constexpr size_t kCacheLine = 64 / sizeof(float);
+    const size_t place = end;
+    end += (count + kCacheLine - 1) / kCacheLine * kCacheLine;
+    return place;
+  }
+};
+
+struct ThreadMemory {
+  explicit ThreadMemory(const MemorySizes& sizes)
+      : strip(make_aligned<float>(sizes.strip_floats)),
+        constants(make_aligned<float>(sizes.constants_floats)) {}
+
+  AlignedArray<float> strip;
+  AlignedArray<float> constants;
+};
+
+struct BlockMemory {
+  BlockMemory(const MemorySizes& sizes, int blocks)
+      : floats(make_aligned<float>(sizes.block_floats * static_cast<size_t>(blocks))),
+        winners(make_aligned<uint16_t>(sizes.block_winners * static_cast<size_t>(blocks))) {}
+
+  AlignedArray<float> floats;
+  AlignedArray<uint16_t> winners;
+};
+
+class BatchMemory {
+ public:
+  BatchMemory(const MemorySizes& sizes, int blocks)
+      : sizes_(sizes),
+        blocks_(static_cast<size_t>(blocks)),
+        floats_(make_aligned<float>(sizes.batch_floats * blocks_)),
+        partials_(make_aligned<float>(sizes.batch_partials * blocks_)),
+        moments_(make_aligned<Moments>(sizes.batch_moments * blocks_)) {}
+
+  // A place of `count` floats a block: the blocks follow each other.
+  float* floats(size_t place, size_t count, int block) const {
+    return floats_.get() + place * blocks_ + count * static_cast<size_t>(block);
+  }
+  // Partial gradients of one block; partial_stride() further on are those of the next.
+  float* partials(size_t place, int block) const {
+    return partials_.get() + sizes_.batch_partials * static_cast<size_t>(block) + place;
+  }
+  size_t partial_stride() const { return sizes_.batch_partials; }
+  Moments* moments(size_t place, int block) const {
+    return moments_.get() + sizes_.batch_moments * static_cast<size_t>(block) + place;
+  }
+
+ private:
+  MemorySizes sizes_;
+  size_t blocks_;
+  AlignedArray<float> floats_;
+  AlignedArray<float> partials_;
+  AlignedArray<Moments> moments_;
+};
+
+}  // namespace digitron

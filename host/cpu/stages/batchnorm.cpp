@@ -1,0 +1,174 @@
+#include "host/cpu/stages/batchnorm.h"
+
+#include <algorithm>
+#include <cmath>
+
+namespace digitron {
+
+BatchNormStage::BatchNormStage(const StageRequest& request, const BatchNorm2d&)
+    : StageBase(request),
+      pool_(fused_window(request.layers)),
+      weight_(request.weight().offset),
+      bias_(request.bias().offset),
+      running_mean_(request.plan.buffers[request.layer().statistics->mean].offset),
+      running_variance_(request.plan.buffers[request.layer().statistics->variance].offset) {
+  MemorySizes& sizes = request.sizes;
+  const auto count = static_cast<size_t>(channels());
+  if (has_pool()) {
+    winners_ = MemorySizes::take(sizes.block_winners, size_t(out.shape.count()) * kLanes);
+  }
+  sum_lanes_ = MemorySizes::take(sizes.block_floats, 2 * count * kLanes);
+  partial_gradients_ = MemorySizes::take(sizes.batch_partials, 2 * count);
+  moments_ = MemorySizes::take(sizes.batch_moments, count);
+  constants_ = MemorySizes::take(sizes.constants_floats, kConstants * count);
+}
+
+BatchNormStage::Constants BatchNormStage::constants(const StagePass& pass) const {
+  float* base = pass.memory.constants.get() + constants_;
+  const std::ptrdiff_t count = channels();
+  return {
+      base, base + count, base + 2 * count, base + 3 * count, base + 4 * count, base + 5 * count};
+}
+
+Winners BatchNormStage::winners(const Block& block) const {
+  return {block.winners + winners_, std::ptrdiff_t{out.shape.plane()} * kLanes};
+}
+
+void BatchNormStage::leave_moments(const StagePass& pass, std::span<const Block> blocks) const {
+  for (const Block& block : blocks) {
+    pass.kernels.channel_moments(block.batch->moments(moments_, block.index), in.values(block),
+                                 block.count());
+  }
+}
+
+// One channel over a batch. Chan, Golub, LeVeque, "Updating formulae and a pairwise algorithm for
+// computing sample variances", 1979.
+Moments BatchNormStage::batch_moments(const BatchMemory& batch, int channel, int count) const {
+  Moments all{0, 0};
+  double before = 0;
+  for (int b = 0; b * kLanes < count; ++b) {
+    const Moments& block = batch.moments(moments_, b)[channel];
+    const double more = values(std::min(kLanes, count - b * kLanes));
+    const double difference = block.mean - all.mean;
+    all.mean += difference * (more / (before + more));
+    all.squares += block.squares + difference * difference * (before * more / (before + more));
+    before += more;
+  }
+  return all;
+}
+
+// The mean's rounding goes into the shift, so that one that is large beside the deviation costs no
+// precision.
+void BatchNormStage::set_constants(const StagePass& pass, int channel, double mean,
+                                   double variance) const {
+  const Constants k = constants(pass);
+  const double inverse = 1 / std::sqrt(variance + BatchNorm2d::kEpsilon);
+  const auto weight = static_cast<double>(pass.parameters[weight_ + size_t(channel)]);
+  const auto bias = static_cast<double>(pass.parameters[bias_ + size_t(channel)]);
+  const double scale = weight * inverse;
+  k.center[channel] = static_cast<float>(mean);
+  k.inverse[channel] = static_cast<float>(inverse);
+  k.scale[channel] = static_cast<float>(scale);
+  const double rounding = static_cast<double>(k.center[channel]) - mean;
+  k.shift[channel] = static_cast<float>(bias + rounding * scale);
+}
+
+void BatchNormStage::take_batch_statistics(const StagePass& pass, const BatchMemory& batch) const {
+  const int count = pass.step->count;
+  for (int c = 0; c < channels(); ++c) {
+    const Moments moments = batch_moments(batch, c, count);
+    set_constants(pass, c, moments.mean, moments.squares / values(count));
+  }
+}
+
+void BatchNormStage::take_running_statistics(const StagePass& pass, const float* running) const {
+  for (int c = 0; c < channels(); ++c) {
+    set_constants(pass, c, static_cast<double>(running[running_mean_ + size_t(c)]),
+                  static_cast<double>(running[running_variance_ + size_t(c)]));
+  }
+}
+
+void BatchNormStage::update_running_statistics(float* running, const BatchMemory& batch,
+                                               int count) const {
+  const auto take = [](float& kept, double value) {
+    const auto old = static_cast<double>(kept);
+    kept = static_cast<float>(old + BatchNorm2d::kMomentum * (value - old));
+  };
+  for (int c = 0; c < channels(); ++c) {
+    const Moments moments = batch_moments(batch, c, count);
+    take(running[running_mean_ + size_t(c)], moments.mean);
+    take(running[running_variance_ + size_t(c)], moments.squares / (values(count) - 1));
+  }
+}
+
+void BatchNormStage::forward(const StagePass& pass, std::span<const Block> blocks) const {
+  const Constants k = constants(pass);
+  const Affine affine{k.center, k.scale, k.shift};
+  for (const Block& block : blocks) {
+    if (has_pool()) {
+      pass.kernels.batchnorm_pool_forward(out.values(block), winners(block), in.values(block),
+                                          affine, pool_, relu);
+    } else {
+      pass.kernels.batchnorm_forward(out.values(block), in.values(block), affine, relu);
+    }
+  }
+}
+
+void BatchNormStage::backward(const StagePass& pass, std::span<const Block> blocks) const {
+  const Constants k = constants(pass);
+  for (const Block& block : blocks) {
+    float* lanes = block.floats + sum_lanes_;
+    const Tensor dy = out.gradient(block);
+    const Tensor x = in.values(block);
+    if (has_pool()) {
+      pass.kernels.batchnorm_pool_sums(lanes, dy, winners(block), x, k.center, pool_);
+    } else {
+      if (relu) pass.kernels.relu_backward(dy, dy, out.values(block), 1.0f);
+      pass.kernels.batchnorm_sums(lanes, dy, x, k.center);
+    }
+    float* sums = block.batch->partials(partial_gradients_, block.index);
+    pass.kernels.sum_lanes(sums, lanes, 2 * channels());
+    for (int c = 0; c < channels(); ++c) sums[c] *= k.inverse[c];
+  }
+}
+
+// dx = scale * (dy - db / m - normalised * dw / m), for m values a channel.
+void BatchNormStage::take_batch_sums(const StagePass& pass, const BatchMemory& batch) const {
+  const Constants k = constants(pass);
+  const int count = pass.step->count;
+  for (int c = 0; c < channels(); ++c) {
+    double dw = 0;
+    double db = 0;
+    for (int b = 0; b * kLanes < count; ++b) {
+      const float* sums = batch.partials(partial_gradients_, b);
+      dw += static_cast<double>(sums[c]);
+      db += static_cast<double>(sums[channels() + c]);
+    }
+    const auto scale = static_cast<double>(k.scale[c]);
+    const auto inverse = static_cast<double>(k.inverse[c]);
+    k.slope[c] = static_cast<float>(-scale * dw / values(count) * inverse);
+    k.offset[c] = static_cast<float>(-scale * db / values(count));
+  }
+}
+
+void BatchNormStage::input_gradients(const StagePass& pass, std::span<const Block> blocks) const {
+  const Constants k = constants(pass);
+  const AffineGradient affine{k.center, k.scale, k.slope, k.offset};
+  for (const Block& block : blocks) {
+    const Tensor x = in.values(block);
+    if (has_pool()) {
+      pass.kernels.batchnorm_pool_backward(in.gradient(block), out.gradient(block), winners(block),
+                                           x, affine, pool_, block.count(), backward_through_relu);
+    } else {
+      pass.kernels.batchnorm_backward(in.gradient(block), out.gradient(block), x, affine,
+                                      block.count(), backward_through_relu);
+    }
+  }
+}
+
+void BatchNormStage::gradients(const GradientPass& pass) const {
+  sum_and_update(pass, partial_gradients_, weight_, channels());
+  sum_and_update(pass, partial_gradients_ + size_t(channels()), bias_, channels());
+}
+
+}  // namespace digitron

@@ -1,0 +1,43 @@
+// A convolution, with the pooling and the ReLU after it.
+#pragma once
+
+#include "host/cpu/stages/stage.h"
+
+namespace digitron {
+
+class ConvStage : public StageBase {
+ public:
+  ConvStage(const StageRequest& request, const Conv2d& conv);
+
+  // A batch normalisation whose input this ReLU makes takes its backward pass along.
+  bool relu_backward_is_next_stages = false;
+
+  int group_blocks() const { return 1; }  // the cache is for one
+  bool has_pool() const { return pool_.rows > 0; }
+
+  void forward(const StagePass& pass, std::span<const Block> blocks) const;
+  void backward(const StagePass& pass, std::span<const Block> blocks) const;
+  void gradients(const GradientPass& pass) const;
+
+ private:
+  void forward(const StagePass& pass, const Block& block) const;
+  void backward(const StagePass& pass, const Block& block) const;
+  Tensor scratch(const StagePass& pass, const Block& block, int rows) const;
+  Winners winners(const Block& block, int first_row) const;
+
+  Window window_;
+  Window pool_;
+  Shape convolved_;  // what pooling reads; rows and columns that it would drop are never computed
+  size_t weight_, bias_;  // offsets into the parameters
+  int weight_count_;
+  // A pooled convolution makes this many of its rows at a time, in a scratch tensor that stays in
+  // cache.
+  int forward_rows_ = 0;
+  int backward_rows_ = 0;
+  size_t winners_ = 0;        // place in a block's winners
+  size_t gradient_lanes_;     // in a block's floats: the weights' gradients, then the biases', a
+                              // vector each with a sum for every lane
+  size_t partial_gradients_;  // in the batch: the same, summed over the lanes
+};
+
+}  // namespace digitron

@@ -1,0 +1,122 @@
+#include "host/cpu/stages/linear.h"
+
+#include <algorithm>
+
+namespace digitron {
+
+namespace {
+
+// Blocks whose columns of the images a thread makes at once.
+constexpr int kStripBlocks = 16;
+
+}  // namespace
+
+LinearStage::LinearStage(const StageRequest& request, const Linear&)
+    : StageBase(request),
+      from_images_(request.first),
+      weight_(request.weight().offset),
+      bias_(request.bias().offset) {
+  if (request.layers.dropout) {
+    const auto& dropout = std::get<Dropout>(request.layers.dropout->layer);
+    dropout_.emplace(dropout.probability, request.layers.dropout_index);
+  }
+  MemorySizes& sizes = request.sizes;
+  const size_t rows = size_t(kLanes) * row_floats();
+  if (from_images_) {
+    sizes.strip_floats = kStripBlocks * rows;
+  } else {
+    input_rows_ = MemorySizes::take(sizes.batch_floats, rows);
+  }
+  output_gradients_ = MemorySizes::take(sizes.batch_floats, size_t(outputs()) * kLanes);
+}
+
+// (kLanes, row_floats), and the next blocks' after it.
+float* LinearStage::input_rows(const BatchMemory& batch, int block) const {
+  return batch.floats(input_rows_, size_t(kLanes) * row_floats(), block);
+}
+
+// (outputs, kLanes), likewise.
+float* LinearStage::output_gradients(const BatchMemory& batch, int block) const {
+  return batch.floats(output_gradients_, size_t(outputs()) * kLanes, block);
+}
+
+void LinearStage::forward(const StagePass& pass, std::span<const Block> blocks) const {
+  const Block& first = blocks.front();
+  pass.kernels.linear_forward(out.values(first).data, in.values(first).data,
+                              static_cast<std::ptrdiff_t>(pass.sizes.block_floats),
+                              static_cast<int>(blocks.size()), pass.parameters + weight_,
+                              pass.parameters + bias_, inputs(), outputs(), relu);
+  if (!pass.step) return;
+  for (const Block& block : blocks) {
+    if (dropout_) dropout_->apply(pass, block, out.values(block), out.values(block));
+    if (from_images_) continue;
+    pass.kernels.transpose(input_rows(*block.batch, block.index), row_floats(),
+                           in.values(block).data, inputs());
+  }
+}
+
+// After a ReLU the sign of what is left says what dropout has dropped: no mask is drawn again.
+void LinearStage::backward(const StagePass& pass, std::span<const Block> blocks) const {
+  const Block& first = blocks.front();
+  if (relu) {
+    for (const Block& block : blocks) {
+      const Tensor dy = out.gradient(block);
+      pass.kernels.relu_backward(dy, dy, one_row(out.values(block).data, outputs()),
+                                 dropout_ ? dropout_->scale() : 1.0f);
+    }
+  }
+  if (!input_gradient) return;
+  const auto dx_stride = static_cast<std::ptrdiff_t>(
+      in.gradient_in_batch ? size_t(inputs()) * kLanes : pass.sizes.block_floats);
+  pass.kernels.linear_backward_input(in.gradient(first).data, dx_stride, out.gradient(first).data,
+                                     std::ptrdiff_t{outputs()} * kLanes,
+                                     static_cast<int>(blocks.size()), pass.parameters + weight_,
+                                     inputs(), outputs());
+}
+
+void LinearStage::gradients(const GradientPass& pass) const {
+  weight_gradients(pass);
+  const Range mine = share(outputs(), pass.thread, pass.threads);
+  pass.kernels.linear_backward_bias(pass.update.gradients() + bias_,
+                                    output_gradients(pass.batch, 0), outputs(), mine.first,
+                                    mine.last, pass.blocks());
+  pass.update.apply(bias_ + mine.first, mine.count());
+}
+
+// Threads share the columns, in whole vectors: each reads its own columns of the inputs, and all of
+// the outputs' gradients, which are small.
+void LinearStage::weight_gradients(const GradientPass& pass) const {
+  const Range vectors = share(row_floats() / kLanes, pass.thread, pass.threads);
+  const Range columns{vectors.first * kLanes, std::min(vectors.last * kLanes, inputs())};
+  if (columns.count() == 0) return;
+  const int floats = from_images_ ? vectors.count() * kLanes : row_floats();
+  const bool fused = pass.update.is_plain_sgd();
+  const SgdStep step = fused ? pass.update.sgd_step(weight_) : SgdStep{};
+  for (int first = 0; first < pass.blocks(); first += kStripBlocks) {
+    const int count = std::min(kStripBlocks, pass.blocks() - first);
+    const float* x = from_images_ ? gather_columns(pass, first, count, columns.first, floats)
+                                  : input_rows(pass.batch, first) + columns.first;
+    const bool last = first + count == pass.blocks();
+    pass.kernels.linear_backward_weights(
+        pass.update.gradients() + weight_, output_gradients(pass.batch, first), x, inputs(), floats,
+        outputs(), columns.first, columns.last, count, first > 0, fused && last ? &step : nullptr);
+  }
+  if (fused) return;
+  for (int row = 0; row < outputs(); ++row) {
+    pass.update.apply(weight_ + size_t(row) * inputs() + columns.first, columns.count());
+  }
+}
+
+// Some columns of the images of `blocks` blocks, one sample a row.
+const float* LinearStage::gather_columns(const GradientPass& pass, int first_block, int blocks,
+                                         int first_column, int floats) const {
+  float* strip = pass.memory.strip.get();
+  for (int b = 0; b < blocks; ++b) {
+    const BlockSamples& samples = pass.samples[size_t(first_block + b)];
+    pass.kernels.gather_rows(strip + std::ptrdiff_t{b} * kLanes * floats, floats, samples.images,
+                             samples.count, first_column);
+  }
+  return strip;
+}
+
+}  // namespace digitron

@@ -1,0 +1,22 @@
+// A ReLU that no other stage takes along.
+#pragma once
+
+#include "host/cpu/stages/stage.h"
+
+namespace digitron {
+
+class ReluStage : public StageBase {
+ public:
+  ReluStage(const StageRequest& request, const ReLU&) : StageBase(request) {}
+
+  void forward(const StagePass& pass, std::span<const Block> blocks) const {
+    for (const Block& b : blocks) pass.kernels.relu_forward(out.values(b), in.values(b));
+  }
+  void backward(const StagePass& pass, std::span<const Block> blocks) const {
+    for (const Block& b : blocks) {
+      pass.kernels.relu_backward(in.gradient(b), out.gradient(b), out.values(b), 1.0f);
+    }
+  }
+};
+
+}  // namespace digitron

@@ -1,0 +1,73 @@
+#include "host/cpu/stages/stage.h"
+
+#include <algorithm>
+
+namespace digitron {
+
+namespace {
+
+Tensor dense(float* data, int channels, int height, int width) {
+  return {data,
+          channels,
+          height,
+          width,
+          std::ptrdiff_t{width} * kLanes,
+          std::ptrdiff_t{height} * width * kLanes};
+}
+
+Tensor with_border(const Slot& slot, float* data) {
+  return dense(data, slot.shape.channels, slot.shape.height + 2 * slot.border,
+               slot.shape.width + 2 * slot.border);
+}
+
+Tensor without_border(const Slot& slot, float* data) {
+  Tensor tensor = with_border(slot, data);
+  tensor.data += slot.border * tensor.row_stride + slot.border * kLanes;
+  tensor.height = slot.shape.height;
+  tensor.width = slot.shape.width;
+  return tensor;
+}
+
+}  // namespace
+
+Tensor one_row(float* data, int count) {
+  return dense(data, 1, 1, count);
+}
+
+size_t Slot::floats() const {
+  return size_t(shape.channels) * (shape.height + 2 * border) * (shape.width + 2 * border) * kLanes;
+}
+
+Tensor Slot::values(const Block& block) const {
+  return without_border(*this, block.floats + place);
+}
+
+Tensor Slot::values_with_border(const Block& block) const {
+  return with_border(*this, block.floats + place);
+}
+
+Tensor Slot::gradient(const Block& block) const {
+  if (!gradient_in_batch) return without_border(*this, block.floats + gradient_place);
+  const int count = shape.count();
+  return one_row(block.batch->floats(gradient_place, size_t(count) * kLanes, block.index), count);
+}
+
+Tensor Slot::zeroed_gradient(const Block& block) const {
+  float* data = block.floats + gradient_place;
+  std::fill_n(data, floats(), 0.0f);
+  return with_border(*this, data);
+}
+
+void sum_and_update(const GradientPass& pass, size_t place, size_t offset, int count) {
+  const Range mine = share(count, pass.thread, pass.threads);
+  const float* parts = pass.batch.partials(place, 0);
+  const size_t stride = pass.batch.partial_stride();
+  float* sum = pass.update.gradients() + offset;
+  for (int i = mine.first; i < mine.last; ++i) {
+    sum[i] = parts[i];
+    for (int b = 1; b < pass.blocks(); ++b) sum[i] += parts[size_t(b) * stride + i];
+  }
+  pass.update.apply(offset + mine.first, mine.count());
+}
+
+}  // namespace digitron

@@ -1,0 +1,147 @@
+// What the kinds of stages have in common. A stage is a layer with those that are computed with it
+// (host/core/fusion.h). It knows its places in memory and works on any block that it is given, so
+// that threads share it. Each kind is a file beside this one and offers
+//
+//   forward(pass, blocks)     in -> out
+//   backward(pass, blocks)    the gradient of out -> that of in, and what gradients() needs
+//   gradients(pass)           a thread's share of the parameters' gradients and of their update,
+//                             once all blocks of the batch have been back
+#pragma once
+
+#include <optional>
+#include <span>
+
+#include "host/core/fusion.h"
+#include "host/cpu/memory.h"
+#include "host/cpu/parameter_update.h"
+
+namespace digitron {
+
+// The samples of a block: count of them, 1 to kLanes.
+struct BlockSamples {
+  const uint8_t* images[kLanes];
+  uint8_t labels[kLanes];
+  int count = 0;
+};
+
+// One block of samples on its way through the network.
+struct Block {
+  float* floats;
+  uint16_t* winners;
+  const BatchMemory* batch;  // null in evaluation
+  int index;                 // of the block in the batch
+  const BlockSamples* samples;
+
+  int count() const { return samples->count; }
+  int first_row() const { return index * kLanes; }  // of the batch
+};
+
+// A tensor between two stages, with a border of zeros for the padded convolution that reads it.
+struct Slot {
+  Shape shape;
+  int border = 0;
+  size_t place = 0;           // of the values, in a block's floats
+  size_t gradient_place = 0;  // of their gradient, there or in the batch's floats
+  bool gradient_in_batch = false;
+
+  size_t floats() const;
+  Tensor values(const Block& block) const;
+  Tensor values_with_border(const Block& block) const;
+  // In the batch's memory the blocks' gradients follow each other, each as one long row.
+  Tensor gradient(const Block& block) const;
+  // With its border, zeroed, for kernels that add to it.
+  Tensor zeroed_gradient(const Block& block) const;
+};
+
+// What the blocks of one training step share.
+struct TrainingStep {
+  int count;        // samples of the whole batch, over which the loss is a mean
+  float smoothing;  // of the labels
+  uint64_t seed;    // of dropout
+  uint32_t global_step;
+};
+
+// What the blocks of one thread share on their way.
+struct StagePass {
+  const CpuKernels& kernels;
+  const MemorySizes& sizes;
+  const float* parameters;     // flat in the plan's layout
+  const ThreadMemory& memory;  // this thread's
+  const TrainingStep* step;    // null in evaluation
+};
+
+// What a thread needs for its share of the gradients over the whole batch.
+struct GradientPass {
+  const CpuKernels& kernels;
+  const BatchMemory& batch;
+  std::span<const BlockSamples> samples;  // of each block of the batch
+  const ThreadMemory& memory;
+  ParameterUpdate update;
+  int thread;
+  int threads;
+
+  int blocks() const { return static_cast<int>(samples.size()); }
+};
+
+// [first, last) of rows, columns or parameters.
+struct Range {
+  int first;
+  int last;
+
+  int count() const { return last - first; }
+};
+
+// The part of `count` things that falls to one thread of several.
+inline Range share(int count, int thread, int threads) {
+  return {static_cast<int>(int64_t{count} * thread / threads),
+          static_cast<int>(int64_t{count} * (thread + 1) / threads)};
+}
+
+// What a stage is made of.
+struct StageRequest {
+  const Plan& plan;
+  const FusedLayers& layers;
+  bool first;  // it reads the images
+  MemorySizes& sizes;
+
+  const PlannedLayer& layer() const { return *layers.layer; }
+  const Parameter& weight() const { return plan.parameters[layer().parameters->weight]; }
+  const Parameter& bias() const { return plan.parameters[layer().parameters->bias]; }
+};
+
+struct StageBase {
+  explicit StageBase(const StageRequest& request)
+      : relu(request.layers.relu), input_gradient(request.layer().input_gradient) {
+    in.shape = request.layer().in;
+    out.shape = request.layers.out;
+  }
+
+  Slot in;
+  Slot out;
+  bool relu;
+  bool input_gradient;
+
+  // Blocks that like to go through the network together.
+  int group_blocks() const { return kGroupBlocks; }
+  // Where in the batch's floats the gradient of `out` is wanted, if it is.
+  std::optional<size_t> gradient_in_batch() const { return std::nullopt; }
+  void gradients(const GradientPass&) const {}
+};
+
+inline Window window_of(const MaxPool2d& pool) {
+  return {pool.kernel, pool.kernel, pool.stride};
+}
+
+// The pooling that a stage takes along; no rows when there is none.
+inline Window fused_window(const FusedLayers& layers) {
+  return layers.pool ? window_of(std::get<MaxPool2d>(layers.pool->layer)) : Window{0, 0, 1};
+}
+
+// A contiguous tensor as one long row, for what does not care about its shape.
+Tensor one_row(float* data, int count);
+
+// Parameters [offset, offset + count) of which each block has left its part of the gradient at
+// `place`: sums the parts in the blocks' order, and updates.
+void sum_and_update(const GradientPass& pass, size_t place, size_t offset, int count);
+
+}  // namespace digitron
