@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "cuda/nvtx.h"
+#include "host/core/layer_variant.h"
 #include "host/shared/dataset_constants.h"
 #include "kernels/kernels.h"
 
@@ -51,24 +52,12 @@ Network::Network(const Context& context, const Plan& plan, int n, bool trains,
     : context_(context), plan_(plan), n_(n), layers_(fuse(plan, kFusion)) {
   for (const FusedLayers& layers : layers_) {
     try {
-      operations_.push_back(make_operation({context, layers, n, trains, workspace_limit}));
+      const OperationRequest request{context, layers, n, trains, workspace_limit};
+      operations_.push_back(make_for_layer<AnyOperation>(request, layers.layer->layer));
     } catch (const MachineError& error) {
       refuse(*layers.layer, error);
     }
   }
-}
-
-Network::AnyOperation Network::make_operation(const OperationRequest& request) const {
-  struct Make {
-    const OperationRequest& request;
-    AnyOperation operator()(const Conv2d& l) const { return ConvolutionOperation(request, l); }
-    AnyOperation operator()(const MaxPool2d& l) const { return PoolingOperation(request, l); }
-    AnyOperation operator()(const Linear& l) const { return LinearOperation(request, l); }
-    AnyOperation operator()(const ReLU& l) const { return ReluOperation(request, l); }
-    AnyOperation operator()(const BatchNorm2d& l) const { return BatchNormOperation(request, l); }
-    AnyOperation operator()(const Dropout& l) const { return DropoutOperation(request, l); }
-  };
-  return std::visit(Make{request}, request.layers.layer->layer);
 }
 
 void Network::refuse(const PlannedLayer& layer, const MachineError& error) const {

@@ -66,11 +66,10 @@ class Network {
   void backward(const Tensors& tensors) const;
 
  private:
-  // A kind of layer without an operation does not compile: see make_operation.
+  // One for each kind of layer: see make_for_layer.
   using AnyOperation = std::variant<ConvolutionOperation, PoolingOperation, LinearOperation,
                                     ReluOperation, BatchNormOperation, DropoutOperation>;
 
-  AnyOperation make_operation(const OperationRequest& request) const;
   Operands operands(size_t operation, const Tensors& tensors) const;
   [[noreturn]] void refuse(const PlannedLayer& layer, const MachineError& error) const;
 

@@ -18,7 +18,13 @@ class Fuser {
   }
 
  private:
+  // To take nothing along is right for any kind of layer.
+  template <class Kind>
+  void take_followers(FusedLayers&, const Kind&) {}
   void take_followers(FusedLayers& fused, const Conv2d&) { take_relu_and_pool(fused, true); }
+  void take_followers(FusedLayers& fused, const BatchNorm2d&) {
+    take_relu_and_pool(fused, rules_.relu);
+  }
   void take_followers(FusedLayers& fused, const MaxPool2d&) { take_relu(fused, rules_.relu); }
   void take_followers(FusedLayers& fused, const Linear&) {
     take_relu(fused, true);
@@ -27,11 +33,6 @@ class Fuser {
       fused.dropout = &plan_.layers[at_++];
     }
   }
-  void take_followers(FusedLayers&, const ReLU&) {}
-  void take_followers(FusedLayers& fused, const BatchNorm2d&) {
-    take_relu_and_pool(fused, rules_.relu);
-  }
-  void take_followers(FusedLayers&, const Dropout&) {}
 
   template <class Kind>
   bool is(size_t layer) const {

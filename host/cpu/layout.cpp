@@ -2,23 +2,13 @@
 
 #include <algorithm>
 
+#include "host/core/layer_variant.h"
+
 namespace digitron {
 
 namespace {
 
 constexpr FusionRules kFusion{.relu = true, .pooling = true, .dropout = true};
-
-// A kind of layer without a stage does not compile.
-struct MakeStage {
-  const StageRequest& request;
-
-  Stage operator()(const Conv2d& layer) const { return ConvStage(request, layer); }
-  Stage operator()(const MaxPool2d& layer) const { return MaxPoolStage(request, layer); }
-  Stage operator()(const Linear& layer) const { return LinearStage(request, layer); }
-  Stage operator()(const ReLU& layer) const { return ReluStage(request, layer); }
-  Stage operator()(const BatchNorm2d& layer) const { return BatchNormStage(request, layer); }
-  Stage operator()(const Dropout& layer) const { return DropoutStage(request, layer); }
-};
 
 StageBase& base(Stage& stage) {
   return std::visit([](StageBase& each) -> StageBase& { return each; }, stage);
@@ -78,7 +68,7 @@ CpuLayout make_cpu_layout(const Plan& plan) {
   for (const FusedLayers& layers : fuse(plan, kFusion)) {
     const StageRequest request{plan, layers, layout.stages.empty(), layout.sizes};
     if (!layers.layer->has_backward()) ++layout.first_trained;
-    layout.stages.push_back(std::visit(MakeStage{request}, layers.layer->layer));
+    layout.stages.push_back(make_for_layer<Stage>(request, layers.layer->layer));
     layout.group_blocks = std::min(
         layout.group_blocks,
         std::visit([](const auto& stage) { return stage.group_blocks(); }, layout.stages.back()));

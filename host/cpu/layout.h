@@ -13,6 +13,7 @@
 
 namespace digitron {
 
+// One for each kind of layer: see make_for_layer.
 using Stage =
     std::variant<ConvStage, MaxPoolStage, LinearStage, ReluStage, BatchNormStage, DropoutStage>;
 

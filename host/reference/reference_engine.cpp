@@ -2,7 +2,6 @@
 
 #include <algorithm>
 
-#include "host/reference/reference_ops.h"
 #include "host/reference/reference_optimizer.h"
 #include "host/shared/permutation.h"
 
@@ -18,6 +17,11 @@ ReferenceEngine<T>::ReferenceEngine(const Plan& plan)
       batch_statistics_(plan.layers.size()) {
   for (const State which : kStates) flat(which).resize(state_floats(plan, which));
   set_state(State::kRunningStatistics, initial_buffers(plan));
+  for (size_t l = 0; l < plan.layers.size(); ++l) {
+    if (!plan.layers[l].statistics) continue;
+    const auto channels = static_cast<size_t>(plan.layers[l].in.channels);
+    batch_statistics_[l] = {std::vector<T>(channels), std::vector<T>(channels)};
+  }
 }
 
 template <class T>
@@ -73,108 +77,35 @@ void ReferenceEngine<T>::gather(const Dataset& data, const std::vector<uint32_t>
 }
 
 template <class T>
-struct ReferenceEngine<T>::LayerPass {
-  ReferenceEngine& engine;
-  const Pass& pass;
-  size_t l;
-
-  const PlannedLayer& layer() const { return engine.plan_.layers[l]; }
-  const Shape& in() const { return layer().in; }
-  const Shape& out() const { return layer().out; }
-  const T* x() const { return engine.x_[l].data(); }
-  T* y() const { return engine.x_[l + 1].data(); }
-  T* dx() const { return engine.dx_[l].data(); }
-  const T* dy() const { return engine.dx_[l + 1].data(); }
-
-  T* weight(std::vector<T>& flat) const { return flat.data() + parameter(true).offset; }
-  T* bias(std::vector<T>& flat) const { return flat.data() + parameter(false).offset; }
-  const T* w() const { return weight(engine.flat(pass.parameters)); }
-  const T* b() const { return bias(engine.flat(pass.parameters)); }
-  T* dw() const { return weight(engine.gradients_); }
-  T* db() const { return bias(engine.gradients_); }
-  T* running_mean() const { return running(layer().statistics->mean); }
-  T* running_variance() const { return running(layer().statistics->variance); }
-  BatchStatistics& batch_statistics() const { return engine.batch_statistics_[l]; }
-
-  DropoutDraw draw() const { return {engine.training_.seed, pass.step, static_cast<uint32_t>(l)}; }
-
- private:
-  const Parameter& parameter(bool weight) const {
-    const PlannedLayer::Parameters& of_layer = *layer().parameters;
-    return engine.plan_.parameters[weight ? of_layer.weight : of_layer.bias];
+reference::Operands<T> ReferenceEngine<T>::operands(size_t l, const Pass& pass) {
+  const PlannedLayer& layer = plan_.layers[l];
+  reference::Operands<T> o{};
+  o.in = layer.in;
+  o.out = layer.out;
+  o.n = pass.n;
+  o.training = pass.training;
+  o.x = x_[l].data();
+  o.y = x_[l + 1].data();
+  o.dx = dx_[l].data();
+  o.dy = dx_[l + 1].data();
+  o.winner = winner_[l].data();
+  o.draw = {training_.seed, pass.step, static_cast<uint32_t>(l)};
+  if (layer.parameters) {
+    const size_t weight = plan_.parameters[layer.parameters->weight].offset;
+    const size_t bias = plan_.parameters[layer.parameters->bias].offset;
+    o.w = flat(pass.parameters).data() + weight;
+    o.b = flat(pass.parameters).data() + bias;
+    o.dw = gradients_.data() + weight;
+    o.db = gradients_.data() + bias;
   }
-  T* running(size_t buffer) const {
-    return engine.flat(State::kRunningStatistics).data() + engine.plan_.buffers[buffer].offset;
+  if (layer.statistics) {
+    T* running = flat(State::kRunningStatistics).data();
+    o.running = {running + plan_.buffers[layer.statistics->mean].offset,
+                 running + plan_.buffers[layer.statistics->variance].offset};
+    o.batch = {batch_statistics_[l].mean.data(), batch_statistics_[l].variance.data()};
   }
-};
-
-template <class T>
-struct ReferenceEngine<T>::Forward {
-  LayerPass o;
-
-  void operator()(const Conv2d& conv) const {
-    reference::conv_forward(o.y(), o.x(), o.w(), o.b(), conv, o.in(), o.out(), o.pass.n);
-  }
-  void operator()(const MaxPool2d& pool) const {
-    std::vector<size_t>& winner = o.engine.winner_[o.l];
-    winner.resize(o.engine.x_[o.l + 1].size());
-    reference::maxpool_forward(o.y(), winner.data(), o.x(), pool, o.in(), o.out(), o.pass.n);
-  }
-  void operator()(const Linear&) const {
-    reference::linear_forward(o.y(), o.x(), o.w(), o.b(), o.in().count(), o.out().count(),
-                              o.pass.n);
-  }
-  void operator()(const ReLU&) const {
-    reference::relu_forward(o.y(), o.x(), o.engine.x_[o.l].size());
-  }
-  void operator()(const BatchNorm2d&) const {
-    const T* mean = o.running_mean();
-    const T* variance = o.running_variance();
-    if (o.pass.training) {
-      BatchStatistics& batch = o.batch_statistics();
-      batch.mean.resize(size_t(o.in().channels));
-      batch.variance.resize(size_t(o.in().channels));
-      mean = batch.mean.data();
-      variance = batch.variance.data();
-      reference::batchnorm_statistics(batch.mean.data(), batch.variance.data(), o.x(), o.in(),
-                                      o.pass.n);
-    }
-    reference::batchnorm_forward(o.y(), o.x(), mean, variance, o.w(), o.b(), o.in(), o.pass.n);
-  }
-  void operator()(const Dropout& dropout) const {
-    reference::dropout(o.y(), o.x(), o.pass.training ? dropout.probability : 0.0f, o.draw(),
-                       o.in().count(), o.pass.n);
-  }
-};
-
-template <class T>
-struct ReferenceEngine<T>::Backward {
-  LayerPass o;
-
-  void operator()(const Conv2d& conv) const {
-    reference::conv_backward(o.dx(), o.dw(), o.db(), o.dy(), o.x(), o.w(), conv, o.in(), o.out(),
-                             o.pass.n);
-  }
-  void operator()(const MaxPool2d&) const {
-    reference::maxpool_backward(o.dx(), o.dy(), o.engine.winner_[o.l].data(), o.in(), o.out(),
-                                o.pass.n);
-  }
-  void operator()(const Linear&) const {
-    reference::linear_backward(o.dx(), o.dw(), o.db(), o.dy(), o.x(), o.w(), o.in().count(),
-                               o.out().count(), o.pass.n);
-  }
-  void operator()(const ReLU&) const {
-    reference::relu_backward(o.dx(), o.dy(), o.y(), o.engine.x_[o.l].size());
-  }
-  void operator()(const BatchNorm2d&) const {
-    const BatchStatistics& batch = o.batch_statistics();
-    reference::batchnorm_backward(o.dx(), o.dw(), o.db(), o.dy(), o.x(), batch.mean.data(),
-                                  batch.variance.data(), o.w(), o.in(), o.pass.n);
-  }
-  void operator()(const Dropout& dropout) const {
-    reference::dropout(o.dx(), o.dy(), dropout.probability, o.draw(), o.in().count(), o.pass.n);
-  }
-};
+  return o;
+}
 
 // images (n, 28, 28) -> x_.back(): logits (n, kClasses).
 template <class T>
@@ -185,21 +116,21 @@ void ReferenceEngine<T>::forward(std::span<const uint8_t> images, const Pass& pa
   }
   for (size_t l = 0; l < plan_.layers.size(); ++l) {
     x_[l + 1].resize(size_t(pass.n) * plan_.layers[l].out.count());
-    std::visit(Forward{{*this, pass, l}}, plan_.layers[l].layer);
+    winner_[l].resize(x_[l + 1].size());
+    const reference::Operands<T> o = operands(l, pass);
+    std::visit(reference::Forward<T>{o}, plan_.layers[l].layer);
   }
 }
 
 // The running statistics take those of the last batch, of n samples.
 template <class T>
 void ReferenceEngine<T>::update_running_statistics(int n) {
-  const Pass pass{n, State::kParameters, true};
   for (size_t l = 0; l < plan_.layers.size(); ++l) {
-    const LayerPass at{*this, pass, l};
-    if (!at.layer().statistics) continue;
-    const BatchStatistics& batch = batch_statistics_[l];
-    reference::batchnorm_update(at.running_mean(), at.running_variance(), batch.mean.data(),
-                                batch.variance.data(), at.in().channels,
-                                size_t(n) * at.in().height * at.in().width);
+    const PlannedLayer& layer = plan_.layers[l];
+    if (!layer.statistics) continue;
+    const reference::Operands<T> o = operands(l, {n, State::kParameters, true});
+    reference::batchnorm_update(o.running.mean, o.running.variance, o.batch.mean, o.batch.variance,
+                                layer.in.channels, size_t(n) * layer.in.plane());
   }
 }
 
@@ -209,7 +140,8 @@ template <class T>
 void ReferenceEngine<T>::backward(const Pass& pass) {
   for (size_t l = plan_.layers.size(); l-- > 0;) {
     dx_[l].resize(x_[l].size());
-    std::visit(Backward{{*this, pass, l}}, plan_.layers[l].layer);
+    const reference::Operands<T> o = operands(l, pass);
+    std::visit(reference::Backward<T>{o}, plan_.layers[l].layer);
   }
 }
 

@@ -2,7 +2,7 @@
 #pragma once
 
 #include "host/core/engine.h"
-#include "host/shared/dropout.h"
+#include "host/reference/reference_ops.h"
 
 namespace digitron {
 
@@ -43,18 +43,13 @@ class ReferenceEngine final : public Engine {
     bool training;      // else evaluation: running statistics, and nothing is dropped
     uint32_t step = 0;  // dropout draws with it
   };
-  // The mean and variance of a batch in a batch normalisation, (C) each.
+  // A batch normalisation's statistics of the newest batch, (C) each.
   struct BatchStatistics {
     std::vector<T> mean, variance;
   };
 
-  // One layer in one pass, with an operation for each kind of layer: a kind without one does not
-  // compile. Forward makes x_[l + 1] of x_[l]; Backward makes dx_[l] of dx_[l + 1], and the
-  // gradients of the layer's parameters.
-  struct LayerPass;
-  struct Forward;
-  struct Backward;
-
+  // Of a layer in a pass: x_[layer] -> x_[layer + 1], and back dx_[layer + 1] -> dx_[layer].
+  reference::Operands<T> operands(size_t layer, const Pass& pass);
   void forward(std::span<const uint8_t> images, const Pass& pass);
   void backward(const Pass& pass);
   Metrics loss_and_gradients(std::span<const uint8_t> images, std::span<const uint8_t> labels,

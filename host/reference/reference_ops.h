@@ -228,4 +228,78 @@ T softmax_cross_entropy(T* logits, int64_t* correct, const uint8_t* labels, int 
   return loss;
 }
 
+// Mean and variance of the channels, (C) each.
+template <class T>
+struct ChannelStatistics {
+  T* mean = nullptr;
+  T* variance = nullptr;
+};
+
+// What one layer works on in one pass of n samples. What a layer does not have is null.
+template <class T>
+struct Operands {
+  Shape in, out;
+  int n;
+  bool training;  // else evaluation: running statistics, and nothing is dropped
+  const T* x;     // (n, in)
+  T* y;           // (n, out)
+  const T* dy;
+  T* dx;
+  const T *w, *b;
+  T *dw, *db;
+  size_t* winner;  // (n, out)
+  ChannelStatistics<T> running, batch;
+  DropoutDraw draw;
+
+  size_t elements() const { return static_cast<size_t>(n) * in.count(); }
+};
+
+// One operation for each kind of layer: a kind without one does not compile.
+template <class T>
+struct Forward {
+  const Operands<T>& o;
+
+  void operator()(const Conv2d& conv) const {
+    conv_forward(o.y, o.x, o.w, o.b, conv, o.in, o.out, o.n);
+  }
+  void operator()(const MaxPool2d& pool) const {
+    maxpool_forward(o.y, o.winner, o.x, pool, o.in, o.out, o.n);
+  }
+  void operator()(const Linear&) const {
+    linear_forward(o.y, o.x, o.w, o.b, o.in.count(), o.out.count(), o.n);
+  }
+  void operator()(const ReLU&) const { relu_forward(o.y, o.x, o.elements()); }
+  void operator()(const BatchNorm2d&) const {
+    if (o.training) batchnorm_statistics(o.batch.mean, o.batch.variance, o.x, o.in, o.n);
+    const ChannelStatistics<T>& used = o.training ? o.batch : o.running;
+    batchnorm_forward(o.y, o.x, used.mean, used.variance, o.w, o.b, o.in, o.n);
+  }
+  void operator()(const Dropout& layer) const {
+    dropout(o.y, o.x, o.training ? layer.probability : 0.0f, o.draw, o.in.count(), o.n);
+  }
+};
+
+// After a forward pass in training.
+template <class T>
+struct Backward {
+  const Operands<T>& o;
+
+  void operator()(const Conv2d& conv) const {
+    conv_backward(o.dx, o.dw, o.db, o.dy, o.x, o.w, conv, o.in, o.out, o.n);
+  }
+  void operator()(const MaxPool2d&) const {
+    maxpool_backward(o.dx, o.dy, o.winner, o.in, o.out, o.n);
+  }
+  void operator()(const Linear&) const {
+    linear_backward(o.dx, o.dw, o.db, o.dy, o.x, o.w, o.in.count(), o.out.count(), o.n);
+  }
+  void operator()(const ReLU&) const { relu_backward(o.dx, o.dy, o.y, o.elements()); }
+  void operator()(const BatchNorm2d&) const {
+    batchnorm_backward(o.dx, o.dw, o.db, o.dy, o.x, o.batch.mean, o.batch.variance, o.w, o.in, o.n);
+  }
+  void operator()(const Dropout& layer) const {
+    dropout(o.dx, o.dy, layer.probability, o.draw, o.in.count(), o.n);
+  }
+};
+
 }  // namespace digitron::reference

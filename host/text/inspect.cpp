@@ -15,21 +15,23 @@ std::string shape_text(const Shape& shape) {
   return fmt::format("{}x{}x{}", shape.channels, shape.height, shape.width);
 }
 
-std::string kernel_text(const Layer& layer) {
-  struct Visitor {
-    std::string operator()(const Conv2d& c) const {
-      return window(c.kernel, c.stride) + (c.padding > 0 ? fmt::format(" pad {}", c.padding) : "");
-    }
-    std::string operator()(const MaxPool2d& p) const { return window(p.kernel, p.stride); }
-    std::string operator()(const Linear&) const { return "-"; }
-    std::string operator()(const ReLU&) const { return "-"; }
-    std::string operator()(const BatchNorm2d&) const { return "-"; }
-    std::string operator()(const Dropout& d) const { return fmt::format("p {}", d.probability); }
-    static std::string window(int kernel, int stride) {
-      return fmt::format("{0}x{0}", kernel) + (stride > 1 ? fmt::format(" stride {}", stride) : "");
-    }
-  };
-  return std::visit(Visitor{}, layer);
+// "5x5 pad 2", "p 0.5"; by what the kind of layer has.
+template <class Kind>
+std::string kernel_text(const Kind& layer) {
+  std::string text;
+  if constexpr (requires { layer.kernel; }) {
+    text = fmt::format("{0}x{0}", layer.kernel);
+    if (layer.stride > 1) text += fmt::format(" stride {}", layer.stride);
+  }
+  if constexpr (requires { layer.padding; }) {
+    if (layer.padding > 0) text += fmt::format(" pad {}", layer.padding);
+  }
+  if constexpr (requires { layer.probability; }) text = fmt::format("p {}", layer.probability);
+  return text.empty() ? "-" : text;
+}
+
+std::string kernel_text_of(const Layer& layer) {
+  return std::visit([](const auto& kind) { return kernel_text(kind); }, layer);
 }
 
 int64_t activation_bytes(const PlannedLayer& layer, int batch) {
@@ -46,7 +48,7 @@ std::vector<Row> plan_rows(const Plan& plan) {
     const std::string arithmetic = parameter_arithmetic(plan, layer);
     bytes += activation_bytes(layer, plan.batch);
     rows.push_back({layer.name, shape_text(layer.in), shape_text(layer.out),
-                    kernel_text(layer.layer), arithmetic.empty() ? "-" : arithmetic,
+                    kernel_text_of(layer.layer), arithmetic.empty() ? "-" : arithmetic,
                     grouped(layer.flops_forward), grouped(layer.flops_backward),
                     grouped(activation_bytes(layer, plan.batch))});
   }
