@@ -10,14 +10,21 @@ constexpr float kZero = 0;
 }  // namespace
 
 PoolingOperation::PoolingOperation(const OperationRequest& request, const MaxPool2d& pool)
+    : PoolingOperation(request, CUDNN_POOLING_MAX_DETERMINISTIC, pool.kernel, pool.stride) {}
+
+PoolingOperation::PoolingOperation(const OperationRequest& request, const AvgPool2d& pool)
+    : PoolingOperation(request, CUDNN_POOLING_AVERAGE_COUNT_INCLUDE_PADDING, pool.kernel,
+                       pool.stride) {}
+
+PoolingOperation::PoolingOperation(const OperationRequest& request, cudnnPoolingMode_t mode,
+                                   int kernel, int stride)
     : cudnn_(request.context.cudnn.get()),
       x_(describe_tensor(request.in(), request.n)),
       y_(describe_tensor(request.out(), request.n)) {
   check(cudnnCreatePoolingDescriptor(pool_.out()), "cudnnCreatePoolingDescriptor");
-  check(
-      cudnnSetPooling2dDescriptor(pool_.get(), CUDNN_POOLING_MAX_DETERMINISTIC, CUDNN_PROPAGATE_NAN,
-                                  pool.kernel, pool.kernel, 0, 0, pool.stride, pool.stride),
-      "cudnnSetPooling2dDescriptor");
+  check(cudnnSetPooling2dDescriptor(pool_.get(), mode, CUDNN_PROPAGATE_NAN, kernel, kernel, 0, 0,
+                                    stride, stride),
+        "cudnnSetPooling2dDescriptor");
 }
 
 void PoolingOperation::forward(const Operands& o, Pass) const {

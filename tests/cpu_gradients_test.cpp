@@ -120,7 +120,10 @@ INSTANTIATE_TEST_SUITE_P(
         "conv 2x5, relu, relu, bn, maxpool 5, fc 10",  // columns that pooling drops
         "conv 2x5, relu, bn, maxpool 3 stride 2, bn, fc 10",
         "maxpool 2, bn, conv 3x3 pad 1, relu, bn, conv 4x3 pad 2, relu, fc 10",
-        "relu, bn, conv 10x28", "conv 10x7 stride 7, bn, maxpool 4", "dropout 0.5, fc 10",
+        "relu, bn, conv 10x28", "avgpool 2, fc 10", "avgpool 28, fc 10",
+        "conv 3x5, relu, avgpool 2, conv 4x3 pad 2, avgpool 3 stride 2, relu, fc 10",
+        "conv 2x5, avgpool 3 stride 5, bn, avgpool 2 stride 1, maxpool 2, fc 10",
+        "conv 10x7 stride 7, bn, maxpool 4", "dropout 0.5, fc 10",
         "dropout 0, fc 20, relu, dropout 0.9, fc 10",
         "fc 20, dropout 0.25, relu, dropout 0.5, dropout 0.5, fc 10, dropout 0.1",
         "conv 3x5 pad 1, dropout 0.3, relu, maxpool 2, dropout 0.3, bn, fc 10",

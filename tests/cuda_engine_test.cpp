@@ -150,7 +150,8 @@ TEST_F(CudaEngineTest, GradientsOfUnusualModels) {
        {"fc 10", "relu, fc 10", "relu, relu, fc 7, relu, relu, fc 10, relu", "conv 10x28",
         "maxpool 7, conv 10x4", "conv 10x5, maxpool 24", "conv 3x5, maxpool 2, relu, fc 10",
         "conv 2x5 pad 2, maxpool 3 stride 1, relu, conv 3x3 pad 1, fc 10",
-        "relu, conv 4x3 stride 3, relu, maxpool 2 stride 3, fc 10"}) {
+        "relu, conv 4x3 stride 3, relu, maxpool 2 stride 3, fc 10",
+        "conv 3x5, relu, avgpool 2, conv 4x3 pad 2, avgpool 3 stride 2, relu, fc 10"}) {
     expect_gradients(parse_model(text), 19, {1, 19}, 4);
   }
 }

@@ -66,6 +66,8 @@ TEST(ParseModel, TextIsCanonical) {
   EXPECT_EQ(to_text(model), "conv 6x5, maxpool 2, fc 10");
   EXPECT_EQ(model.id, to_text(model));
   EXPECT_EQ(model.name, to_text(model));
+  EXPECT_EQ(to_text(parse_model("avgpool 2 stride 2, avgpool 3 stride 1, fc 10")),
+            "avgpool 2, avgpool 3 stride 1, fc 10");
   const Model other = parse_model("conv 6x5 pad 1 stride 2, relu, maxpool 3 stride 2, fc 10");
   EXPECT_EQ(to_text(other), "conv 6x5 stride 2 pad 1, relu, maxpool 3 stride 2, fc 10");
   EXPECT_EQ(parse_model(to_text(other)).layers, other.layers);
@@ -118,7 +120,7 @@ TEST_P(MalformedModel, PointsAtTheColumn) {
   EXPECT_THAT(error, HasSubstr(malformed.message));
 }
 
-constexpr const char* kLayer = "expected conv, maxpool, fc, relu, bn or dropout";
+constexpr const char* kLayer = "expected conv, maxpool, avgpool, fc, relu, bn or dropout";
 constexpr const char* kRange = "must be from 1 to 65536";
 constexpr const char* kProbability = "must be from 0 to below 1";
 
@@ -145,6 +147,9 @@ INSTANTIATE_TEST_SUITE_P(
         Malformed{"relu, conv 6x5 stride 2 dilation 2", 25, "stride and pad"},
         Malformed{"maxpool", 8, "window size"}, Malformed{"maxpool 0", 9, kRange},
         Malformed{"maxpool 2 stride", 17, "a stride"},
+        Malformed{"avgpool", 8, "a window size, as in 'avgpool 2'"},
+        Malformed{"avgpool 2 pad 1", 11, "avgpool knows the option stride"},
+        Malformed{"fc 12, avgpool 1", 8, "'avgpool 1' needs an image"},
         Malformed{"maxpool 2 pad 1", 11, "the option stride"}, Malformed{"bn 2", 4, "expected ','"},
         Malformed{"relu, dropout", 14, "a probability"},
         Malformed{"dropout , bn", 9, "a probability"}, Malformed{"dropout x", 9, "a probability"},

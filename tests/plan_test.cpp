@@ -298,5 +298,16 @@ TEST(InitialParameters, AreZeroInTheGaps) {
   EXPECT_EQ(flat, std::vector<float>(plan.parameter_floats));
 }
 
+// As torch.nn.AvgPool2d: no padding, and windows that would stick out are left out.
+TEST(MakePlan, AveragePooling) {
+  const Plan plan = make_plan(parse_model("avgpool 3, maxpool 2, avgpool 2 stride 1, fc 10"), 2);
+  EXPECT_EQ(plan.layers[0].name, "pool1");
+  EXPECT_EQ(plan.layers[0].out, (Shape{1, 9, 9}));
+  EXPECT_EQ(plan.layers[2].name, "pool3");
+  EXPECT_EQ(plan.layers[2].out, (Shape{1, 3, 3}));
+  EXPECT_EQ(plan.layers[0].flops_forward, 2 * 81 * 9);
+  EXPECT_EQ(plan.layers[0].flops_backward, 0) << "nothing before it learns";
+}
+
 }  // namespace
 }  // namespace digitron

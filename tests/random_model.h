@@ -20,7 +20,8 @@ inline Conv2d random_conv(Random& random, const Shape& in) {
 }
 
 // Side by side, overlapping or with gaps.
-inline MaxPool2d random_pool(Random& random, const Shape& in) {
+template <class Pool>
+Pool random_pool(Random& random, const Shape& in) {
   const int kernel = random.between(1, std::min(4, in.height));
   return {kernel, random.chance(60) ? kernel : random.between(1, 4)};
 }
@@ -48,8 +49,10 @@ inline Model random_model(Random& random) {
   for (int layers = random.between(0, 4); layers > 0; --layers) {
     if (random.chance(60)) {
       add(random_conv(random, shape));
+    } else if (random.chance(60)) {
+      add(random_pool<MaxPool2d>(random, shape));
     } else {
-      add(random_pool(random, shape));
+      add(random_pool<AvgPool2d>(random, shape));
     }
     add_relus(40);
     add_regularisers();

@@ -69,6 +69,11 @@ TEST(ReferenceEngine, GradientOfOverlappingAndStridedWindows) {
                   "maxpool 2 stride 3, relu, fc 10"));
 }
 
+TEST(ReferenceEngine, GradientOfAveragePooling) {
+  expect_gradient_of_loss(
+      parse_model("conv 3x5, relu, avgpool 2, conv 4x3 pad 1, avgpool 3 stride 2, relu, fc 10"));
+}
+
 TEST(ReferenceEngine, GradientWithBatchNormAndDropout) {
   expect_gradient_of_loss(parse_model(
       "bn, conv 3x5 stride 2, relu, bn, maxpool 2, dropout 0.25, conv 4x3, bn, bn, relu, "

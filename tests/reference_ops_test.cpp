@@ -140,6 +140,35 @@ TEST(ReferenceMaxPool, BackwardAgreesWithDifferences) {
   }
 }
 
+TEST(ReferenceAvgPool, BackwardAgreesWithDifferences) {
+  Random random(34);
+  for (int trial = 0; trial < 40; ++trial) {
+    const int n = random.between(1, 3);
+    const Shape in{random.between(1, 3), random.between(1, 8), random.between(1, 8)};
+    const AvgPool2d pool{random.between(1, std::min({in.height, in.width, 4})),
+                         random.between(1, 4)};
+    const Shape out = output_shape(pool, in);
+    Values x = random.reals(size_t(n) * in.count());
+    const Values dy = random.reals(size_t(n) * out.count());
+    Values y(dy.size()), dx(x.size(), 99);
+    const auto f = [&] {
+      reference::avgpool_forward(y.data(), x.data(), pool, in, out, n);
+      return dot(y, dy);
+    };
+    reference::avgpool_backward(dx.data(), dy.data(), pool, in, out, n);
+    EXPECT_TRUE(is_near(dx, differences(x, f), kTolerance)) << to_text(Layer(pool));
+  }
+}
+
+// torch.nn.AvgPool2d(2) of two channels, 2 x 5 each: the last column is left out.
+TEST(ReferenceAvgPool, TakesTheMeanOfEachWindow) {
+  Values x(20);
+  for (size_t i = 0; i < x.size(); ++i) x[i] = double(i);
+  Values y(4);
+  reference::avgpool_forward(y.data(), x.data(), {2, 2}, {2, 2, 5}, {2, 1, 2}, 1);
+  EXPECT_EQ(y, (Values{3, 5, 13, 15}));
+}
+
 TEST(ReferenceMaxPool, TiesTakeTheFirst) {
   const Values x{0, 3, 3,  3,   //
                  3, 1, 2,  3,   //

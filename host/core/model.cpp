@@ -81,12 +81,13 @@ class Parser {
     const size_t start = at_;
     const std::string_view word = take_word();
     if (word == "conv") return conv();
-    if (word == "maxpool") return maxpool();
+    if (word == "maxpool") return pool<MaxPool2d>("maxpool");
+    if (word == "avgpool") return pool<AvgPool2d>("avgpool");
     if (word == "fc") return Linear{number("a number of outputs, as in 'fc 120'")};
     if (word == "relu") return ReLU{};
     if (word == "bn") return BatchNorm2d{};
     if (word == "dropout") return Dropout{probability()};
-    fail(start, "expected conv, maxpool, fc, relu, bn or dropout");
+    fail(start, "expected conv, maxpool, avgpool, fc, relu, bn or dropout");
   }
 
   Layer conv() {
@@ -106,12 +107,13 @@ class Parser {
     return conv;
   }
 
-  Layer maxpool() {
-    MaxPool2d pool{};
-    pool.kernel = number("a window size, as in 'maxpool 2'");
+  template <class Pool>
+  Layer pool(const std::string& name) {
+    Pool pool{};
+    pool.kernel = number("a window size, as in '" + name + " 2'");
     pool.stride = pool.kernel;
     for (std::string_view word = option(); !word.empty(); word = option()) {
-      if (word != "stride") fail(at_ - word.size(), "maxpool knows the option stride");
+      if (word != "stride") fail(at_ - word.size(), name + " knows the option stride");
       pool.stride = number("a stride, as in 'stride 2'");
     }
     return pool;
@@ -122,13 +124,13 @@ class Parser {
     return take_word();
   }
 
-  int number(const char* what, int least = 1) {
+  int number(const std::string& what, int least = 1) {
     constexpr int kMost = 65536;
     skip_spaces();
     int value = 0;
     const char* begin = text_.data() + at_;
     const auto [end, error] = std::from_chars(begin, text_.data() + text_.size(), value);
-    if (error == std::errc::invalid_argument) fail(at_, std::string("expected ") + what);
+    if (error == std::errc::invalid_argument) fail(at_, "expected " + what);
     if (error != std::errc() || value < least || value > kMost) {
       fail(at_,
            "a number here must be from " + std::to_string(least) + " to " + std::to_string(kMost));
@@ -176,6 +178,10 @@ class Parser {
   std::string_view text_;
   size_t at_ = 0;
 };
+
+std::string window_text(int kernel, int stride) {
+  return std::to_string(kernel) + (stride == kernel ? "" : " stride " + std::to_string(stride));
+}
 
 Model named_model(const NamedModel& known) {
   Model model;
@@ -247,8 +253,10 @@ std::string to_text(const Layer& layer) {
              (c.padding == 0 ? "" : " pad " + std::to_string(c.padding));
     }
     std::string operator()(const MaxPool2d& p) const {
-      return "maxpool " + std::to_string(p.kernel) +
-             (p.stride == p.kernel ? "" : " stride " + std::to_string(p.stride));
+      return "maxpool " + window_text(p.kernel, p.stride);
+    }
+    std::string operator()(const AvgPool2d& p) const {
+      return "avgpool " + window_text(p.kernel, p.stride);
     }
     std::string operator()(const Linear& l) const { return "fc " + std::to_string(l.out_features); }
     std::string operator()(const ReLU&) const { return "relu"; }

@@ -36,6 +36,13 @@ struct MaxPool2d {
   bool operator==(const MaxPool2d&) const = default;
 };
 
+// The mean of each window. No padding, so every window has kernel * kernel values.
+struct AvgPool2d {
+  int kernel;
+  int stride;
+  bool operator==(const AvgPool2d&) const = default;
+};
+
 // Takes its input flattened in (channel, row, column) order.
 struct Linear {
   int out_features;
@@ -62,7 +69,7 @@ struct Dropout {
   bool operator==(const Dropout&) const = default;
 };
 
-using Layer = std::variant<Conv2d, MaxPool2d, Linear, ReLU, BatchNorm2d, Dropout>;
+using Layer = std::variant<Conv2d, MaxPool2d, AvgPool2d, Linear, ReLU, BatchNorm2d, Dropout>;
 
 struct Model {
   std::string id;    // what --model takes: "lenet5", or the text itself
@@ -89,9 +96,9 @@ std::vector<std::string> model_names();
 // Throws InputError that lists the names, or points at the column of the text.
 Model find_model(std::string_view name_or_text);
 
-// Comma-separated layers: `conv 6x5 [stride S] [pad P]`, `maxpool K [stride S]`, `fc N`, `relu`,
-// `bn`, `dropout P`. Throws InputError that points at the column, also when the shapes do not work
-// out.
+// Comma-separated layers: `conv 6x5 [stride S] [pad P]`, `maxpool K [stride S]`,
+// `avgpool K [stride S]`, `fc N`, `relu`, `bn`, `dropout P`. Throws InputError that points at the
+// column, also when the shapes do not work out.
 Model parse_model(std::string_view text);
 
 // The canonical text of a model; parse_model(to_text(m)).layers == m.layers.

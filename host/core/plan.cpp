@@ -73,6 +73,10 @@ struct Describe {
   Description operator()(const MaxPool2d& p) const {
     return {"pool", pooled(p.kernel, p.stride), {}, {int64_t{p.kernel} * p.kernel - 1}};
   }
+  Description operator()(const AvgPool2d& p) const {
+    const int64_t values = int64_t{p.kernel} * p.kernel;
+    return {"pool", pooled(p.kernel, p.stride), {}, {values, 0, values}};
+  }
   Description operator()(const Linear& l) const {
     return {"fc", {l.out_features, 1, 1, true}, {l.out_features, in.count()}};
   }

@@ -4,6 +4,7 @@
 #include <variant>
 #include <vector>
 
+#include "host/cpu/stages/avgpool.h"
 #include "host/cpu/stages/batchnorm.h"
 #include "host/cpu/stages/conv.h"
 #include "host/cpu/stages/dropout.h"
@@ -14,8 +15,8 @@
 namespace digitron {
 
 // One for each kind of layer: see make_for_layer.
-using Stage =
-    std::variant<ConvStage, MaxPoolStage, LinearStage, ReluStage, BatchNormStage, DropoutStage>;
+using Stage = std::variant<ConvStage, MaxPoolStage, AvgPoolStage, LinearStage, ReluStage,
+                           BatchNormStage, DropoutStage>;
 
 struct CpuLayout {
   std::vector<Stage> stages;

@@ -93,6 +93,35 @@ void maxpool_backward(T* dx, const T* dy, const size_t* winner, const Shape& in,
   for (size_t i = 0; i < size_t(n) * out.count(); ++i) dx[winner[i]] += dy[i];
 }
 
+// Calls f(y index, x index) for every value of every window.
+template <class F>
+void for_each_window_value(const AvgPool2d& pool, const Shape& in, const Shape& out, int n, F f) {
+  for_each_output({out.channels * n, out.height, out.width}, 1, [&](size_t i, int plane) {
+    const int position = static_cast<int>(i % size_t(out.plane()));
+    const int row = position / out.width * pool.stride;
+    const int column = position % out.width * pool.stride;
+    for (int a = 0; a < pool.kernel; ++a)
+      for (int b = 0; b < pool.kernel; ++b)
+        f(i, (size_t(plane) * in.height + row + a) * in.width + column + b);
+  });
+}
+
+template <class T>
+void avgpool_forward(T* y, const T* x, const AvgPool2d& pool, const Shape& in, const Shape& out,
+                     int n) {
+  const T values = T(pool.kernel * pool.kernel);
+  std::fill_n(y, size_t(n) * out.count(), T(0));
+  for_each_window_value(pool, in, out, n, [&](size_t i, size_t j) { y[i] += x[j] / values; });
+}
+
+template <class T>
+void avgpool_backward(T* dx, const T* dy, const AvgPool2d& pool, const Shape& in, const Shape& out,
+                      int n) {
+  const T values = T(pool.kernel * pool.kernel);
+  std::fill_n(dx, size_t(n) * in.count(), T(0));
+  for_each_window_value(pool, in, out, n, [&](size_t i, size_t j) { dx[j] += dy[i] / values; });
+}
+
 // y (n, o) = x (n, i) times w (o, i) transposed, plus b (o).
 template <class T>
 void linear_forward(T* y, const T* x, const T* w, const T* b, int inputs, int outputs, int n) {
@@ -265,6 +294,9 @@ struct Forward {
   void operator()(const MaxPool2d& pool) const {
     maxpool_forward(o.y, o.winner, o.x, pool, o.in, o.out, o.n);
   }
+  void operator()(const AvgPool2d& pool) const {
+    avgpool_forward(o.y, o.x, pool, o.in, o.out, o.n);
+  }
   void operator()(const Linear&) const {
     linear_forward(o.y, o.x, o.w, o.b, o.in.count(), o.out.count(), o.n);
   }
@@ -289,6 +321,9 @@ struct Backward {
   }
   void operator()(const MaxPool2d&) const {
     maxpool_backward(o.dx, o.dy, o.winner, o.in, o.out, o.n);
+  }
+  void operator()(const AvgPool2d& pool) const {
+    avgpool_backward(o.dx, o.dy, pool, o.in, o.out, o.n);
   }
   void operator()(const Linear&) const {
     linear_backward(o.dx, o.dw, o.db, o.dy, o.x, o.w, o.in.count(), o.out.count(), o.n);
