@@ -66,12 +66,14 @@ CudaEngine::CudaEngine(const Plan& plan, int device, const CudaOptions& options)
 
   check(cudaEventCreate(begin_.out()), "cudaEventCreate");
   check(cudaEventCreate(end_.out()), "cudaEventCreate");
-  // After the stream, which resets it, and before any capture, which would allocate one each.
+  // cublasSetStream takes cuBLAS its workspace, so this comes after it; and it comes before any
+  // capture, because without a workspace of ours each captured graph would get one of its own.
   check(cublasSetWorkspace(context_.cublas.get(), cublas_workspace, kCublasWorkspace),
         "cublasSetWorkspace");
   whole.settle(tensors_);
   networks_.emplace(std::pair(plan_.batch, true), std::move(whole));
-  // Gradients are overwritten but for the gaps between slices; a staged batch may be a short one.
+  // What no kernel writes must be zero all the same: the gaps between the gradients' slices, which
+  // the optimiser reads, and the rest of a staged batch that is not full.
   const std::vector<float> zeros(plan_.parameter_floats);
   const std::vector<uint8_t> blank(rows * kImagePixels);
   set_state(State::kParameters, zeros);

@@ -1,5 +1,5 @@
 // What a profiler's timeline says about the work below it (NVTX 3). Where no profiler listens, a
-// range costs a load and a branch.
+// range costs the making of its name.
 #pragma once
 
 #include <nvtx3/nvToolsExt.h>

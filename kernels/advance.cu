@@ -3,8 +3,8 @@
 //   metrics[slot] = sum of the blocks' partial sums, in a fixed order
 //   slot += 1,   step += 1,   position += n
 //
-// Reads 16 bytes for every 64 samples. One block: it is the second of the loss's two passes, and it
-// must stand behind everything that reads the state, which costs no launch of its own here.
+// Reads 16 bytes for every 64 samples. One block: softmax_cross_entropy has left a partial sum a
+// block, and this adds them up. Because it also writes the state, it must be a step's last kernel.
 #include "kernels/kernels.h"
 
 #include "kernels/block_sum.h"

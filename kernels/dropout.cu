@@ -3,7 +3,7 @@
 //   y[n][e] = x[n][e] * (uniform(seed, step, layer, n, e) < p ? 0 : 1 / (1 - p))
 //
 // Reads 4 bytes an element and writes 4. One draw of Philox serves four elements of a sample, so a
-// thread takes four; 60 multiplications for them hide behind the launch.
+// thread takes four; their 60 multiplications take less time than the launch.
 #include "kernels/kernels.h"
 
 #include "host/shared/dropout.h"

@@ -31,8 +31,8 @@ __device__ void update(Element& p, float g, const UpdateRule& rule, const StepRa
     g += rule.weight_decay * p.w;
   }
   if constexpr (has_second_moment(kKind)) {
-    p.m = rule.beta1 * p.m + rule.rest1 * g;
-    p.v = rule.beta2 * p.v + rule.rest2 * (g * g);
+    p.m = rule.beta1 * p.m + rule.one_minus_beta1 * g;
+    p.v = rule.beta2 * p.v + rule.one_minus_beta2 * (g * g);
     p.w -= rates.step_size * p.m / (sqrtf(p.v) * rates.root_scale + rule.eps);
   } else {
     p.m = rule.momentum * p.m + g;

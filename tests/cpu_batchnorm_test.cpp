@@ -108,7 +108,7 @@ TEST_P(CpuBatchNorm, PoolingBothWays) {
   for (int trial = 0; trial < 60; ++trial) {
     const auto [pool, in, out] = random_pooled(random);
     const bool relu = random.chance(50);
-    const bool rectified = random.chance(50);
+    const bool through_relu = random.chance(50);
     const int count = random.between(1, kLanes);
     const Window window{pool.kernel, pool.kernel, pool.stride};
     const Constants constants(in.channels, random);
@@ -143,13 +143,13 @@ TEST_P(CpuBatchNorm, PoolingBothWays) {
     EXPECT_TRUE(is_near(sums.values(), expected_sums, 1e-6));
 
     kernels_.batchnorm_pool_backward(dx.view(), dy.view(), winners, x.view(), constants.gradient(),
-                                     window, count, rectified);
+                                     window, count, through_relu);
     for (size_t i = 0; i < z.size(); ++i) {
       const size_t c = channel_of(i, in);
       expected_dx[i] += (exact_x[i] - double(constants.center[c])) * double(constants.third[c]) +
                         double(constants.fourth[c]);
       const bool live = i / size_t(in.count()) < size_t(count);
-      if (!live || (rectified && exact_x[i] <= 0)) expected_dx[i] = 0;
+      if (!live || (through_relu && exact_x[i] <= 0)) expected_dx[i] = 0;
     }
     EXPECT_TRUE(is_near(dx.values(), expected_dx, 1e-6));
     EXPECT_TRUE(y.intact() && dx.intact() && sums.intact() && memory.intact());
@@ -160,14 +160,14 @@ TEST_P(CpuBatchNorm, Backward) {
   Random random(94);
   for (int trial = 0; trial < 40; ++trial) {
     const Shape shape = random_shape(random);
-    const bool rectified = random.chance(50);
+    const bool through_relu = random.chance(50);
     const int count = random.between(1, kLanes);
     const Constants constants(shape.channels, random);
     LaneTensor x(shape, random), dy(shape, random), dx(shape);
     Guarded<float> sums(size_t(2) * shape.channels * kLanes);
     kernels_.batchnorm_sums(sums.data(), dy.view(), x.view(), constants.center.data());
     kernels_.batchnorm_backward(dx.view(), dy.view(), x.view(), constants.gradient(), count,
-                                rectified);
+                                through_relu);
     const Values xs = x.values(), d = dy.values();
     Values expected_sums(sums.size()), expected;
     for (size_t i = 0; i < xs.size(); ++i) {
@@ -175,7 +175,7 @@ TEST_P(CpuBatchNorm, Backward) {
       const double difference = xs[i] - double(constants.center[c]);
       expected_sums[c * kLanes + lane] += d[i] * difference;
       expected_sums[(size_t(shape.channels) + c) * kLanes + lane] += d[i];
-      const bool kept = lane < size_t(count) && (!rectified || xs[i] > 0);
+      const bool kept = lane < size_t(count) && (!through_relu || xs[i] > 0);
       expected.push_back(kept ? double(constants.scale[c]) * d[i] +
                                     difference * double(constants.third[c]) +
                                     double(constants.fourth[c])
@@ -184,7 +184,7 @@ TEST_P(CpuBatchNorm, Backward) {
     EXPECT_TRUE(is_near(sums.values(), expected_sums, 1e-6));
     EXPECT_TRUE(is_near(dx.values(), expected, 1e-6));
     kernels_.batchnorm_backward(dy.view(), dy.view(), x.view(), constants.gradient(), count,
-                                rectified);  // in place
+                                through_relu);  // in place
     EXPECT_EQ(dy.values(), dx.values());
     EXPECT_TRUE(dx.intact() && dy.intact() && sums.intact());
   }

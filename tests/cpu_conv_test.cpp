@@ -147,7 +147,7 @@ Values in_whole_output(const Values& dy, const Case& c) {
 }
 
 struct Gradients {
-  Values dx, dw_lanes;
+  Values dx, dw_by_lane;
 };
 
 // The reference's, one sample at a time.
@@ -157,15 +157,15 @@ Gradients expected_gradients(const Case& c, const Values& dy_rows, const Values&
   const Values dy = in_whole_output(dy_rows, c);
   const Values x = resized(x_values, c.in, square.in);
   const Values w = resized(w_values, c.taps(), square.taps);
-  Values dx(x.size()), dw(w.size()), db(size_t(c.out.channels)), dw_lanes(kLanes * c.weights());
+  Values dx(x.size()), dw(w.size()), db(size_t(c.out.channels)), dw_by_lane(kLanes * c.weights());
   for (size_t n = 0; n < kLanes; ++n) {
     const size_t sample = n * size_t(square.in.count());
     reference::conv_backward(&dx[sample], dw.data(), db.data(), &dy[n * size_t(c.out.count())],
                              &x[sample], w.data(), square.conv, square.in, c.out, 1);
     const Values taps = resized(dw, square.taps, c.taps());
-    for (size_t i = 0; i < taps.size(); ++i) dw_lanes[i * kLanes + n] = taps[i];
+    for (size_t i = 0; i < taps.size(); ++i) dw_by_lane[i * kLanes + n] = taps[i];
   }
-  return {resized(dx, square.in, c.in), dw_lanes};
+  return {resized(dx, square.in, c.in), dw_by_lane};
 }
 
 Values sum(Values a, const Values& b) {
@@ -177,16 +177,16 @@ TEST_P(CpuConv, Backward) {
   Random random(53);
   for (const Case& c : cases()) {
     LaneTensor x(c.in, random), dx(c.in, random), dy(c.part(), random);
-    Guarded<float> w(c.weights(), random), dw_lanes(c.weights() * kLanes, random);
+    Guarded<float> w(c.weights(), random), dw_by_lane(c.weights() * kLanes, random);
     const Gradients made = expected_gradients(c, dy.values(), x.values(), w.values());
     const bool add = random.chance(50);
-    const Values expected_dw = add ? sum(made.dw_lanes, dw_lanes.values()) : made.dw_lanes;
+    const Values expected_dw = add ? sum(made.dw_by_lane, dw_by_lane.values()) : made.dw_by_lane;
     const Values expected_dx = sum(made.dx, dx.values());
-    kernels_.conv_backward_weights(dw_lanes.data(), dy.view(), x.view(), c.window, c.first, add);
+    kernels_.conv_backward_weights(dw_by_lane.data(), dy.view(), x.view(), c.window, c.first, add);
     kernels_.conv_backward_input(dx.view(), dy.view(), w.data(), c.window, c.first);
-    EXPECT_TRUE(is_near(dw_lanes.values(), expected_dw, kTolerance)) << c;
+    EXPECT_TRUE(is_near(dw_by_lane.values(), expected_dw, kTolerance)) << c;
     EXPECT_TRUE(is_near(dx.values(), expected_dx, kTolerance)) << c;
-    EXPECT_TRUE(dw_lanes.intact()) << c;
+    EXPECT_TRUE(dw_by_lane.intact()) << c;
     EXPECT_TRUE(dx.intact()) << c;
   }
 }

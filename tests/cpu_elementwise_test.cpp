@@ -62,15 +62,15 @@ TEST_P(CpuElementwise, GatherRowsNormalises) {
   for (int count = 1; count <= kLanes; ++count) {
     const int first = random.between(0, kImagePixels / kLanes - 1) * kLanes;
     const int row = random.between(1, 20) * kLanes;
-    Guarded<float> xt(size_t(kLanes) * row);
-    kernels_.gather_rows(xt.data(), row, images.image, count, first);
+    Guarded<float> x_rows(size_t(kLanes) * row);
+    kernels_.gather_rows(x_rows.data(), row, images.image, count, first);
     for (int n = 0; n < kLanes; ++n)
       for (int i = 0; i < row; ++i) {
         const bool given = n < count && first + i < kImagePixels;
         const double expected = given ? images.pixel(size_t(n), size_t(first + i)) : 0;
-        ASSERT_TRUE(std::abs(xt[size_t(n * row + i)] - expected) <= 1e-6) << n << ", " << i;
+        ASSERT_TRUE(std::abs(x_rows[size_t(n * row + i)] - expected) <= 1e-6) << n << ", " << i;
       }
-    EXPECT_TRUE(xt.intact());
+    EXPECT_TRUE(x_rows.intact());
   }
 }
 
@@ -78,10 +78,10 @@ TEST_P(CpuElementwise, GatherRowsNormalises) {
 TEST_P(CpuElementwise, GathersAgree) {
   const Images images;
   LaneTensor x({1, kImageSide, kImageSide});
-  Guarded<float> xt(kLanes * kImagePixels);
+  Guarded<float> x_rows(kLanes * kImagePixels);
   kernels_.gather(x.view(), images.image, kLanes);
-  kernels_.gather_rows(xt.data(), kImagePixels, images.image, kLanes, 0);
-  EXPECT_EQ(x.values(), xt.values());
+  kernels_.gather_rows(x_rows.data(), kImagePixels, images.image, kLanes, 0);
+  EXPECT_EQ(x.values(), x_rows.values());
 }
 
 // ---- max-pooling
@@ -286,11 +286,11 @@ TEST_P(CpuElementwise, Transpose) {
   Random random(88);
   for (const int count : {1, 3, 4, 5, 15, 16, 17, 40, 84, 90, 120}) {
     const size_t row = size_t(count + kLanes - 1) / kLanes * kLanes;
-    Guarded<float> x(size_t(count) * kLanes, random), xt(kLanes * row);
-    kernels_.transpose(xt.data(), int(row), x.data(), count);
+    Guarded<float> x(size_t(count) * kLanes, random), x_rows(kLanes * row);
+    kernels_.transpose(x_rows.data(), int(row), x.data(), count);
     for (size_t n = 0; n < kLanes; ++n)
-      for (size_t i = 0; i < size_t(count); ++i) ASSERT_EQ(xt[n * row + i], x[i * kLanes + n]);
-    EXPECT_TRUE(xt.intact());
+      for (size_t i = 0; i < size_t(count); ++i) ASSERT_EQ(x_rows[n * row + i], x[i * kLanes + n]);
+    EXPECT_TRUE(x_rows.intact());
   }
 }
 

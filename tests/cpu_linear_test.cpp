@@ -120,7 +120,7 @@ struct Batch {
       : blocks(blocks_),
         row_floats((size.inputs + kLanes - 1) / kLanes * kLanes),
         dy(size_t(blocks) * kLanes * size.outputs, random),
-        xt(size_t(blocks) * kLanes * row_floats, random),
+        x_rows(size_t(blocks) * kLanes * row_floats, random),
         dw(size_t(size.outputs) * size.inputs),
         db(size_t(size.outputs), 0.0) {
     const Values lanes = dy.values();
@@ -130,7 +130,7 @@ struct Batch {
       dy_rows.insert(dy_rows.end(), rows.begin(), rows.end());
     }
     for (int n = 0; n < blocks * kLanes; ++n) {
-      const float* row = xt.data() + std::ptrdiff_t{n} * row_floats;
+      const float* row = x_rows.data() + std::ptrdiff_t{n} * row_floats;
       x.insert(x.end(), row, row + size.inputs);
     }
     reference::linear_backward<double>(nullptr, dw.data(), db.data(), dy_rows.data(), x.data(),
@@ -139,7 +139,7 @@ struct Batch {
 
   int blocks;
   int row_floats;
-  Guarded<float> dy, xt;
+  Guarded<float> dy, x_rows;
   Values dw, db;
 };
 
@@ -165,9 +165,9 @@ TEST_P(CpuLinear, BackwardWeights) {
         if (!columns.contains(int(i) % size.inputs)) continue;
         expected[i] = batch.dw[i] + (add ? expected[i] : 0);
       }
-      kernels_.linear_backward_weights(dw.data(), batch.dy.data(), batch.xt.data() + columns.first,
-                                       size.inputs, batch.row_floats, size.outputs, columns.first,
-                                       columns.last, batch.blocks, add, nullptr);
+      kernels_.linear_backward_weights(
+          dw.data(), batch.dy.data(), batch.x_rows.data() + columns.first, size.inputs,
+          batch.row_floats, size.outputs, columns.first, columns.last, batch.blocks, add, nullptr);
       EXPECT_TRUE(is_near(dw.values(), expected, kTolerance))
           << size << ", columns " << columns.first << " to " << columns.last;
       EXPECT_TRUE(dw.intact()) << size;
@@ -191,9 +191,9 @@ TEST_P(CpuLinear, BackwardWeightsUpdates) {
                                   {.momentum = 0.9f, .weight_decay = 0.02f}, {.lr = 0.1f});
       }
       const SgdStep step{w.data(), v.data(), 0.1f, 0.9f, 0.02f};
-      kernels_.linear_backward_weights(dw.data(), batch.dy.data(), batch.xt.data() + columns.first,
-                                       size.inputs, batch.row_floats, size.outputs, columns.first,
-                                       columns.last, batch.blocks, add, &step);
+      kernels_.linear_backward_weights(
+          dw.data(), batch.dy.data(), batch.x_rows.data() + columns.first, size.inputs,
+          batch.row_floats, size.outputs, columns.first, columns.last, batch.blocks, add, &step);
       EXPECT_TRUE(is_near(w.values(), expected_w, kTolerance)) << size;
       EXPECT_TRUE(is_near(v.values(), expected_v, kTolerance)) << size;
       EXPECT_TRUE(w.intact() && v.intact() && dw.intact()) << size;

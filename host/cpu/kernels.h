@@ -84,7 +84,7 @@ struct AffineGradient {
   const float* offset;
 };
 
-// Of some values: their mean, and the sum of their squared differences from it.
+// The mean of some values, and the sum of their squared differences from it.
 struct Moments {
   double mean;
   double squares;
@@ -106,10 +106,10 @@ struct CpuKernels {
   // x (1, 28, 28) inside its border = normalised pixels of `count` images; lanes from `count` on
   // are 0.
   void (*gather)(Tensor x, const uint8_t* const* images, int count);
-  // The same, one sample a row, for linear layers: xt (kLanes, row_floats) = pixels
-  // [first_pixel, first_pixel + row_floats), as far as images go, and 0 behind; row_floats divides
-  // by kLanes.
-  void (*gather_rows)(float* xt, int row_floats, const uint8_t* const* images, int count,
+  // The same, one sample a row, for linear layers: x_rows (kLanes, row_floats) = pixels
+  // [first_pixel, first_pixel + row_floats), as far as images go, and 0 after them; row_floats
+  // divides by kLanes.
+  void (*gather_rows)(float* x_rows, int row_floats, const uint8_t* const* images, int count,
                       int first_pixel);
 
   // out (28, 28) = image (28, 28) through the map, the same bytes as digitron::sample's.
@@ -120,17 +120,17 @@ struct CpuKernels {
   // ReLU follows when asked.
   void (*conv_forward)(Tensor y, Tensor x, const float* w, const float* b, Window window, int first,
                        bool relu);
-  // dw_lanes (O, C, rows, columns, kLanes) = the products of dy's rows and x, from row `first` of
+  // dw_by_lane (O, C, rows, columns, kLanes) = the products of dy's rows and x, from row `first` of
   // the output; added to what is there when asked.
-  void (*conv_backward_weights)(float* dw_lanes, Tensor dy, Tensor x, Window window, int first,
+  void (*conv_backward_weights)(float* dw_by_lane, Tensor dy, Tensor x, Window window, int first,
                                 bool add);
   // dx += the products of dy's rows and w. dx points at the corner, border included.
   void (*conv_backward_input)(Tensor dx, Tensor dy, const float* w, Window window, int first);
 
-  // db_lanes (C, kLanes) = sums of dy over rows and columns.
-  void (*sum_positions)(float* db_lanes, Tensor dy);
+  // db_by_lane (C, kLanes) = sums of dy over rows and columns.
+  void (*sum_positions)(float* db_by_lane, Tensor dy);
   // The same where y is positive.
-  void (*sum_positive_positions)(float* db_lanes, Tensor dy, Tensor y);
+  void (*sum_positive_positions)(float* db_by_lane, Tensor dy, Tensor y);
   // sums (count) = each vector's sum over its lanes, always in the same order.
   void (*sum_lanes)(float* sums, const float* lanes, int count);
 
@@ -145,8 +145,8 @@ struct CpuKernels {
   void (*maxpool_backward_add)(Tensor dx, Tensor dy, Winners winners, Window window);
 
   void (*relu_forward)(Tensor y, Tensor x);
-  // dx = dy * scale where y is positive, else 0; dx may be dy. The scale is 1 but for a dropout
-  // behind the ReLU: what it dropped is 0 in y.
+  // dx = dy * scale where y is positive, else 0; dx may be dy. The scale is 1 unless a dropout
+  // follows the ReLU: what it dropped is 0 in y.
   void (*relu_backward)(Tensor dx, Tensor dy, Tensor y, float scale);
 
   // moments (C) of the first `count` lanes of x.
@@ -156,17 +156,17 @@ struct CpuKernels {
   // The same through a max-pooling whose windows lie side by side, with its winners.
   void (*batchnorm_pool_forward)(Tensor y, Winners winners, Tensor x, Affine affine, Window window,
                                  bool relu);
-  // sums_lanes (2, C, kLanes) = the sums of dy * (x - center), and of dy.
-  void (*batchnorm_sums)(float* sums_lanes, Tensor dy, Tensor x, const float* center);
-  void (*batchnorm_pool_sums)(float* sums_lanes, Tensor dy, Winners winners, Tensor x,
+  // sums_by_lane (2, C, kLanes) = the sums of dy * (x - center), and of dy.
+  void (*batchnorm_sums)(float* sums_by_lane, Tensor dy, Tensor x, const float* center);
+  void (*batchnorm_pool_sums)(float* sums_by_lane, Tensor dy, Winners winners, Tensor x,
                               const float* center, Window window);
-  // dx in the first `count` lanes, 0 in the others and, when x is `rectified`, where x is not
-  // positive. dx may be dy.
+  // dx in the first `count` lanes, 0 in the others and, with `through_relu`, where x, which a
+  // ReLU has made, is not positive. dx may be dy.
   void (*batchnorm_backward)(Tensor dx, Tensor dy, Tensor x, AffineGradient gradient, int count,
-                             bool rectified);
+                             bool through_relu);
   void (*batchnorm_pool_backward)(Tensor dx, Tensor dy, Winners winners, Tensor x,
                                   AffineGradient gradient, Window window, int count,
-                                  bool rectified);
+                                  bool through_relu);
   // y = x times each element's factor, for samples that are rows first_row, ... of the batch; y may
   // be x.
   void (*dropout)(Tensor y, Tensor x, const DropoutLayer& layer, int first_row);
@@ -180,18 +180,18 @@ struct CpuKernels {
                                 std::ptrdiff_t dy_stride, int blocks, const float* w, int inputs,
                                 int outputs);
   // Columns [first, last) of dw (O, I) over a whole batch: dy (blocks, O, kLanes), and the inputs
-  // one sample a row, xt (blocks * kLanes, row_floats), from column `first` on; first divides by
-  // kLanes. Added to what is there when asked. With a step, the parameters are updated then and
+  // one sample a row, x_rows (blocks * kLanes, row_floats), from column `first` on; first divides
+  // by kLanes. Added to what is there when asked. With a step, the parameters are updated then and
   // there.
-  void (*linear_backward_weights)(float* dw, const float* dy, const float* xt, int inputs,
+  void (*linear_backward_weights)(float* dw, const float* dy, const float* x_rows, int inputs,
                                   int row_floats, int outputs, int first, int last, int blocks,
                                   bool add, const SgdStep* step);
   // db (O) in [first, last) = the sums of dy (blocks, O, kLanes).
   void (*linear_backward_bias)(float* db, const float* dy, int outputs, int first, int last,
                                int blocks);
-  // xt (kLanes, row_floats) = x (count, kLanes) transposed; columns up to the next whole
+  // x_rows (kLanes, row_floats) = x (count, kLanes) transposed; columns up to the next whole
   // vector are written.
-  void (*transpose)(float* xt, int row_floats, const float* x, int count);
+  void (*transpose)(float* x_rows, int row_floats, const float* x, int count);
 
   // Softmax cross-entropy of logits (classes, kLanes): the first `count` lanes' losses and whether
   // the largest logit is the label's. dlogits = (softmax - target) * scale, 0 in the other lanes;

@@ -48,7 +48,8 @@ class ReferenceEngine final : public Engine {
     std::vector<T> mean, variance;
   };
 
-  // Of a layer in a pass: x_[layer] -> x_[layer + 1], and back dx_[layer + 1] -> dx_[layer].
+  // What a layer works on in a pass: x_[layer] -> x_[layer + 1], and back dx_[layer + 1] ->
+  // dx_[layer].
   reference::Operands<T> operands(size_t layer, const Pass& pass);
   void forward(std::span<const uint8_t> images, const Pass& pass);
   void backward(const Pass& pass);

@@ -11,8 +11,8 @@
 
 namespace digitron {
 
-// How far the maps may go, each drawn uniformly from [-limit, limit). Fixed point, 16 bits behind
-// the point; all zero: no augmentation.
+// How far the maps may go, each drawn uniformly from [-limit, limit). Fixed point with 16
+// fractional bits; all zero: no augmentation.
 struct Augmentation {
   int32_t shift = 0;   // pixels, along each axis
   int32_t rotate = 0;  // radians, up to kMostAngle
@@ -35,7 +35,7 @@ struct AffineMap {
 
 namespace augment {
 
-// a * b with 16 bits behind the point; b may have as many before it as 64 bits allow.
+// a * b, both with 16 fractional bits; b may be as large as 64 bits allow.
 constexpr int64_t multiply(int64_t a, int64_t b) {
   return (a * b) >> 16;
 }

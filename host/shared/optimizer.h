@@ -9,8 +9,8 @@ namespace digitron {
 // With g the gradient, w the parameters, m and v buffers of their layout, zero at first:
 //   kSgd       g += decay * w;  m = momentum * m + g;  w -= lr * m
 //   kNesterov  the same, but    w -= lr * (g + momentum * m)
-//   kAdam      g += decay * w;  m = beta1 * m + (1 - beta1) * g;  v = beta2 * v + (1 - beta2) *
-//   g^2;
+//   kAdam      g += decay * w;  m = beta1 * m + (1 - beta1) * g;
+//              v = beta2 * v + (1 - beta2) * g^2;
 //              w -= lr / (1 - beta1^t) * m / (sqrt(v / (1 - beta2^t)) + eps), in step t, from 1 on
 //   kAdamW     the same without decay in g; instead, first of all, w -= lr * decay * w
 enum class OptimizerKind { kSgd, kNesterov, kAdam, kAdamW };
@@ -22,8 +22,8 @@ struct Optimizer {
   double beta1 = 0.9;
   double beta2 = 0.999;
   double eps = 1e-8;
-  // Of the moving average of the parameters, a += (1 - decay) * (w - a) after each step; 0: none is
-  // kept.
+  // The decay of the parameters' moving average, a += (1 - decay) * (w - a) after each step; with 0
+  // none is kept.
   double average_decay = 0;
 };
 
@@ -39,8 +39,8 @@ struct StepRates {
   float average_rate = 0;  // the part of w - a that the average a takes
 };
 
-// Of step t (from 1 on) at learning rate lr. The average's decay is (1 + t) / (10 + t) as long as
-// that is less, so that it forgets the initial parameters soon, as
+// The rates of step t (from 1 on) at learning rate lr. The average's decay is (1 + t) / (10 + t) as
+// long as that is less, so that it forgets the initial parameters soon, as
 // tf.train.ExponentialMovingAverage does.
 StepRates step_rates(const Optimizer& optimizer, double lr, int64_t t);
 
@@ -49,8 +49,8 @@ struct UpdateRule {
   OptimizerKind kind;
   float momentum;
   float weight_decay;
-  float beta1, rest1;  // rest: 1 - beta
-  float beta2, rest2;
+  float beta1, one_minus_beta1;
+  float beta2, one_minus_beta2;
   float eps;
 };
 

@@ -21,17 +21,35 @@ struct RandomWords {
 };
 
 // Philox4x32-10: Salmon, Moraes, Dror, Shaw, "Parallel random numbers: as easy as 1, 2, 3", SC
-// 2011.
-constexpr RandomWords philox4x32(RandomWords counter, uint32_t key0, uint32_t key1) {
+// 2011. A Word is a uint32_t, or a vector of them with a counter in each lane; high_product(a, b)
+// is the upper half of their product.
+template <class Word, class HighProduct>
+constexpr void philox4x32(Word (&counter)[4], uint32_t key0, uint32_t key1,
+                          HighProduct high_product) {
   for (int round = 0; round < 10; ++round) {
-    const uint64_t p0 = uint64_t{0xD2511F53u} * counter.word[0];
-    const uint64_t p1 = uint64_t{0xCD9E8D57u} * counter.word[2];
-    counter = {{static_cast<uint32_t>(p1 >> 32) ^ counter.word[1] ^ key0, static_cast<uint32_t>(p1),
-                static_cast<uint32_t>(p0 >> 32) ^ counter.word[3] ^ key1,
-                static_cast<uint32_t>(p0)}};
+    constexpr uint32_t kFirst = 0xD2511F53u;
+    constexpr uint32_t kSecond = 0xCD9E8D57u;
+    const Word high0 = high_product(counter[0], kFirst);
+    const Word high2 = high_product(counter[2], kSecond);
+    const Word low0 = counter[0] * kFirst;
+    const Word low2 = counter[2] * kSecond;
+    counter[0] = high2 ^ counter[1] ^ key0;
+    counter[1] = low2;
+    counter[2] = high0 ^ counter[3] ^ key1;
+    counter[3] = low0;
     key0 += 0x9E3779B9u;
     key1 += 0xBB67AE85u;
   }
+}
+
+struct HighProduct {
+  constexpr uint32_t operator()(uint32_t a, uint32_t b) const {
+    return static_cast<uint32_t>(uint64_t{a} * b >> 32);
+  }
+};
+
+constexpr RandomWords philox4x32(RandomWords counter, uint32_t key0, uint32_t key1) {
+  philox4x32(counter.word, key0, key1, HighProduct{});
   return counter;
 }
 

@@ -25,7 +25,7 @@ inline IntVec clamp_coordinate(IntVec x) {
   return x > kLast ? IntVec{} + kLast : x;
 }
 
-// The bytes at `offset` and behind it, one pair of neighbours a lane: the first in the low 8 bits,
+// The bytes at `offset` and after it, one pair of neighbours a lane: the first in the low 8 bits,
 // the second in the next.
 inline IntVec load_pairs(const uint8_t* bytes, IntVec offset) {
   IntVec pairs;

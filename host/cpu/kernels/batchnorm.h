@@ -1,5 +1,5 @@
-// Batch normalisation, one SIMD lane per sample. Lanes behind a ragged block's samples count in no
-// statistic, and their gradients stay zero.
+// Batch normalisation, one SIMD lane per sample. Lanes after a ragged block's last sample count in
+// no statistic, and their gradients stay zero.
 #pragma once
 
 #include "host/cpu/kernels/elementwise.h"
@@ -145,7 +145,7 @@ inline void batchnorm_pool_forward(Tensor y, Winners winners, Tensor x, Affine a
 
 // ---- backward
 
-inline void batchnorm_sums(float* sums_lanes, Tensor dy, Tensor x, const float* center) {
+inline void batchnorm_sums(float* sums_by_lane, Tensor dy, Tensor x, const float* center) {
   for (int c = 0; c < x.channels; ++c)
     for (int lane = 0; lane < kLanes; lane += kWidth) {
       Vec dw[2] = {};
@@ -159,13 +159,13 @@ inline void batchnorm_sums(float* sums_lanes, Tensor dy, Tensor x, const float* 
           dw[q & 1] += d * (load(x_row + q * kLanes) - center[c]);
         }
       }
-      store(sums_lanes + c * kLanes + lane, dw[0] + dw[1]);
-      store(sums_lanes + (x.channels + c) * kLanes + lane, db[0] + db[1]);
+      store(sums_by_lane + c * kLanes + lane, dw[0] + dw[1]);
+      store(sums_by_lane + (x.channels + c) * kLanes + lane, db[0] + db[1]);
     }
 }
 
 template <int Size>
-void batchnorm_pool_sums_sized(float* sums_lanes, Tensor dy, Winners winners, Tensor x,
+void batchnorm_pool_sums_sized(float* sums_by_lane, Tensor dy, Winners winners, Tensor x,
                                const float* center, Window window) {
   const int size = Size ? Size : window.rows;
   for (int c = 0; c < x.channels; ++c)
@@ -187,15 +187,15 @@ void batchnorm_pool_sums_sized(float* sums_lanes, Tensor dy, Winners winners, Te
           db += kept;
           dw += kept * (taken - center[c]);
         }
-      store(sums_lanes + c * kLanes + lane, dw);
-      store(sums_lanes + (x.channels + c) * kLanes + lane, db);
+      store(sums_by_lane + c * kLanes + lane, dw);
+      store(sums_by_lane + (x.channels + c) * kLanes + lane, db);
     }
 }
 
-inline void batchnorm_pool_sums(float* sums_lanes, Tensor dy, Winners winners, Tensor x,
+inline void batchnorm_pool_sums(float* sums_by_lane, Tensor dy, Winners winners, Tensor x,
                                 const float* center, Window window) {
   const auto sized = window.rows == 2 ? batchnorm_pool_sums_sized<2> : batchnorm_pool_sums_sized<0>;
-  sized(sums_lanes, dy, winners, x, center, window);
+  sized(sums_by_lane, dy, winners, x, center, window);
 }
 
 struct GradientVec {
@@ -203,13 +203,13 @@ struct GradientVec {
   IntVec live;
   bool rectify;
 
-  GradientVec(AffineGradient g, int c, int lane, int count, bool rectified)
+  GradientVec(AffineGradient g, int c, int lane, int count, bool through_relu)
       : center(broadcast(g.center[c])),
         scale(broadcast(g.scale[c])),
         slope(broadcast(g.slope[c])),
         offset(broadcast(g.offset[c])),
         live(live_lanes(lane, count)),
-        rectify(rectified) {}
+        rectify(through_relu) {}
   Vec operator()(Vec dy, Vec x) const {
     const Vec dx = scale * dy + ((x - center) * slope + offset);
     const IntVec kept = rectify ? live & (x > 0.0f) : live;
@@ -218,10 +218,10 @@ struct GradientVec {
 };
 
 inline void batchnorm_backward(Tensor dx, Tensor dy, Tensor x, AffineGradient gradient, int count,
-                               bool rectified) {
+                               bool through_relu) {
   for (int c = 0; c < dx.channels; ++c)
     for (int lane = 0; lane < kLanes; lane += kWidth) {
-      const GradientVec map(gradient, c, lane, count, rectified);
+      const GradientVec map(gradient, c, lane, count, through_relu);
       for (int p = 0; p < dx.height; ++p)
         for (int i = lane; i < dx.width * kLanes; i += kLanes)
           store(dx.row(c, p) + i, map(load(dy.row(c, p) + i), load(x.row(c, p) + i)));
@@ -237,11 +237,11 @@ inline void outside_windows(float* dx, const float* x, int first, int last,
 template <int Size>
 void batchnorm_pool_backward_sized(Tensor dx, Tensor dy, Winners winners, Tensor x,
                                    AffineGradient gradient, Window window, int count,
-                                   bool rectified) {
+                                   bool through_relu) {
   const int size = Size ? Size : window.rows;
   for (int c = 0; c < dx.channels; ++c)
     for (int lane = 0; lane < kLanes; lane += kWidth) {
-      const GradientVec map(gradient, c, lane, count, rectified);
+      const GradientVec map(gradient, c, lane, count, through_relu);
       for (int p = 0; p < dx.height; ++p) {
         float* to = dx.row(c, p) + lane;
         const float* from = x.row(c, p) + lane;
@@ -266,10 +266,10 @@ void batchnorm_pool_backward_sized(Tensor dx, Tensor dy, Winners winners, Tensor
 
 inline void batchnorm_pool_backward(Tensor dx, Tensor dy, Winners winners, Tensor x,
                                     AffineGradient gradient, Window window, int count,
-                                    bool rectified) {
+                                    bool through_relu) {
   const auto sized =
       window.rows == 2 ? batchnorm_pool_backward_sized<2> : batchnorm_pool_backward_sized<0>;
-  sized(dx, dy, winners, x, gradient, window, count, rectified);
+  sized(dx, dy, winners, x, gradient, window, count, through_relu);
 }
 
 }  // namespace digitron::DIGITRON_ISA

@@ -81,7 +81,7 @@ constexpr int weights_channels(int taps) {
   return taps == 1 ? 8 : (kTileVectors - 4) / taps;
 }
 
-// dw_lanes (Channels of stride dw_channel, Taps) = or += sums over dy's rows and columns. x: the
+// dw_by_lane (Channels of stride dw_channel, Taps) = or += sums over dy's rows and columns. x: the
 // element that the first output meets with the first tap.
 template <int Channels, int Taps>
 void conv_weights_tile(float* dw, std::ptrdiff_t dw_channel, Tensor dy_tensor, const float* dy,
@@ -107,7 +107,8 @@ void conv_weights_tile(float* dw, std::ptrdiff_t dw_channel, Tensor dy_tensor, c
     }
 }
 
-inline void conv_weights(float* dw_lanes, Tensor dy, Tensor x, Window window, int first, bool add) {
+inline void conv_weights(float* dw_by_lane, Tensor dy, Tensor x, Window window, int first,
+                         bool add) {
   const std::ptrdiff_t dw_channel =
       std::ptrdiff_t{x.channels} * window.rows * window.columns * kLanes;
   for_each_piece(window, [&](int j, auto Taps) {
@@ -117,7 +118,7 @@ inline void conv_weights(float* dw_lanes, Tensor dy, Tensor x, Window window, in
         for (int c = 0; c < x.channels; ++c)
           for (int i = 0; i < window.rows; ++i)
             conv_weights_tile<Channels.value, Taps.value>(
-                dw_lanes + o * dw_channel + ((c * window.rows + i) * window.columns + j) * kLanes,
+                dw_by_lane + o * dw_channel + ((c * window.rows + i) * window.columns + j) * kLanes,
                 dw_channel, dy, dy.row(o, 0), x, x.row(c, first * window.stride + i) + j * kLanes,
                 window.stride, add);
       });

@@ -2,6 +2,7 @@
 #pragma once
 
 #include "host/cpu/kernels/vector.h"
+#include "host/shared/philox.h"
 
 namespace digitron::DIGITRON_ISA {
 
@@ -12,31 +13,18 @@ struct WordVecs {
   WordVec word[4];
 };
 
-inline WordVec high_product(WordVec a, uint32_t b) {
-  return __builtin_convertvector((__builtin_convertvector(a, WideVec) * b) >> 32, WordVec);
-}
-
-// host/shared/philox.h in lanes; the words of dropout_words in host/shared/dropout.h, for a quad in
-// each lane.
-inline WordVecs philox(WordVec quads, const DropoutLayer& d) {
-  WordVec c0 = quads, c1 = WordVec{} + d.layer, c2 = WordVec{} + d.step, c3 = WordVec{} + d.purpose;
-  auto key0 = static_cast<uint32_t>(d.seed);
-  auto key1 = static_cast<uint32_t>(d.seed >> 32);
-  for (int round = 0; round < 10; ++round) {
-    constexpr uint32_t kFirst = 0xD2511F53u;
-    constexpr uint32_t kSecond = 0xCD9E8D57u;
-    const WordVec high0 = high_product(c0, kFirst);
-    const WordVec high1 = high_product(c2, kSecond);
-    const WordVec low0 = c0 * kFirst;
-    const WordVec low1 = c2 * kSecond;
-    c0 = high1 ^ c1 ^ key0;
-    c1 = low1;
-    c2 = high0 ^ c3 ^ key1;
-    c3 = low0;
-    key0 += 0x9E3779B9u;
-    key1 += 0xBB67AE85u;
+struct HighProducts {
+  WordVec operator()(WordVec a, uint32_t b) const {
+    return __builtin_convertvector((__builtin_convertvector(a, WideVec) * b) >> 32, WordVec);
   }
-  return {{c0, c1, c2, c3}};
+};
+
+// The words of dropout_words in host/shared/dropout.h, for a quad in each lane.
+inline WordVecs dropout_words(WordVec quads, const DropoutLayer& d) {
+  WordVecs words{{quads, WordVec{} + d.layer, WordVec{} + d.step, WordVec{} + d.purpose}};
+  philox4x32(words.word, static_cast<uint32_t>(d.seed), static_cast<uint32_t>(d.seed >> 32),
+             HighProducts{});
+  return words;
 }
 
 inline void dropout(Tensor y, Tensor x, const DropoutLayer& layer, int first_row) {
@@ -52,7 +40,7 @@ inline void dropout(Tensor y, Tensor x, const DropoutLayer& layer, int first_row
       for (int p = 0; p < y.height; ++p)
         for (int i = lane; i < y.width * kLanes; i += kLanes, ++element) {
           if (element % 4 == 0) {
-            words = philox(quad, d);
+            words = dropout_words(quad, d);
             quad += 1;
           }
           const IntVec shifted = (IntVec)(words.word[element % 4] >> 8);

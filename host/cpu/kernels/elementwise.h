@@ -1,4 +1,5 @@
-// Everything that is not a sum of products: gather, pooling, ReLU, loss, optimiser, transposition.
+// What goes through a tensor element by element: gather, pooling, ReLU, sums of positions and
+// lanes, transposition.
 #pragma once
 
 #include "host/cpu/kernels/vector.h"
@@ -31,22 +32,22 @@ inline void relu_backward(Tensor dx, Tensor dy, Tensor y, float scale) {
 
 // Calls value(channel, row, float offset in the row) and sums what it gives over all positions.
 template <class F>
-inline void sum_over_positions(float* db_lanes, Tensor shape, F value) {
+inline void sum_over_positions(float* db_by_lane, Tensor shape, F value) {
   for (int c = 0; c < shape.channels; ++c)
     for (int lane = 0; lane < kLanes; lane += kWidth) {
       Vec sum = {};
       for (int p = 0; p < shape.height; ++p)
         for (int q = 0; q < shape.width; ++q) sum += value(c, p, q * kLanes + lane);
-      store(db_lanes + c * kLanes + lane, sum);
+      store(db_by_lane + c * kLanes + lane, sum);
     }
 }
 
-inline void sum_positions(float* db_lanes, Tensor dy) {
-  sum_over_positions(db_lanes, dy, [=](int c, int p, int i) { return load(dy.row(c, p) + i); });
+inline void sum_positions(float* db_by_lane, Tensor dy) {
+  sum_over_positions(db_by_lane, dy, [=](int c, int p, int i) { return load(dy.row(c, p) + i); });
 }
 
-inline void sum_positive_positions(float* db_lanes, Tensor dy, Tensor y) {
-  sum_over_positions(db_lanes, dy, [=](int c, int p, int i) {
+inline void sum_positive_positions(float* db_by_lane, Tensor dy, Tensor y) {
+  sum_over_positions(db_by_lane, dy, [=](int c, int p, int i) {
     return load(y.row(c, p) + i) > 0.0f ? load(dy.row(c, p) + i) : Vec{};
   });
 }
@@ -108,13 +109,13 @@ inline void gather(Tensor x, const uint8_t* const* images, int count) {
   }
 }
 
-inline void gather_rows(float* xt, int row_floats, const uint8_t* const* images, int count,
+inline void gather_rows(float* x_rows, int row_floats, const uint8_t* const* images, int count,
                         int first_pixel) {
   const int pixels =
       row_floats < kImagePixels - first_pixel ? row_floats : kImagePixels - first_pixel;
-  for (int n = 0; n < kLanes; ++n, xt += row_floats) {
+  for (int n = 0; n < kLanes; ++n, x_rows += row_floats) {
     for (int i = 0; i < row_floats; i += kWidth) {
-      store(xt + i, n < count && i < pixels ? normalise(images[n] + first_pixel + i) : Vec{});
+      store(x_rows + i, n < count && i < pixels ? normalise(images[n] + first_pixel + i) : Vec{});
     }
   }
 }
@@ -212,13 +213,13 @@ inline void transpose_tile(Vec (&rows)[kWidth]) {
   }
 }
 
-inline void transpose(float* xt, int row_floats, const float* x, int count) {
+inline void transpose(float* x_rows, int row_floats, const float* x, int count) {
   for (int i = 0; i < count; i += kWidth)
     for (int lane = 0; lane < kLanes; lane += kWidth) {
       Vec rows[kWidth] = {};
       for (int r = 0; r < kWidth && i + r < count; ++r) rows[r] = load(x + (i + r) * kLanes + lane);
       transpose_tile(rows);
-      for (int n = 0; n < kWidth; ++n) store(xt + (lane + n) * row_floats + i, rows[n]);
+      for (int n = 0; n < kWidth; ++n) store(x_rows + (lane + n) * row_floats + i, rows[n]);
     }
 }
 

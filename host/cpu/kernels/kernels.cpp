@@ -32,10 +32,10 @@ void conv_forward(Tensor y, Tensor x, const float* w, const float* b, Window win
   }
 }
 
-void conv_backward_weights(float* dw_lanes, Tensor dy, Tensor x, Window window, int first,
+void conv_backward_weights(float* dw_by_lane, Tensor dy, Tensor x, Window window, int first,
                            bool add) {
   for (int lane = 0; lane < kLanes; lane += kWidth) {
-    conv_weights(dw_lanes + lane, from_lane(dy, lane), from_lane(x, lane), window, first, add);
+    conv_weights(dw_by_lane + lane, from_lane(dy, lane), from_lane(x, lane), window, first, add);
   }
 }
 

@@ -110,15 +110,15 @@ struct WeightSink {
 
 // The tile of dw at offset `at`; dw has `columns` columns from there on.
 template <int Outputs, int Vectors>
-void linear_weights_tile(WeightSink sink, std::ptrdiff_t at, const float* dy, const float* xt,
+void linear_weights_tile(WeightSink sink, std::ptrdiff_t at, const float* dy, const float* x_rows,
                          int inputs, int row_floats, int outputs, int columns, int blocks) {
   for (int o = 0; o < Outputs; ++o)
     for (int v = 0; v < Vectors; ++v) sink.expect(at + std::ptrdiff_t{o} * inputs + v * kWidth);
   Vec sum[Outputs][Vectors] = {};
   for (int block = 0; block < blocks; ++block, dy += outputs * kLanes) {
-    for (int n = 0; n < kLanes; ++n, xt += row_floats) {
+    for (int n = 0; n < kLanes; ++n, x_rows += row_floats) {
       Vec value[Vectors];
-      for (int v = 0; v < Vectors; ++v) value[v] = load(xt + v * kWidth);
+      for (int v = 0; v < Vectors; ++v) value[v] = load(x_rows + v * kWidth);
       for (int o = 0; o < Outputs; ++o) {
         const Vec d = broadcast(dy[o * kLanes + n]);
         for (int v = 0; v < Vectors; ++v) sum[o][v] += d * value[v];
@@ -138,7 +138,7 @@ void linear_weights_tile(WeightSink sink, std::ptrdiff_t at, const float* dy, co
 }
 
 // NOLINTNEXTLINE(readability-non-const-parameter): the sink writes to dw
-inline void linear_backward_weights(float* dw, const float* dy, const float* xt, int inputs,
+inline void linear_backward_weights(float* dw, const float* dy, const float* x_rows, int inputs,
                                     int row_floats, int outputs, int first, int last, int blocks,
                                     bool add, const SgdStep* step) {
   const WeightSink sink{dw, step, add};
@@ -148,7 +148,7 @@ inline void linear_backward_weights(float* dw, const float* dy, const float* xt,
         with_constant<kWeightOutputs>(rows, [&](auto Outputs) {
           linear_weights_tile<Outputs.value, Vectors.value>(
               sink, std::ptrdiff_t{o} * inputs + first + v * kWidth, dy + o * kLanes,
-              xt + v * kWidth, inputs, row_floats, outputs, last - first - v * kWidth, blocks);
+              x_rows + v * kWidth, inputs, row_floats, outputs, last - first - v * kWidth, blocks);
         });
       });
     });

@@ -1,4 +1,4 @@
-// The optimiser.
+// Plain SGD, by itself and for kernels that update what they have just made the gradient of.
 #pragma once
 
 #include "host/cpu/kernels/vector.h"

@@ -30,8 +30,8 @@ inline void apply(Updated& p, Vec g, const UpdateRule& rule, const StepRates& ra
     g += rule.weight_decay * p.w;
   }
   if constexpr (has_second_moment(kKind)) {
-    p.m = flush(rule.beta1 * p.m + rule.rest1 * g);
-    p.v = flush(rule.beta2 * p.v + rule.rest2 * (g * g));
+    p.m = flush(rule.beta1 * p.m + rule.one_minus_beta1 * g);
+    p.v = flush(rule.beta2 * p.v + rule.one_minus_beta2 * (g * g));
     p.w -= rates.step_size * p.m / (square_root(p.v) * rates.root_scale + rule.eps);
   } else {
     p.m = flush(rule.momentum * p.m + g);
