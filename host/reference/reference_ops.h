@@ -228,4 +228,32 @@ T softmax_cross_entropy(T* logits, int64_t* correct, const uint8_t* labels, int 
   return loss;
 }
 
+// All of them for one T. They are compiled once, in reference_ops.cpp, and optimised there whatever
+// the flags of the file that calls them.
+// clang-format off
+#define DIGITRON_REFERENCE_OPS(kind, T)                                                            \
+  kind void conv_forward(T*, const T*, const T*, const T*, const Conv2d&, const Shape&,            \
+                         const Shape&, int);                                                       \
+  kind void conv_backward(T*, T*, T*, const T*, const T*, const T*, const Conv2d&, const Shape&,   \
+                          const Shape&, int);                                                      \
+  kind void maxpool_forward(T*, size_t*, const T*, const MaxPool2d&, const Shape&, const Shape&,   \
+                            int);                                                                  \
+  kind void maxpool_backward(T*, const T*, const size_t*, const Shape&, const Shape&, int);        \
+  kind void linear_forward(T*, const T*, const T*, const T*, int, int, int);                       \
+  kind void linear_backward(T*, T*, T*, const T*, const T*, const T*, int, int, int);              \
+  kind void relu_forward(T*, const T*, size_t);                                                    \
+  kind void relu_backward(T*, const T*, const T*, size_t);                                         \
+  kind void batchnorm_statistics(T*, T*, const T*, const Shape&, int);                             \
+  kind void batchnorm_forward(T*, const T*, const T*, const T*, const T*, const T*, const Shape&,  \
+                              int);                                                                \
+  kind void batchnorm_backward(T*, T*, T*, const T*, const T*, const T*, const T*, const T*,       \
+                               const Shape&, int);                                                 \
+  kind void batchnorm_update(T*, T*, const T*, const T*, int, size_t);                             \
+  kind void dropout(T*, const T*, float, const DropoutDraw&, int, int);                            \
+  kind T softmax_cross_entropy(T*, int64_t*, const uint8_t*, int, T)
+// clang-format on
+
+DIGITRON_REFERENCE_OPS(extern template, float);
+DIGITRON_REFERENCE_OPS(extern template, double);
+
 }  // namespace digitron::reference
