@@ -7,13 +7,9 @@
 namespace digitron {
 namespace {
 
-using ::testing::AllOf;
-using ::testing::Contains;
 using ::testing::EndsWith;
 using ::testing::HasSubstr;
-using ::testing::Key;
 using ::testing::Not;
-using ::testing::SizeIs;
 using ::testing::StartsWith;
 
 // Every kind of block with the same text everywhere.
@@ -26,9 +22,9 @@ Document document_of(const std::string& text) {
   document.blocks.emplace_back(
       Table{text, "lr", {{text, text}, {text, text}}, true, {{}, {0, -0.5}}});
   document.blocks.emplace_back(Facts{{{text, text}}});
-  document.blocks.emplace_back(Pictures{{{"curve", "<svg viewBox=\"0 0 1 1\"></svg>\n", text}}});
+  document.blocks.emplace_back(Pictures{{{"<svg viewBox=\"0 0 1 1\"></svg>\n", text}}});
   const std::string png = grey_png(1, 1, std::vector<uint8_t>{7});
-  document.blocks.emplace_back(Tiles{"tiles", text, {{png, text, text}, {png, text, ""}}, 56});
+  document.blocks.emplace_back(Tiles{text, {{png, text, text}, {png, text, ""}}, 56});
   return document;
 }
 
@@ -62,36 +58,20 @@ TEST(HtmlTest, TextIsInert) {
   EXPECT_THAT(html, HasSubstr("&lt;/title&gt;&lt;script&gt;&quot;&#39;&amp;\xEF\xBF\xBD </title>"));
 }
 
-TEST(MarkdownTest, OnePageWithItsPictures) {
-  const MarkdownPage page = to_markdown(document_of("words"), "report-");
-  EXPECT_THAT(page.text, StartsWith("# words\n\nwords\n\n> **words**\n\n## words\n\nwords\n\n"
-                                    "| words | words |\n|---|---:|\n| words | words |\n\nwords\n\n"
-                                    "- words: words\n\n![words](report-curve.svg)\n\n"
-                                    "words\n\n![words](report-tiles.svg)\n\n"));
-  EXPECT_THAT(page.files, SizeIs(2));
-  EXPECT_THAT(page.files,
-              AllOf(Contains(Key("report-curve.svg")), Contains(Key("report-tiles.svg"))));
-  for (const auto& [name, svg] : page.files) {
-    EXPECT_THAT(svg, StartsWith("<?xml version=\"1.0\" encoding=\"utf-8\"?>\n<svg "));
-    EXPECT_THAT(svg, HasSubstr("fill=\"#fff\"")) << "a ground of its own";
-    EXPECT_THAT(svg, Not(HasSubstr("href=\"http")));
-  }
+TEST(MarkdownTest, OnePageThatLeadsToThePictures) {
+  const std::string page = to_markdown(document_of("words"), "report.html");
+  EXPECT_EQ(page,
+            "# words\n\nwords\n\n> **words**\n\n## words\n\nwords\n\n"
+            "| words | words |\n|---|---:|\n| words | words |\n\nwords\n\n"
+            "- words: words\n\n[words](report.html)\n\n[words](report.html)\n\n");
 }
 
 TEST(MarkdownTest, TextIsInert) {
-  const MarkdownPage page = to_markdown(document_of("a|<script>\n# [x](y)"), "report-");
-  EXPECT_THAT(page.text, HasSubstr("| a\\|&lt;script&gt; \\# \\[x\\](y) |"));
-  EXPECT_THAT(page.text, Not(HasSubstr("<script")));
-  EXPECT_THAT(page.text, Not(HasSubstr("\n\\#")));
-  EXPECT_THAT(page.files.at("report-tiles.svg"), Not(HasSubstr("<script")));
-}
-
-TEST(MarkdownTest, NoTilesNoFile) {
-  Document document;
-  document.blocks.emplace_back(Tiles{"tiles", "None", {}, 56});
-  const MarkdownPage page = to_markdown(document, "report-");
-  EXPECT_THAT(page.text, HasSubstr("None"));
-  EXPECT_THAT(page.files, SizeIs(0));
+  const std::string page = to_markdown(document_of("a|<script>\n# [x](y)"), "report.html");
+  EXPECT_THAT(page, HasSubstr("| a\\|&lt;script&gt; \\# \\[x\\](y) |"));
+  EXPECT_THAT(page, HasSubstr("[a\\|&lt;script&gt; \\# \\[x\\](y)](report.html)"));
+  EXPECT_THAT(page, Not(HasSubstr("<script")));
+  EXPECT_THAT(page, Not(HasSubstr("\n\\#")));
 }
 
 }  // namespace

@@ -7,15 +7,14 @@
 namespace digitron {
 namespace {
 
-using ::testing::AllOf;
 using ::testing::HasSubstr;
-using ::testing::IsSupersetOf;
 using ::testing::Not;
 using testing::ProgramResult;
 using testing::ProgramTest;
 using testing::read_file;
 using testing::run_program;
 using testing::run_shell;
+using ::testing::UnorderedElementsAre;
 using testing::write_file;
 
 class ReportProgramTest : public ProgramTest {
@@ -44,9 +43,7 @@ TEST_F(ReportProgramTest, WritesThePageAndItsTwin) {
   EXPECT_THAT(result.out, HasSubstr("Final test accuracy"));
   EXPECT_THAT(result.out, HasSubstr("fc 10"));
   EXPECT_THAT(result.out, HasSubstr("Report: " + out() + "/report.html"));
-  EXPECT_THAT(testing::names_in(out()),
-              IsSupersetOf({"report.html", "report.md", "report-1-fc-10-loss.svg",
-                            "report-1-fc-10-accuracy.svg", "report-1-fc-10-weights.svg"}));
+  EXPECT_THAT(testing::names_in(out()), UnorderedElementsAre("report.html", "report.md"));
   for (const std::string& page : {html(), markdown()}) {
     EXPECT_THAT(page, HasSubstr("This is not MNIST."));
     EXPECT_THAT(page, HasSubstr("784 \u00d7 10 + 10 = 7,850"));

@@ -73,7 +73,6 @@ TEST(RunGroupTest, SeedsOfOneModelGoTogether) {
   EXPECT_EQ(groups[0].best_test_accuracy()->mean, 0.75);
   EXPECT_EQ(groups[0].training_seconds()->mean, 3) << "2 epochs of 1 s and of 2 s";
   EXPECT_FALSE(groups[0].at_epoch(3, &EpochRecord::test_accuracy));
-  EXPECT_FALSE(groups[0].images_per_second());
 }
 
 TEST(RunGroupTest, WhatDiffersIsInTheLabel) {

@@ -31,7 +31,7 @@ Command add_report(CLI::App& app) {
       ->required()
       ->multi_option_policy(CLI::MultiOptionPolicy::TakeAll)
       ->type_name("DIR");
-  sub->add_option("--out", request->out, "For report.html, report.md and its pictures")
+  sub->add_option("--out", request->out, "For report.html and report.md")
       ->type_name("DIR")
       ->capture_default_str();
   add_data(*sub, request->data)->description("The runs' data set. Default: where each run had it");

@@ -19,7 +19,7 @@ Picture comparison_picture(std::span<const RunGroup> groups, Metric metric, doub
     curve.colour = i;
     plot.curves.push_back(curve);
   }
-  return {plot.name, draw(plot), caption};
+  return {draw(plot), caption};
 }
 
 bool is_lenet5_on_mnist(const RunGroup& group) {

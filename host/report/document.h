@@ -39,9 +39,8 @@ struct Facts {
   std::vector<std::pair<std::string, std::string>> rows;
 };
 
-// A vector picture. `name` is unique in a document and fit for a file name and an id.
+// A vector picture.
 struct Picture {
-  std::string name;
   std::string svg;
   std::string caption;  // also what stands for the picture where it cannot be seen
 };
@@ -58,7 +57,6 @@ struct Tile {
   std::string detail;
 };
 struct Tiles {
-  std::string name;  // as Picture's
   std::string caption;
   std::vector<Tile> tiles;
   int side = 0;  // of an image, in CSS pixels

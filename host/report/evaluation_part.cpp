@@ -73,14 +73,14 @@ std::string difference_text(const RunRecord& run, double accuracy) {
       percent(recorded));
 }
 
-void add_wrong_images(Blocks& blocks, const Evaluation& evaluation, const std::string& name) {
+void add_wrong_images(Blocks& blocks, const Evaluation& evaluation) {
   blocks.emplace_back(Heading{3, "Wrong images"});
   const size_t count = evaluation.wrong.size();
   if (count == 0) {
     blocks.emplace_back(Paragraph{"None: every test image was recognised."});
     return;
   }
-  Tiles tiles{name, "", {}, 56};
+  Tiles tiles{"", {}, 56};
   const size_t shown = std::min(count, kMostWrong);
   tiles.caption = fmt::format(
       "{} of the {} wrong images, most confident first: truth \u2192 guess, and the guess\u2019s "
@@ -97,8 +97,7 @@ void add_wrong_images(Blocks& blocks, const Evaluation& evaluation, const std::s
   blocks.emplace_back(tiles);
 }
 
-void add_evaluation(Blocks& blocks, const RunGroup& group, const std::string& prefix,
-                    DataSources& sources) {
+void add_evaluation(Blocks& blocks, const RunGroup& group, DataSources& sources) {
   blocks.emplace_back(Heading{3, "Confusion matrix"});
   const RunRecord* run = run_to_evaluate(group);
   if (run == nullptr) {
@@ -119,10 +118,10 @@ void add_evaluation(Blocks& blocks, const RunGroup& group, const std::string& pr
       grouped(evaluation.test->count()), percent(accuracy),
       grouped(static_cast<int64_t>(evaluation.wrong.size())), difference_text(*run, accuracy))});
   blocks.emplace_back(confusion_matrix(evaluation.confusion));
-  add_wrong_images(blocks, evaluation, prefix + "wrong");
+  add_wrong_images(blocks, evaluation);
 }
 
-void add_first_layer(Blocks& blocks, const RunGroup& group, const std::string& prefix) {
+void add_first_layer(Blocks& blocks, const RunGroup& group) {
   const RunRecord* run = run_to_evaluate(group);
   if (run == nullptr) return;
   WeightPictures weights = first_layer_pictures(*run, kMostFilters);
@@ -133,7 +132,7 @@ void add_first_layer(Blocks& blocks, const RunGroup& group, const std::string& p
   const size_t shown = weights.pictures.size();
   blocks.emplace_back(Heading{3, weights.is_convolution ? "Filters of the first convolution"
                                                         : "Weights of the first layer"});
-  Tiles tiles{prefix + "weights", "", {}, 72};
+  Tiles tiles{"", {}, 72};
   tiles.caption = fmt::format(
       "{} {} of {}, {}\u00d7{} weights each, of {}: negative blue, zero white, positive red.",
       shown == weights.count ? "The" : fmt::format("The first {} of", shown),
@@ -152,10 +151,10 @@ std::string run_name(const RunRecord& run) {
   return run.directory.string() + (seed.empty() ? "" : " (seed " + seed + ")");
 }
 
-Blocks evaluation_blocks(const RunGroup& group, const std::string& prefix, DataSources& sources) {
+Blocks evaluation_blocks(const RunGroup& group, DataSources& sources) {
   Blocks blocks;
-  add_evaluation(blocks, group, prefix, sources);
-  add_first_layer(blocks, group, prefix);
+  add_evaluation(blocks, group, sources);
+  add_first_layer(blocks, group);
   return blocks;
 }
 

@@ -14,9 +14,7 @@ namespace digitron {
 std::string run_name(const RunRecord& run);
 
 // Confusion matrix, wrong images and first layer of the group's first run that reached its end with
-// a checkpoint (else the first that has one); what cannot be had is said in its place. Picture
-// names begin with `prefix`.
-std::vector<Block> evaluation_blocks(const RunGroup& group, const std::string& prefix,
-                                     DataSources& sources);
+// a checkpoint (else the first that has one); what cannot be had is said in its place.
+std::vector<Block> evaluation_blocks(const RunGroup& group, DataSources& sources);
 
 }  // namespace digitron

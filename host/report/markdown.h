@@ -1,22 +1,14 @@
-// A document as a Markdown page (GitHub's tables) with its pictures in SVG files beside it.
+// A document as a Markdown page (GitHub's tables). Pictures are in the HTML page alone: here their
+// captions lead to it.
 #pragma once
 
-#include <map>
 #include <string>
 
 #include "host/report/document.h"
 
 namespace digitron {
 
-struct MarkdownPage {
-  std::string text;
-  std::map<std::string, std::string> files;  // name -> SVG, which needs no other file
-};
-
-// Every file's name begins with `prefix`.
-MarkdownPage to_markdown(const Document& document, const std::string& prefix);
-
-// Tiles as one picture, by rows.
-std::string tiles_svg(const Tiles& tiles);
+// `html_page` is the HTML page's name, beside this one.
+std::string to_markdown(const Document& document, const std::string& html_page);
 
 }  // namespace digitron

@@ -17,13 +17,6 @@ namespace {
 using Blocks = std::vector<Block>;
 
 constexpr int kMostEpochRows = 100;
-constexpr size_t kMostSlug = 40;
-
-// "2-lenet-5-loss", unique in the report.
-std::string picture_name(const RunGroup& group, size_t index, const std::string& what) {
-  const std::string words = slug(group.label, kMostSlug);
-  return fmt::format("{}{}{}-{}", index, words.empty() ? "" : "-", words, what);
-}
 
 std::string introduction(const RunGroup& group) {
   std::string text = counted(group.runs.size(), "run");
@@ -130,7 +123,7 @@ Picture curves_picture(const RunGroup& group, const CurveMetrics& metrics, doubl
   Curve testing = curve_of(group, metrics.test, scale);
   testing.title = "Test";
   plot.curves = {training, validation, testing};
-  return {plot.name, draw(plot), caption};
+  return {draw(plot), caption};
 }
 
 void add_curves(Blocks& blocks, const RunGroup& group, size_t index) {
@@ -143,13 +136,13 @@ void add_curves(Blocks& blocks, const RunGroup& group, size_t index) {
       {curves_picture(
            group,
            {&EpochRecord::train_loss, &EpochRecord::validation_loss, &EpochRecord::test_loss}, 1,
-           {picture_name(group, index, "loss"), "Loss", true, {}},
+           {fmt::format("model-{}-loss", index), "Loss", true, {}},
            "Loss, on a logarithmic scale. Training: mean over the epoch while the "
            "weights move. Test: after the epoch."),
        curves_picture(group,
                       {&EpochRecord::train_accuracy, &EpochRecord::validation_accuracy,
                        &EpochRecord::test_accuracy},
-                      100, {picture_name(group, index, "accuracy"), "Accuracy (%)", false, {}},
+                      100, {fmt::format("model-{}-accuracy", index), "Accuracy (%)", false, {}},
                       "Accuracy; training and test as for the loss.")}});
 }
 
@@ -203,7 +196,7 @@ Blocks model_blocks(const RunGroup& group, size_t index, DataSources& sources) {
   add_parameters(blocks, group);
   add_curves(blocks, group, index);
   add_epochs(blocks, group);
-  const Blocks more = evaluation_blocks(group, picture_name(group, index, ""), sources);
+  const Blocks more = evaluation_blocks(group, sources);
   blocks.insert(blocks.end(), more.begin(), more.end());
   return blocks;
 }

@@ -24,8 +24,6 @@ namespace {
 
 namespace fs = std::filesystem;
 
-constexpr const char* kFilePrefix = "report-";
-
 // Every run that was given, once.
 std::vector<RunRecord> read_runs(const std::vector<fs::path>& directories) {
   std::vector<RunRecord> runs;
@@ -128,13 +126,11 @@ Report write_report(const ReportRequest& request) {
   const std::vector<RunGroup> groups = group_runs(runs);
   DataSources sources(request.data, request.data_seed);
   const Document document = report_document(runs, groups, sources);
-  const MarkdownPage markdown = to_markdown(document, kFilePrefix);
 
   make_directory(request.out);
   Report report{request.out / "report.html", request.out / "report.md", terminal_table(groups)};
-  for (const auto& [name, svg] : markdown.files) write_file_atomically(request.out / name, svg);
   write_file_atomically(report.html, to_html(document));
-  write_file_atomically(report.markdown, markdown.text);
+  write_file_atomically(report.markdown, to_markdown(document, report.html.filename().string()));
   return report;
 }
 

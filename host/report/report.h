@@ -30,8 +30,8 @@ struct Report {
 Document report_document(std::span<const RunRecord> runs, std::span<const RunGroup> groups,
                          DataSources& sources);
 
-// Reads the runs and writes report.html, report.md and report-*.svg into `out`, each atomically;
-// the directory is created where it is missing. What is wrong with a run is in the report and
+// Reads the runs and writes report.html and report.md into `out`, each atomically; the directory
+// is created where it is missing. What is wrong with a run is in the report and
 // logged as a warning. Throws InputError when none of the runs has a run.json or `out` cannot be
 // written, MachineError when there is no gnuplot or the disk is full.
 Report write_report(const ReportRequest& request);

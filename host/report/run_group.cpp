@@ -154,13 +154,6 @@ std::optional<Statistics> RunGroup::training_seconds() const {
   });
 }
 
-std::optional<Statistics> RunGroup::images_per_second() const {
-  return over(complete, [](const RunRecord& run) -> std::optional<double> {
-    const auto values = statistics(all_epochs(run, &EpochRecord::images_per_second));
-    return values ? std::optional(values->mean) : std::nullopt;
-  });
-}
-
 int RunGroup::epoch_count() const {
   int count = 0;
   for (const RunRecord* run : complete) {

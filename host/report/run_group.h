@@ -25,9 +25,8 @@ struct RunGroup {
   // Over the complete runs: test accuracy after the last epoch; each run's best one.
   std::optional<Statistics> final_figure(Metric metric) const;
   std::optional<Statistics> best_test_accuracy() const;
-  // Over the complete runs: seconds of training in all, and images a second while training.
+  // Over the complete runs: seconds of training in all.
   std::optional<Statistics> training_seconds() const;
-  std::optional<Statistics> images_per_second() const;
 
   int epoch_count() const;    // the highest epoch number in any complete run, 0 for none
   std::string seeds() const;  // "1, 2, 3"
