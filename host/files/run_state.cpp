@@ -135,8 +135,10 @@ RunState load_run_state(const std::filesystem::path& path, Engine& engine) {
   RunState state = parse_position(path, file.metadata());
   for (const State which : kStates) {
     if (!uses(engine.training().optimizer, which)) continue;
-    const auto read = which == State::kRunningStatistics ? read_buffers : read_parameters;
-    engine.set_state(which, read(file, engine.plan(), prefix_of(which)));
+    const std::string prefix = prefix_of(which);
+    engine.set_state(which, which == State::kRunningStatistics
+                                ? read_buffers(file, engine.plan(), prefix)
+                                : read_parameters(file, engine.plan(), prefix));
   }
   if (state.best) {
     state.best->state.parameters = read_parameters(file, engine.plan(), kBestPrefix);
