@@ -31,7 +31,7 @@ int run_bench(const BenchOptions& options) {
   check_settings(training);
   const Model model = find_model(options.model);
   const std::jthread device = start_device(options.device);
-  const Data data = load_data(options.data, kDataSeed);
+  const Data data = load_data(options.data);
   check_counts(training, data.train->count());
 
   const Plan plan = make_plan(model, options.batch);

@@ -111,7 +111,7 @@ int train(const CLI::App& app, TrainOptions& options) {
   check_settings(settings);
   const Model model = model_of(options, run);
   const std::jthread device = start_device(options.request.device);
-  const Data data = load_data(options.data, kDataSeed);
+  const Data data = load_data(options.data);
   if (!run.is_null()) check_same_data(run, data);
   check_counts(settings, data.train->count());
   const TrainingSplit split = split_validation(data.train, settings.validation);
