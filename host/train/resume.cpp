@@ -2,7 +2,6 @@
 
 #include <spdlog/fmt/fmt.h>
 
-#include <algorithm>
 #include <fstream>
 
 #include "host/core/error.h"
@@ -20,10 +19,6 @@ using nlohmann::ordered_json;
                           const std::string& there, const std::string& advice) {
   throw InputError(fmt::format("{} is {}, but the run that --resume continues has {}; {}", what,
                                asked, there, advice));
-}
-
-bool contains(const std::vector<std::string>& list, const std::string& word) {
-  return std::find(list.begin(), list.end(), word) != list.end();
 }
 
 }  // namespace
@@ -47,18 +42,16 @@ ordered_json read_description(const std::filesystem::path& directory) {
   return run;
 }
 
-TrainSettings resumed_settings(const ordered_json& run, const TrainSettings& given,
-                               const std::vector<std::string>& options, bool force) {
+TrainSettings resumed_settings(const ordered_json& run, const ordered_json& given, bool force) {
   const TrainSettings before = settings_from_json(run["settings"]);
-  TrainSettings settings = before;
-  for (const std::string& option : setting_options()) {
-    if (contains(options, option)) copy_setting(settings, given, option);
-  }
+  const TrainSettings settings = settings_from_json(given, before);
   const ordered_json old_values = settings_json(before);
   const ordered_json new_values = settings_json(settings);
-  for (const auto& [name, value] : new_values.items()) {
-    if (force || value == old_values[name]) continue;
-    differs(option_of_setting(name), value.dump(), old_values[name].dump(),
+  for (const Setting* setting : settings_in_json_order()) {
+    const ordered_json& value = new_values[setting->name];
+    const ordered_json& old_value = old_values[setting->name];
+    if (force || value == old_value) continue;
+    differs(setting->option(), value.dump(), old_value.dump(),
             "leave it out, or add --force to go on with the new value");
   }
   return settings;

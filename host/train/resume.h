@@ -8,21 +8,20 @@
 
 #include "host/core/dataset.h"
 #include "host/core/model.h"
-#include "host/train/train_settings.h"
+#include "host/train/settings.h"
 
 namespace digitron {
 
 // The directory's run.json. Throws InputError when it is missing or damaged.
 nlohmann::ordered_json read_description(const std::filesystem::path& directory);
 
-// The run's settings, with those of `given` whose option stands in `options` (the options on the
-// command line) when `force` says that they count. Without it, throws InputError naming the first
-// that differs and both values.
-TrainSettings resumed_settings(const nlohmann::ordered_json& run, const TrainSettings& given,
-                               const std::vector<std::string>& options, bool force);
+// The run's settings, with those of `given` (as in run.json) when `force` says that they count.
+// Without it, throws InputError naming the first that differs and both values.
+TrainSettings resumed_settings(const nlohmann::ordered_json& run,
+                               const nlohmann::ordered_json& given, bool force);
 
-// Throws InputError when the run stands behind `step` steps of an epoch, and `settings` would make
-// its steps other ones than the run's.
+// Throws InputError when the run has `step` steps of an epoch done, and `settings` would divide the
+// epoch into other steps than the run's.
 void check_step_fits(const nlohmann::ordered_json& run, const TrainSettings& settings, int step);
 
 // The run's model. Throws InputError when `asked` (a name or text; empty: the run's) is another.

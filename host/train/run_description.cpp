@@ -8,19 +8,20 @@ namespace digitron {
 
 using nlohmann::ordered_json;
 
-ordered_json device_description(const RunRequest& request, const Engine& engine) {
-  ordered_json device{{"asked", request.device.device},
+ordered_json device_description(const DeviceRequest& request, const Engine& engine,
+                                const std::string& fallback) {
+  ordered_json device{{"asked", request.device},
                       {"description", engine.description()},
-                      {"threads", request.device.threads},
+                      {"threads", request.threads},
                       {"cpu", cpu_name()}};
-  if (!request.fallback.empty()) device["fallback"] = request.fallback;
+  if (!fallback.empty()) device["fallback"] = fallback;
   const ordered_json details = details_json(engine.details());
   if (!details.empty()) device["details"] = details;
   return device;
 }
 
-ordered_json run_description(const RunRequest& request, const TrainSettings& settings,
-                             const Engine& engine, const Data& data) {
+ordered_json run_description(const SessionRequest& request, const TrainSettings& settings,
+                             const Engine& engine, const std::string& fallback, const Data& data) {
   const Plan& plan = engine.plan();
   ordered_json run;
   run["digitron"] = version();
@@ -31,7 +32,7 @@ ordered_json run_description(const RunRequest& request, const TrainSettings& set
                   {"name", plan.model.name},
                   {"text", to_text(plan.model)},
                   {"parameters", plan.parameter_count}};
-  run["device"] = device_description(request, engine);
+  run["device"] = device_description(request.device, engine, fallback);
   run["precision"] = engine.precision();
   run["data"] = {{"source", data.source},
                  {"description", data.description},

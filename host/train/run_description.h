@@ -3,25 +3,17 @@
 
 #include <nlohmann/json_fwd.hpp>
 #include <string>
-#include <vector>
 
 #include "host/core/dataset.h"
-#include "host/devices/devices.h"
-#include "host/train/train_settings.h"
+#include "host/train/session.h"
 
 namespace digitron {
 
-// The part of run.json that only the program knows.
-struct RunRequest {
-  std::vector<std::string> command;  // argv
-  DeviceRequest device;
-  std::string fallback;  // of make_engine
-  std::string init;      // file of initial parameters; empty: drawn from the seed
-};
-
-// The engine, what the request asked for, and why it is not what auto would rather have taken.
-nlohmann::ordered_json device_description(const RunRequest& request, const Engine& engine);
-nlohmann::ordered_json run_description(const RunRequest& request, const TrainSettings& settings,
-                                       const Engine& engine, const Data& data);
+// The engine, what the request asked for, and make_engine's `fallback`.
+nlohmann::ordered_json device_description(const DeviceRequest& request, const Engine& engine,
+                                          const std::string& fallback);
+nlohmann::ordered_json run_description(const SessionRequest& request, const TrainSettings& settings,
+                                       const Engine& engine, const std::string& fallback,
+                                       const Data& data);
 
 }  // namespace digitron

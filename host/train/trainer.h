@@ -10,7 +10,7 @@
 #include "host/files/run_directory.h"
 #include "host/files/run_state.h"
 #include "host/train/progress.h"
-#include "host/train/train_settings.h"
+#include "host/train/settings.h"
 
 namespace digitron {
 
