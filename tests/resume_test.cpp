@@ -1,5 +1,5 @@
 // A run that stops and goes on must leave what it would have left without stopping.
-#include "host/train/resume.h"
+#include "host/train/run_json.h"
 
 #include <gmock/gmock.h>
 #include <spdlog/spdlog.h>

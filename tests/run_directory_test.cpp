@@ -1,5 +1,5 @@
 #include "host/files/run_directory.h"
-#include "host/train/run_description.h"
+#include "host/train/run_json.h"
 
 #include <gmock/gmock.h>
 

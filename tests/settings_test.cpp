@@ -5,7 +5,6 @@
 #include <cmath>
 
 #include "host/core/error.h"
-#include "host/train/recipes.h"
 #include "tests/data_testing.h"
 
 namespace digitron {

@@ -4,7 +4,6 @@
 #include <memory>
 
 #include "host/train/interrupt.h"
-#include "host/train/recipes.h"
 #include "host/train/session.h"
 #include "host/train/settings_json.h"
 #include "tools/commands.h"
@@ -15,74 +14,64 @@ namespace {
 
 using nlohmann::ordered_json;
 
-// The option of a setting, by the type of its value; what the user gives goes into `given`.
-template <class T>
-CLI::Option* add_option(CLI::App& app, const Setting& setting, const T&, ordered_json& given) {
-  const auto set = [&](const T& value) { given[setting.name] = value; };
-  return app.add_option_function<T>(setting.option(), set, setting.help)
-      ->default_str(setting.text({}));
-}
+// Adds a setting's option, whose form the type of its value decides; what the user gives goes into
+// `given`.
+struct AddOption {
+  CLI::App& app;
+  const Setting& setting;
+  ordered_json& given;
 
-template <class T>
-CLI::Option* add_option(CLI::App& app, const Setting& setting, const std::optional<T>&,
-                        ordered_json& given) {
-  return add_option(app, setting, T(), given);
-}
+  template <class T>
+  CLI::Option* add() const {
+    const auto set = [&name = setting.name, &to = given](const T& value) { to[name] = value; };
+    return app.add_option_function<T>(setting.option(), set, setting.help)
+        ->default_str(setting.text({}));
+  }
 
-CLI::Option* add_option(CLI::App& app, const Setting& setting, uint64_t value,
-                        ordered_json& given) {
-  return add_option<uint64_t>(app, setting, value, given)
-      ->check(CLI::NonNegativeNumber)
-      ->type_name("INT");
-}
-
-CLI::Option* add_option(CLI::App& app, const Setting& setting, bool value, ordered_json& given) {
-  const auto set = [&, value](int64_t times) { given[setting.name] = (times > 0) != value; };
-  return app.add_flag_function(setting.option(), set, setting.help);
-}
-
-template <class Enum>
-requires std::is_enum_v<Enum> CLI::Option* add_option(CLI::App& app, const Setting& setting,
-                                                      const Enum&, ordered_json& given) {
-  const auto set = [&](const std::string& word) {
-    Enum value{};
-    parse(word, value);
-    given[setting.name] = to_text(value);
-  };
-  return app.add_option_function<std::string>(setting.option(), set, setting.help)
-      ->default_str(setting.text({}))
-      ->type_name("WORD");
-}
+  CLI::Option* operator()(int) const { return add<int>(); }
+  CLI::Option* operator()(double) const { return add<double>(); }
+  CLI::Option* operator()(uint64_t) const {
+    return add<uint64_t>()->check(CLI::NonNegativeNumber)->type_name("INT");
+  }
+  CLI::Option* operator()(OptimizerKind) const { return add<std::string>()->type_name("WORD"); }
+  CLI::Option* operator()(Schedule) const { return add<std::string>()->type_name("WORD"); }
+  template <class T>
+  CLI::Option* operator()(const std::optional<T>&) const {
+    return add<T>();
+  }
+  CLI::Option* operator()(bool on) const {
+    const auto set = [&name = setting.name, &to = given, on](int64_t times) {
+      to[name] = (times > 0) != on;
+    };
+    return app.add_flag_function(setting.option(), set, setting.help);
+  }
+};
 
 // --dropout, which changes the model, and --augment, which stands for the distances that are not
 // given.
-void add_regularisation(CLI::App& app, SessionRequest& request, const char* group) {
+void add_dropout_and_augment(CLI::App& app, SessionRequest& request) {
   app.add_option("--dropout", request.dropout,
                  "Probability of every dropout layer, instead of the model's own")
-      ->type_name("P")
-      ->group(group);
+      ->type_name("P");
   const auto augment = [&request] {
-    ordered_json distances = changed_settings_json(kAugmented);
-    distances.update(request.settings);
-    request.settings = distances;
+    ordered_json settings = changed_settings_json(kAugmented);
+    settings.update(request.settings);
+    request.settings = settings;
   };
+  const TrainSettings& s = kAugmented;
   app.add_flag_callback(
-         "--augment", augment,
-         fmt::format(
-             "Distort every training image anew each epoch: shift {}, rotate {}, scale {},\n"
-             "shear {} where these are not given",
-             kAugmented.shift, kAugmented.rotate, kAugmented.scale, kAugmented.shear))
-      ->group(group);
+      "--augment", augment,
+      fmt::format("Distort every training image anew each epoch: shift {}, rotate {}, scale {},\n"
+                  "shear {} where these are not given",
+                  s.shift, s.rotate, s.scale, s.shear));
 }
 
 void add_settings(CLI::App& app, SessionRequest& request) {
-  const TrainSettings defaults;
   for (const Setting& setting : all_settings()) {
-    if (setting.name == std::string("shift")) add_regularisation(app, request, setting.group);
-    CLI::Option* option = setting.with_value(defaults, [&](const auto& value) {
-      return add_option(app, setting, value, request.settings);
-    });
-    option->group(setting.group);
+    app.option_defaults()->group(setting.group);
+    if (setting.name == std::string("shift")) add_dropout_and_augment(app, request);
+    CLI::Option* option =
+        setting.with_value(TrainSettings(), AddOption{app, setting, request.settings});
     if (setting.type != nullptr) option->type_name(setting.type);
   }
 }

@@ -24,6 +24,4 @@ class Sha256 {
   std::unique_ptr<evp_md_ctx_st, Free> context_;
 };
 
-std::string sha256_hex(std::span<const uint8_t> bytes);
-
 }  // namespace digitron

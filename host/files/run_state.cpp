@@ -91,14 +91,11 @@ std::vector<float> read_flat(SafetensorsFile& file, const std::vector<Entry>& ta
   return flat;
 }
 
-std::vector<float> read_parameters(SafetensorsFile& file, const Plan& plan,
-                                   const std::string& prefix) {
-  return read_flat(file, plan.parameters, plan.parameter_floats, prefix);
-}
-
-std::vector<float> read_buffers(SafetensorsFile& file, const Plan& plan,
-                                const std::string& prefix) {
-  return read_flat(file, plan.buffers, plan.buffer_floats, prefix);
+std::vector<float> read_state(SafetensorsFile& file, const Plan& plan, State which,
+                              const std::string& prefix) {
+  const size_t floats = state_floats(plan, which);
+  return which == State::kRunningStatistics ? read_flat(file, plan.buffers, floats, prefix)
+                                            : read_flat(file, plan.parameters, floats, prefix);
 }
 
 }  // namespace
@@ -135,12 +132,12 @@ RunState load_run_state(const std::filesystem::path& path, Engine& engine) {
   RunState state = parse_position(path, file.metadata());
   for (const State which : kStates) {
     if (!uses(engine.training().optimizer, which)) continue;
-    const auto read = which == State::kRunningStatistics ? read_buffers : read_parameters;
-    engine.set_state(which, read(file, engine.plan(), prefix_of(which)));
+    engine.set_state(which, read_state(file, engine.plan(), which, prefix_of(which)));
   }
   if (state.best) {
-    state.best->state.parameters = read_parameters(file, engine.plan(), kBestPrefix);
-    state.best->state.buffers = read_buffers(file, engine.plan(), kBestPrefix);
+    ModelState& best = state.best->state;
+    best.parameters = read_state(file, engine.plan(), State::kParameters, kBestPrefix);
+    best.buffers = read_state(file, engine.plan(), State::kRunningStatistics, kBestPrefix);
   }
   return state;
 }

@@ -8,9 +8,7 @@
 #include "host/files/run_directory.h"
 #include "host/files/run_state.h"
 #include "host/text/table.h"
-#include "host/train/recipes.h"
-#include "host/train/resume.h"
-#include "host/train/run_description.h"
+#include "host/train/run_json.h"
 #include "host/train/settings_json.h"
 
 namespace digitron {

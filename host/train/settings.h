@@ -78,13 +78,19 @@ struct Setting {
 
   // Calls f with the setting's value in `settings`.
   template <class Settings, class F>
-  auto with_value(Settings& settings, F f) const {
+  auto with_value(Settings&& settings, F f) const {
     return std::visit([&](auto pointer) { return f(settings.*pointer); }, member);
   }
 };
 
 // The table, in the order of the help and of the log.
 std::span<const Setting> all_settings();
+
+// What --augment stands for.
+inline constexpr TrainSettings kAugmented{.shift = 2, .rotate = 10, .scale = 0.1, .shear = 5};
+
+// What a model is trained with unless told otherwise: the reference job, or its recipe.
+TrainSettings recipe_of(const Model& model);
 
 // "sgd", "nesterov", "adam", "adamw"; "constant", "step", "cosine", "one-cycle".
 std::string to_text(OptimizerKind kind);

@@ -1,5 +1,5 @@
-// Every setting of a run, once. A new one takes a member of TrainSettings, a row here, and what
-// training makes of it.
+// Every setting of a run, once: a new one takes a member of TrainSettings, a row here, and what
+// training makes of it. And what models are trained with unless told otherwise.
 #include <limits>
 
 #include "host/train/settings.h"
@@ -116,10 +116,34 @@ constexpr Setting kSettings[] = {
      ", moving average {}", below_one("0.999")},
 };
 
+struct Recipe {
+  const char* model;  // its id
+  TrainSettings settings;
+};
+
+// lenet5-best: what a sweep over validation accuracy found (tools/results).
+constexpr Recipe kRecipes[] = {{"lenet5-best",
+                                {.lr = 0.05,
+                                 .weight_decay = 5e-4,
+                                 .optimizer = OptimizerKind::kNesterov,
+                                 .schedule = Schedule::kOneCycle,
+                                 .label_smoothing = 0.05,
+                                 .shift = kAugmented.shift,
+                                 .rotate = kAugmented.rotate,
+                                 .scale = kAugmented.scale,
+                                 .shear = kAugmented.shear}}};
+
 }  // namespace
 
 std::span<const Setting> all_settings() {
   return kSettings;
+}
+
+TrainSettings recipe_of(const Model& model) {
+  for (const Recipe& recipe : kRecipes) {
+    if (model.id == recipe.model) return recipe.settings;
+  }
+  return {};
 }
 
 }  // namespace digitron

@@ -1,4 +1,4 @@
-// What --resume makes of the command line and of the run.json that the run began with.
+// run.json: what a run that begins writes there, and what --resume makes of it.
 #pragma once
 
 #include <filesystem>
@@ -7,10 +7,16 @@
 #include <vector>
 
 #include "host/core/dataset.h"
-#include "host/core/model.h"
-#include "host/train/settings.h"
+#include "host/train/session.h"
 
 namespace digitron {
+
+// The engine, what the request asked for, and make_engine's `fallback`.
+nlohmann::ordered_json device_description(const DeviceRequest& request, const Engine& engine,
+                                          const std::string& fallback);
+nlohmann::ordered_json run_description(const SessionRequest& request, const TrainSettings& settings,
+                                       const Engine& engine, const std::string& fallback,
+                                       const Data& data);
 
 // The directory's run.json. Throws InputError when it is missing or damaged.
 nlohmann::ordered_json read_description(const std::filesystem::path& directory);
