@@ -44,7 +44,7 @@ std::optional<fs::path> find_idx(const fs::path& directory, size_t file) {
   return std::nullopt;
 }
 
-// Whether a directory has anything of a data set, be it whole or not.
+// Whether a directory has a file of a data set, even if others are missing.
 bool has_data(const fs::path& directory) {
   for (size_t file = 0; file < kIdxNames.size(); ++file)
     if (find_idx(directory, file)) return true;
@@ -107,7 +107,7 @@ std::string labels_sha256(const Dataset& data) {
   return sha256_with_header(idx_labels_header(static_cast<uint32_t>(data.count())), data.labels);
 }
 
-// The sums are those of the IDX files, whatever the images were read from.
+// The check sums are those that the set has as IDX files, also where it was read from PNGs.
 Data describe(Datasets sets, const std::string& source, const std::array<KnownFile, 4>& mnist) {
   Data data;
   data.source = source;

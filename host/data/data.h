@@ -26,7 +26,7 @@ struct SearchOptions {
 // and so on), or folders train/ and test/ of {number}_{label}.png. A directory that was named must
 // be whole: InputError otherwise. In the search, a directory that has no such file counts as
 // absent, a broken one is an InputError. A failed download is logged as a warning, and so is the
-// fall to synthetic digits.
+// use of synthetic digits in its place.
 Data load_data(const std::string& source, const SearchOptions& options = {});
 
 }  // namespace digitron

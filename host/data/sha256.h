@@ -10,7 +10,7 @@ struct evp_md_ctx_st;
 
 namespace digitron {
 
-// Bytes in pieces, then hex() once.
+// Takes the bytes in pieces, then gives the sum once.
 class Sha256 {
  public:
   Sha256();

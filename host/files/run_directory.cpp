@@ -81,7 +81,7 @@ RunDirectory::RunDirectory(const std::filesystem::path& path, const ordered_json
       throw InputError(file.string() + " is a directory; move it away, or give another --out");
     }
   }
-  std::filesystem::remove(state_path(path), error);  // it is not of the run that run.json tells of
+  std::filesystem::remove(state_path(path), error);  // an older run's, which this run.json replaces
   write_file_atomically(path / "run.json", dump(run, 2));
   write_file_atomically(metrics_path_, "");
   open_metrics();
@@ -121,7 +121,7 @@ void RunDirectory::append(std::string_view lines) {
   }
   const std::string reason = errno != 0 ? std::strerror(errno) : "write failed";
   std::error_code error;
-  std::filesystem::resize_file(metrics_path_, metrics_bytes_, error);  // whole lines only
+  std::filesystem::resize_file(metrics_path_, metrics_bytes_, error);  // drops half a line
   throw MachineError("cannot write " + metrics_path_.string() + " (" + reason +
                      "); free some space and run again");
 }

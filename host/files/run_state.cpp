@@ -14,7 +14,7 @@ using nlohmann::json;
 
 constexpr const char* kBestPrefix = "best.";
 
-// What a buffer's tensors are called in the file, before the parameter's name.
+// What stands before the parameter's name in the name of a buffer's tensor.
 std::string prefix_of(State which) {
   switch (which) {
     case State::kMomentum:
@@ -30,7 +30,7 @@ std::string prefix_of(State which) {
   return "";
 }
 
-// Doubles survive: they are written with as many digits as they need.
+// JSON keeps every bit of a double: it is written with as many digits as that takes.
 json position_json(const RunState& s) {
   json position{{"epoch", s.epoch},
                 {"step", s.step},
@@ -101,7 +101,7 @@ std::vector<float> read_state(SafetensorsFile& file, const Plan& plan, State whi
 }  // namespace
 
 std::string run_state_bytes(const RunState& state, const Engine& engine) {
-  std::vector<std::vector<float>> flats;  // until the tensors are written
+  std::vector<std::vector<float>> flats;  // what `tensors` point into
   std::vector<TensorData> tensors;
   const auto add = [&](auto make_tensors, std::vector<float> flat, const std::string& prefix) {
     flats.push_back(std::move(flat));

@@ -56,7 +56,7 @@ std::vector<Run> plan_runs(const SweepRequest& request) {
   return runs;
 }
 
-// The run's record when it has come to its end under this command.
+// The run's record when a run of this very command has finished there.
 std::optional<RunRecord> finished(const Run& run) {
   std::error_code error;
   if (!std::filesystem::exists(run.directory / "model.safetensors", error)) return std::nullopt;

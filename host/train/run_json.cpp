@@ -113,7 +113,7 @@ Model resumed_model(const ordered_json& run, const std::string& asked) {
   model.name = run["model"].value("name", model.name);
   if (asked.empty()) return model;
   const Model other = find_model(asked);
-  if (other.id != model.id && to_text(other) != text) {  // --dropout changes the text alone
+  if (other.id != model.id && to_text(other) != text) {  // --dropout has changed the text alone
     differs("--model", asked, model.id, "leave it out, or start a new run");
   }
   return model;

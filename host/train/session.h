@@ -18,7 +18,7 @@ namespace digitron {
 struct SessionRequest {
   std::vector<std::string> command;  // argv, for run.json
   std::string model;                 // a name or text; default: lenet5
-  std::optional<double> dropout;     // of every dropout layer, instead of the model's own
+  std::optional<double> dropout;     // probability of every dropout layer; default: the model's
   std::string data;                  // as load_data takes it
   DeviceRequest device;
   // By name, as in run.json; default: the model's recipe.
