@@ -27,20 +27,14 @@ std::filesystem::path default_run_directory(const Model& model) {
 }
 
 std::string step_event(int epoch, int64_t step, double loss) {
-  ordered_json event;
-  event["event"] = "step";
-  event["epoch"] = epoch;
-  event["step"] = step;
-  event["loss"] = loss;
-  return dump(event);
+  return dump({{"event", "step"}, {"epoch", epoch}, {"step", step}, {"loss", loss}});
 }
 
 std::string epoch_event(const EpochResult& result) {
-  ordered_json event;
-  event["event"] = "epoch";
-  event["epoch"] = result.epoch;
-  event["train_loss"] = result.train.loss();
-  event["train_accuracy"] = result.train.accuracy();
+  ordered_json event{{"event", "epoch"},
+                     {"epoch", result.epoch},
+                     {"train_loss", result.train.loss()},
+                     {"train_accuracy", result.train.accuracy()}};
   if (result.test) {
     event[result.validation ? "validation_loss" : "test_loss"] = result.test->loss();
     event[result.validation ? "validation_accuracy" : "test_accuracy"] = result.test->accuracy();
@@ -52,12 +46,10 @@ std::string epoch_event(const EpochResult& result) {
 }
 
 std::string final_event(int epoch, const Metrics& test) {
-  ordered_json event;
-  event["event"] = "final";
-  event["epoch"] = epoch;
-  event["test_loss"] = test.loss();
-  event["test_accuracy"] = test.accuracy();
-  return dump(event);
+  return dump({{"event", "final"},
+               {"epoch", epoch},
+               {"test_loss", test.loss()},
+               {"test_accuracy", test.accuracy()}});
 }
 
 std::filesystem::path state_path(const std::filesystem::path& directory) {

@@ -16,18 +16,9 @@ constexpr const char* kBestPrefix = "best.";
 
 // What stands before the parameter's name in the name of a buffer's tensor.
 std::string prefix_of(State which) {
-  switch (which) {
-    case State::kMomentum:
-      return "momentum.";
-    case State::kSecondMoment:
-      return "second_moment.";
-    case State::kAverage:
-      return "average.";
-    case State::kParameters:
-    case State::kRunningStatistics:
-      break;
-  }
-  return "";
+  if (which == State::kMomentum) return "momentum.";
+  if (which == State::kSecondMoment) return "second_moment.";
+  return which == State::kAverage ? "average." : "";
 }
 
 // JSON keeps every bit of a double: it is written with as many digits as that takes.

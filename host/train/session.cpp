@@ -44,7 +44,7 @@ TrainSettings settings_of(const SessionRequest& request, const ordered_json& run
 }
 
 Model model_of(const SessionRequest& request, const ordered_json& run) {
-  const Model model = run.is_null() ? new_model(request) : resumed_model(run, request.model);
+  Model model = run.is_null() ? new_model(request) : resumed_model(run, request.model);
   if (!request.dropout) return model;
   Model changed = with_dropout(model, *request.dropout);
   if (!run.is_null() && !request.force && to_text(changed) != to_text(model)) {

@@ -20,7 +20,7 @@ constexpr Words kSchedules{"constant", "step", "cosine", "one-cycle"};
 
 template <class Enum>
 void parse(const char* option, const std::string& word, const Words& names, Enum& value) {
-  const auto name = std::find(names.begin(), names.end(), word);
+  const auto* const name = std::find(names.begin(), names.end(), word);
   if (name == names.end()) {
     throw InputError(fmt::format("{} is '{}'; give {}, {}, {} or {}", option, word, names[0],
                                  names[1], names[2], names[3]));

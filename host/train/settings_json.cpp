@@ -50,6 +50,7 @@ std::vector<const Setting*> settings_in_json_order() {
     setting.with_value(settings, [&](const auto& value) { by_place[&value] = &setting; });
   }
   std::vector<const Setting*> ordered;
+  ordered.reserve(by_place.size());
   for (const auto& [place, setting] : by_place) ordered.push_back(setting);
   return ordered;
 }
