@@ -15,7 +15,7 @@ namespace digitron {
 struct ReportRequest {
   std::vector<std::filesystem::path> runs;
   std::filesystem::path out;
-  std::string data;        // in place of what the runs name; empty: what they name
+  std::string data;  // in place of what the runs name; empty: what they name
 };
 
 struct Report {
