@@ -5,6 +5,7 @@
 #include "host/core/plan.h"
 #include "host/data/png_image.h"
 #include "host/files/model_state.h"
+#include "tests/png_files.h"
 #include "tests/program_fixture.h"
 
 namespace digitron {

@@ -14,6 +14,8 @@
 #include "host/data/synthetic.h"
 #include "tests/data_testing.h"
 #include "tests/idx_files.h"
+#include "tests/png_files.h"
+#include "tests/sha256_hex.h"
 
 namespace digitron {
 namespace {
@@ -57,7 +59,7 @@ class DataTest : public ::testing::Test {
     spdlog::set_default_logger(logger_);
   }
 
-  Data load(const std::string& source) { return load_data(source, 1, options_); }
+  Data load(const std::string& source) { return load_data(source, options_); }
 
   void expect_small(const Data& data) {
     EXPECT_EQ(data.train->images, train_.images);
@@ -208,7 +210,8 @@ TEST_F(DataTest, SyntheticByName) {
   const Data data = load("synthetic");
   expect_synthetic(data);
   EXPECT_EQ(data.sha256, sha256_of(testing::idx_images_bytes(*data.train)));
-  EXPECT_NE(data.sha256, load_data("synthetic", 2, options_).sha256);
+  const Dataset other = synthetic_digits(2, Split::kTrain, kSyntheticTrainCount);
+  EXPECT_NE(data.sha256, sha256_of(testing::idx_images_bytes(other)));
   setenv("DIGITRON_DATA", "synthetic", 1);
   EXPECT_EQ(load("").sha256, data.sha256);
 }
@@ -221,7 +224,7 @@ TEST(RealMnist, IsRecognisedByItsSums) {
       "mnist";
   const std::string directory = variable != nullptr ? variable : beside.string();
   if (!std::filesystem::is_directory(directory)) GTEST_SKIP() << "no MNIST at " << directory;
-  const Data data = load_data(directory, 1);
+  const Data data = load_data(directory);
   EXPECT_TRUE(data.is_mnist);
   EXPECT_EQ(data.train->count(), 60'000);
   EXPECT_EQ(data.test->count(), 10'000);

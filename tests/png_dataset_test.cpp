@@ -8,6 +8,7 @@
 #include "host/data/png_image.h"
 #include "tests/data_testing.h"
 #include "tests/idx_files.h"
+#include "tests/png_files.h"
 
 namespace digitron {
 namespace {

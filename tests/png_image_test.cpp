@@ -8,6 +8,7 @@
 
 #include "host/core/error.h"
 #include "tests/data_testing.h"
+#include "tests/png_files.h"
 
 namespace digitron {
 namespace {

@@ -21,12 +21,12 @@ class ReportEvaluationTest : public ::testing::Test {
     testing::write_run(directory_ / "run", "fc 10", 1, {0.5});
     run_ = read_run(directory_ / "run");
     run_.description["data"] = {
-        {"source", data()}, {"is_mnist", false}, {"sha256", load_data(data(), 1).sha256}};
+        {"source", data()}, {"is_mnist", false}, {"sha256", load_data(data()).sha256}};
   }
 
   std::string data() const { return directory_ / "data"; }
   std::string reason(const std::string& source = "") const {
-    const auto result = DataSources(source, 1).test_set(run_);
+    const auto result = DataSources(source).test_set(run_);
     const auto* text = std::get_if<std::string>(&result);
     return text == nullptr ? "" : *text;
   }
@@ -53,7 +53,7 @@ TEST_F(ReportEvaluationTest, SaysWhyThereIsNoData) {
 }
 
 TEST_F(ReportEvaluationTest, WrongImagesMostConfidentFirst) {
-  const Data loaded = load_data(data(), 1);
+  const Data loaded = load_data(data());
   const Evaluation evaluation = evaluate_run(run_, loaded.test);
   const auto engine = make_cpu_engine(*run_.plan, 1);
   engine->set_state(State::kParameters, run_.state.parameters);

@@ -1,5 +1,5 @@
 // A run that stops and goes on must leave what it would have left without stopping.
-#include "host/train/resume.h"
+#include "host/train/run_json.h"
 
 #include <gmock/gmock.h>
 #include <spdlog/spdlog.h>
@@ -216,23 +216,22 @@ ordered_json some_run() {
 }
 
 TEST(ResumedSettings, OptionsThatWereNotGivenAreTheRuns) {
-  TrainSettings given;
-  given.lr = 5;
-  EXPECT_EQ(settings_json(resumed_settings(some_run(), given, {}, false)),
+  EXPECT_EQ(settings_json(resumed_settings(some_run(), ordered_json::object(), false)),
             settings_json(everything()));
 }
 
 TEST(ResumedSettings, ADifferentOneIsRefusedUnlessForced) {
-  TrainSettings given = everything();
-  EXPECT_NO_THROW(resumed_settings(some_run(), given, setting_options(), false));
-  given.lr = 0.5;
-  EXPECT_EQ(error_of<InputError>([&] { resumed_settings(some_run(), given, {"--lr"}, false); }),
+  EXPECT_NO_THROW(resumed_settings(some_run(), settings_json(everything()), false));
+  EXPECT_EQ(error_of<InputError>([] {
+              resumed_settings(some_run(), {{"lr", 0.5}}, false);
+            }),
             "--lr is 0.5, but the run that --resume continues has 0.001; leave it out, or add "
             "--force to go on with the new value");
-  EXPECT_EQ(resumed_settings(some_run(), given, {"--lr"}, true).lr, 0.5);
-  given.optimizer = OptimizerKind::kSgd;
+  EXPECT_EQ(resumed_settings(some_run(), {{"lr", 0.5}}, true).lr, 0.5);
   EXPECT_THAT(
-      error_of<InputError>([&] { resumed_settings(some_run(), given, {"--optimizer"}, false); }),
+      error_of<InputError>([] {
+        resumed_settings(some_run(), {{"optimizer", "sgd"}}, false);
+      }),
       HasSubstr("--optimizer is \"sgd\", but the run that --resume continues has \"adam\""));
 }
 

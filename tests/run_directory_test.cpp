@@ -1,5 +1,5 @@
 #include "host/files/run_directory.h"
-#include "host/train/run_description.h"
+#include "host/train/run_json.h"
 
 #include <gmock/gmock.h>
 
@@ -142,12 +142,12 @@ TEST(RunDirectoryTest, DescriptionHasEverySetting) {
   TrainSettings settings;
   settings.batch = 50;
   settings.max_steps = 7;
-  RunRequest request;
+  SessionRequest request;
   request.command = {"digitron", "train", "\xff"};
   request.device.device = "cpu";
   request.device.threads = 2;
   request.init = "init.file";
-  const json run = run_description(request, settings, engine, data);
+  const json run = run_description(request, settings, engine, "", data);
   EXPECT_EQ(run["digitron"], version());
   EXPECT_EQ(run["compiler"], compiler());
   EXPECT_THAT(run["started"].get<std::string>(),
@@ -174,9 +174,7 @@ TEST(RunDirectoryTest, DescriptionHasEverySetting) {
 TEST(RunDescription, TellsOfTheDeviceAndOfTheOneThatAutoPassedOver) {
   testing::FakeEngine engine(make_plan(parse_model("fc 10"), 4));
   engine.more = {{"libraries", "cuDNN", "9.19.0"}, {"memory bytes", "x", int64_t{1} << 40}};
-  RunRequest request;
-  request.fallback = "the driver is too old";
-  const json device = device_description(request, engine);
+  const json device = device_description(DeviceRequest(), engine, "the driver is too old");
   EXPECT_EQ(device["asked"], "auto");
   EXPECT_EQ(device["fallback"], "the driver is too old");
   EXPECT_EQ(device["details"]["libraries"]["cuDNN"], "9.19.0");

@@ -1,4 +1,4 @@
-#include "host/data/sha256.h"
+#include "tests/sha256_hex.h"
 
 #include <gtest/gtest.h>
 

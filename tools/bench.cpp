@@ -8,7 +8,7 @@
 #include "host/devices/devices.h"
 #include "host/files/atomic_file.h"
 #include "host/files/json.h"
-#include "host/train/train_settings.h"
+#include "host/train/settings.h"
 #include "tools/commands.h"
 
 namespace digitron {
@@ -26,12 +26,11 @@ struct BenchOptions {
 
 int run_bench(const BenchOptions& options) {
   check_settings(options.settings);
-  TrainSettings training;
-  training.batch = options.batch;
+  const TrainSettings training{.batch = options.batch};
   check_settings(training);
   const Model model = find_model(options.model);
   const std::jthread device = start_device(options.device);
-  const Data data = load_data(options.data, kDataSeed);
+  const Data data = load_data(options.data);
   check_counts(training, data.train->count());
 
   const Plan plan = make_plan(model, options.batch);

@@ -2,7 +2,6 @@
 #pragma once
 
 #include <CLI/CLI.hpp>
-#include <cstdint>
 #include <functional>
 #include <string>
 #include <vector>
@@ -24,9 +23,6 @@ Command add_bench(CLI::App& app);
 Command add_devices(CLI::App& app);
 Command add_report(CLI::App& app);
 Command add_sweep(CLI::App& app, std::vector<std::string> command_line);
-
-// The synthetic digits are one data set: a run's --seed does not change what it learns from.
-inline constexpr uint64_t kDataSeed = 1;
 
 // Options that several commands share.
 CLI::Option* add_model(CLI::App& app, std::string& model);

@@ -27,7 +27,7 @@ struct EvalOptions {
 int evaluate(const EvalOptions& options) {
   const Checkpoint checkpoint = load_checkpoint(options.checkpoint, options.model, kBatch);
   const std::jthread device = start_device(options.device);
-  const Data data = load_data(options.data, kDataSeed);
+  const Data data = load_data(options.data);
   const std::unique_ptr<Engine> engine = make_engine(options.device, checkpoint.plan).engine;
   engine->load(data.train, data.test);
   engine->set_state(State::kParameters, checkpoint.state.parameters);

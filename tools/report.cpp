@@ -26,7 +26,6 @@ Command add_report(CLI::App& app) {
   CLI::App* sub = app.add_subcommand("report", "Curves and comparison of runs as one page");
   auto request = std::make_shared<ReportRequest>();
   request->out = "runs/report";
-  request->data_seed = kDataSeed;
   sub->add_option("RUN", request->runs, "Directories that train has written")
       ->required()
       ->multi_option_policy(CLI::MultiOptionPolicy::TakeAll)

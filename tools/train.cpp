@@ -1,149 +1,107 @@
 // digitron train
-#include <spdlog/spdlog.h>
+#include <spdlog/fmt/fmt.h>
 
 #include <memory>
 
-#include "host/core/error.h"
-#include "host/data/data.h"
-#include "host/data/validation.h"
-#include "host/devices/devices.h"
-#include "host/files/json.h"
-#include "host/files/model_state.h"
-#include "host/files/run_directory.h"
-#include "host/text/table.h"
 #include "host/train/interrupt.h"
-#include "host/train/resume.h"
-#include "host/train/run_description.h"
-#include "host/train/trainer.h"
+#include "host/train/session.h"
+#include "host/train/settings_json.h"
 #include "tools/commands.h"
-#include "tools/train_options.h"
 
 namespace digitron {
 
 namespace {
 
-void log_start(const TrainSettings& s, const Engine& engine, const Data& data,
-               const std::filesystem::path& out) {
-  const Plan& plan = engine.plan();
-  spdlog::info("{}: {} parameters", plan.model.name,
-               grouped(static_cast<int64_t>(plan.parameter_count)));
-  spdlog::info("Data: {}, {} training and {} test images", data.description,
-               grouped(data.train->count()), grouped(data.test->count()));
-  if (!data.is_mnist)
-    spdlog::warn("Warning: this data is not MNIST, and its figures are not MNIST's");
-  spdlog::info("Device: {}, {}", engine.description(), engine.precision());
-  spdlog::info("{}", settings_text(s));
-  spdlog::info("Output: {}", out.string());
-}
+using nlohmann::ordered_json;
 
-void log_end(const TrainResult& result, const RunDirectory& directory) {
-  if (result.test && !result.interrupted) {
-    spdlog::info("Final test accuracy: {:.2f}% after {} steps", 100 * result.test->accuracy(),
-                 grouped(result.steps));
+// Adds a setting's option, whose form the type of its value decides; what the user gives goes into
+// `given`.
+struct AddOption {
+  CLI::App& app;
+  const Setting& setting;
+  ordered_json& given;
+
+  template <class T>
+  CLI::Option* add() const {
+    const auto set = [&name = setting.name, &to = given](const T& value) { to[name] = value; };
+    return app.add_option_function<T>(setting.option(), set, setting.help)
+        ->default_str(setting.text({}));
   }
-  if (result.steps == 0) return;  // interrupted before there was anything to save
-  spdlog::info("Wrote run.json, metrics.jsonl and model.safetensors in {}",
-               directory.path().string());
-}
 
-Model model_of(const TrainOptions& o, const nlohmann::ordered_json& run) {
-  Model model = run.is_null() ? find_model(o.model) : resumed_model(run, o.model);
-  if (!o.dropout) return model;
-  Model changed = with_dropout(model, *o.dropout);
-  if (!run.is_null() && !o.force && to_text(changed) != to_text(model)) {
-    throw InputError("--dropout is not what the run began with, '" + to_text(model) +
-                     "'; leave it out, or add --force to go on with the new value");
+  CLI::Option* operator()(int) const { return add<int>(); }
+  CLI::Option* operator()(double) const { return add<double>(); }
+  CLI::Option* operator()(uint64_t) const {
+    return add<uint64_t>()->check(CLI::NonNegativeNumber)->type_name("INT");
   }
-  return changed;
-}
-
-// The engine of a run with its data, and where the run stands.
-struct Start {
-  std::unique_ptr<Engine> engine;
-  RunDirectory directory;
-  RunState state;
+  CLI::Option* operator()(OptimizerKind) const { return add<std::string>()->type_name("WORD"); }
+  CLI::Option* operator()(Schedule) const { return add<std::string>()->type_name("WORD"); }
+  template <class T>
+  CLI::Option* operator()(const std::optional<T>&) const {
+    return add<T>();
+  }
+  CLI::Option* operator()(bool on) const {
+    const auto set = [&name = setting.name, &to = given, on](int64_t times) {
+      to[name] = (times > 0) != on;
+    };
+    return app.add_flag_function(setting.option(), set, setting.help);
+  }
 };
 
-Start start_run(const TrainOptions& o, const Model& model, const Data& data,
-                std::unique_ptr<Engine> engine) {
-  const std::string& init = o.request.init;
-  const Plan& plan = engine->plan();
-  const ModelState state =
-      init.empty() ? initial_state(plan, o.settings.seed) : load_state(init, plan);
-  engine->set_state(State::kParameters, state.parameters);
-  engine->set_state(State::kRunningStatistics, state.buffers);
-  engine->configure(training_of(o.settings));
-  const std::filesystem::path out =
-      o.out.empty() ? default_run_directory(model) : std::filesystem::path(o.out);
-  RunDirectory directory(out, run_description(o.request, o.settings, *engine, data));
-  RunState start;
-  start.batches_before = state.batches_tracked;
-  return {std::move(engine), std::move(directory), start};
+// --dropout, which changes the model, and --augment, which stands for the distances that are not
+// given.
+void add_dropout_and_augment(CLI::App& app, SessionRequest& request) {
+  app.add_option("--dropout", request.dropout,
+                 "Probability of every dropout layer, instead of the model's own")
+      ->type_name("P");
+  const auto augment = [&request] {
+    ordered_json settings = changed_settings_json(kAugmented);
+    settings.update(request.settings);
+    request.settings = settings;
+  };
+  const TrainSettings& s = kAugmented;
+  app.add_flag_callback(
+      "--augment", augment,
+      fmt::format("Distort every training image anew each epoch: shift {}, rotate {}, scale {},\n"
+                  "shear {} where these are not given",
+                  s.shift, s.rotate, s.scale, s.shear));
 }
 
-Start resume_run(const TrainOptions& o, const nlohmann::ordered_json& run,
-                 std::unique_ptr<Engine> engine) {
-  engine->configure(training_of(o.settings));
-  const RunState state = load_run_state(state_path(o.resume), *engine);
-  check_step_fits(run, o.settings, state.step);
-  auto now = resumed_run(run, o.settings, o.request.command, state.epoch, state.step);
-  now["resumed"].back()["device"] = device_description(o.request, *engine);
-  now["model"]["text"] = to_text(engine->plan().model);  // --dropout may have changed it
-  RunDirectory directory = RunDirectory::resume(o.resume, now, state.metrics_bytes);
-  return {std::move(engine), std::move(directory), state};
-}
-
-void log_resumed(const TrainSettings& settings, const RunState& state) {
-  if (state.epoch > settings.epochs) {
-    spdlog::info("Resumed: all {} epochs are done; a larger --epochs with --force goes on",
-                 settings.epochs);
-  } else {
-    spdlog::info("Resumed in epoch {} of {}, behind its step {}", state.epoch, settings.epochs,
-                 state.step);
+void add_settings(CLI::App& app, SessionRequest& request) {
+  for (const Setting& setting : all_settings()) {
+    app.option_defaults()->group(setting.group);
+    if (setting.name == std::string("shift")) add_dropout_and_augment(app, request);
+    CLI::Option* option =
+        setting.with_value(TrainSettings(), AddOption{app, setting, request.settings});
+    if (setting.type != nullptr) option->type_name(setting.type);
   }
-}
-
-int train(const CLI::App& app, TrainOptions& options) {
-  nlohmann::ordered_json run;
-  if (!options.resume.empty()) run = read_description(options.resume);
-  complete_options(app, options, run);
-  const TrainSettings& settings = options.settings;
-  check_settings(settings);
-  const Model model = model_of(options, run);
-  const std::jthread device = start_device(options.request.device);
-  const Data data = load_data(options.data, kDataSeed);
-  if (!run.is_null()) check_same_data(run, data);
-  check_counts(settings, data.train->count());
-  const TrainingSplit split = split_validation(data.train, settings.validation);
-
-  const Plan plan = make_plan(model, settings.batch);
-  require_trainable(plan, split.train->count());
-  auto [engine, fallback] = make_engine(options.request.device, plan);
-  options.request.fallback = fallback;
-  engine->load(split.train, split.validation ? split.validation : data.test);
-  Start start = run.is_null() ? start_run(options, model, data, std::move(engine))
-                              : resume_run(options, run, std::move(engine));
-  log_start(settings, *start.engine, data, start.directory.path());
-  if (!run.is_null()) log_resumed(settings, start.state);
-  Trainer trainer(*start.engine, start.directory, settings, split.train->count(),
-                  stop_on_signals());
-  TrainResult result = trainer.run(start.state);
-  if (split.validation && !result.interrupted) {
-    start.engine->load(split.train, data.test);
-    result.test = trainer.test();
-  }
-  log_end(result, start.directory);
-  return result.interrupted ? kInterruptedExitCode : 0;
 }
 
 }  // namespace
 
 Command add_train(CLI::App& app, std::vector<std::string> command_line) {
   CLI::App* sub = app.add_subcommand("train", "Train a model; write metrics and a checkpoint");
-  auto options = std::make_shared<TrainOptions>();
-  options->request.command = std::move(command_line);
-  add_train_options(*sub, *options);
-  return {sub, [sub, options] { return train(*sub, *options); }};
+  auto request = std::make_shared<SessionRequest>();
+  request->command = std::move(command_line);
+  add_model(*sub, request->model)->default_str("lenet5");
+  add_data(*sub, request->data);
+  sub->add_option("--out", request->out,
+                  "For run.json, metrics.jsonl and model.safetensors. Default: runs/MODEL")
+      ->type_name("DIR");
+  sub->add_option("--init", request->init,
+                  "Safetensors file of the initial parameters. Default: drawn from the seed")
+      ->type_name("FILE");
+  sub->add_option(
+         "--resume", request->resume,
+         "Continue the run in this directory as if it had never stopped, with its settings")
+      ->type_name("DIR");
+  sub->add_flag("--force", request->force,
+                "With --resume: let other settings than the run's count");
+  add_device(*sub, request->device);
+  add_settings(*sub, *request);
+  return {sub, [request] {
+            const TrainResult result = run_session(*request, stop_on_signals);
+            return result.interrupted ? kInterruptedExitCode : 0;
+          }};
 }
 
 }  // namespace digitron

@@ -44,7 +44,8 @@ double BenchResult::percentile(double p) const {
 }
 
 BenchResult bench(Engine& engine, int train_count, const BenchSettings& settings) {
-  const int whole = train_count / engine.plan().batch;  // steps of an epoch but for a ragged one
+  const int whole =
+      train_count / engine.plan().batch;  // an epoch's steps without a ragged last one
   const int steps = std::min(settings.steps, whole);
   const std::vector<StepRates> rates(static_cast<size_t>(steps), {.lr = 0.01f});
   BenchResult result{false, steps, {}};

@@ -15,13 +15,13 @@ struct BenchSettings {
   int warmup = 5;    // samples before them, not timed
 };
 
-// Throws InputError for a setting below its least, naming its option.
+// Throws InputError for a number that is too small, naming its option.
 void check_settings(const BenchSettings& settings);
 
 struct BenchResult {
   bool device_clock;                 // the device's own clock; otherwise the host's, around a call
   int steps;                         // in each sample
-  std::vector<double> step_seconds;  // of each sample, in the order they were taken
+  std::vector<double> step_seconds;  // one a sample, in the order they were taken
 
   // The p-th percentile (0 to 100), linear between neighbours.
   double percentile(double p) const;

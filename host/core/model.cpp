@@ -27,7 +27,7 @@ constexpr std::array kModels{
     NamedModel{"lenet5-improved", "LeNet-5 Improved",
                "conv 6x5 pad 2, relu, bn, maxpool 2, conv 16x5, relu, bn, maxpool 2, "
                "fc 120, relu, dropout 0.5, fc 84, relu, dropout 0.5, fc 10"},
-    // LeNet-5 itself: what makes it the best is how it is trained (host/train/train_settings.h).
+    // LeNet-5 itself: what makes it the best is how it is trained (host/train/settings_table.cpp).
     NamedModel{"lenet5-best", "LeNet-5 Best",
                "conv 6x5 pad 2, relu, maxpool 2, conv 16x5, relu, maxpool 2, "
                "fc 120, relu, fc 84, relu, fc 10"},

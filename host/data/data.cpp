@@ -21,6 +21,7 @@ namespace {
 namespace fs = std::filesystem;
 
 constexpr const char* kSynthetic = "synthetic";
+constexpr uint64_t kSyntheticSeed = 1;  // one data set: no run's seed changes what it learns from
 
 // In the order of kMnistFiles; each also as .gz.
 constexpr std::array<std::array<const char*, 2>, 4> kIdxNames{{
@@ -43,7 +44,7 @@ std::optional<fs::path> find_idx(const fs::path& directory, size_t file) {
   return std::nullopt;
 }
 
-// Whether a directory has anything of a data set, be it whole or not.
+// Whether a directory has a file of a data set, even if others are missing.
 bool has_data(const fs::path& directory) {
   for (size_t file = 0; file < kIdxNames.size(); ++file)
     if (find_idx(directory, file)) return true;
@@ -106,7 +107,7 @@ std::string labels_sha256(const Dataset& data) {
   return sha256_with_header(idx_labels_header(static_cast<uint32_t>(data.count())), data.labels);
 }
 
-// The sums are those of the IDX files, whatever the images were read from.
+// The check sums are those that the set has as IDX files, also where it was read from PNGs.
 Data describe(Datasets sets, const std::string& source, const std::array<KnownFile, 4>& mnist) {
   Data data;
   data.source = source;
@@ -125,10 +126,10 @@ Data describe(Datasets sets, const std::string& source, const std::array<KnownFi
   return data;
 }
 
-Data load_named(const std::string& source, uint64_t seed, const SearchOptions& options) {
+Data load_named(const std::string& source, const SearchOptions& options) {
   if (source != kSynthetic) return describe(read_directory(source), source, options.mnist_files);
-  Datasets sets{synthetic_digits(seed, Split::kTrain, kSyntheticTrainCount),
-                synthetic_digits(seed, Split::kHeldOut, kSyntheticTestCount)};
+  Datasets sets{synthetic_digits(kSyntheticSeed, Split::kTrain, kSyntheticTrainCount),
+                synthetic_digits(kSyntheticSeed, Split::kHeldOut, kSyntheticTestCount)};
   return describe(std::move(sets), source, options.mnist_files);
 }
 
@@ -144,23 +145,23 @@ bool download(const SearchOptions& options) {
 
 }  // namespace
 
-Data load_data(const std::string& source, uint64_t seed, const SearchOptions& options) {
-  if (!source.empty()) return load_named(source, seed, options);
+Data load_data(const std::string& source, const SearchOptions& options) {
+  if (!source.empty()) return load_named(source, options);
   const char* const variable = std::getenv("DIGITRON_DATA");
   if (variable != nullptr && *variable != '\0') {
     try {
-      return load_named(variable, seed, options);
+      return load_named(variable, options);
     } catch (const InputError& error) {
       throw InputError(std::string(error.what()) + " (named by $DIGITRON_DATA)");
     }
   }
   for (const fs::path& directory : options.directories)
-    if (has_data(directory)) return load_named(directory.string(), seed, options);
-  if (download(options)) return load_named(options.download_directory.string(), seed, options);
+    if (has_data(directory)) return load_named(directory.string(), options);
+  if (download(options)) return load_named(options.download_directory.string(), options);
   spdlog::warn(
       "no MNIST here: using synthetic digits, which are NOT MNIST; their accuracy says "
       "nothing about MNIST's");
-  return load_named(kSynthetic, seed, options);
+  return load_named(kSynthetic, options);
 }
 
 }  // namespace digitron

@@ -2,7 +2,6 @@
 #pragma once
 
 #include <array>
-#include <cstdint>
 #include <filesystem>
 #include <string>
 #include <vector>
@@ -20,15 +19,14 @@ struct SearchOptions {
   std::array<KnownFile, 4> mnist_files = kMnistFiles;
 };
 
-// A training and a test set. `source` is a directory, the word "synthetic" (drawn with `seed`), or
-// empty for the search: $DIGITRON_DATA (either of the two), the directories, a download, synthetic
-// digits.
+// A training and a test set. `source` is a directory, the word "synthetic", or empty for the
+// search: $DIGITRON_DATA (either of the two), the directories, a download, synthetic digits.
 //
 // A directory has four IDX files, plain or .gz (train-images-idx3-ubyte or train-images.idx3-ubyte,
 // and so on), or folders train/ and test/ of {number}_{label}.png. A directory that was named must
 // be whole: InputError otherwise. In the search, a directory that has no such file counts as
 // absent, a broken one is an InputError. A failed download is logged as a warning, and so is the
-// fall to synthetic digits.
-Data load_data(const std::string& source, uint64_t seed, const SearchOptions& options = {});
+// use of synthetic digits in its place.
+Data load_data(const std::string& source, const SearchOptions& options = {});
 
 }  // namespace digitron

@@ -1,4 +1,4 @@
-// How the ten digits are written: the strokes behind the synthetic data set.
+// How the ten digits are written: the strokes that the synthetic digits are drawn from.
 #pragma once
 
 #include <vector>

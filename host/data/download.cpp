@@ -26,7 +26,7 @@ constexpr long kConnectSeconds = 10;
 constexpr long kLowSpeedBytes = 1000;
 constexpr long kLowSpeedSeconds = 15;
 
-// Why a mirror's copy is of no use; the next one is tried.
+// Says why a mirror's copy is of no use; the next mirror is tried.
 class Refused : public std::runtime_error {
   using std::runtime_error::runtime_error;
 };
@@ -59,7 +59,7 @@ std::string fetch(const std::string& url) {
   return body;
 }
 
-// Of the uncompressed bytes, a piece at a time.
+// The SHA-256 of the uncompressed bytes, which are inflated a piece at a time.
 std::string sha256_of_gz(const std::string& gz) {
   z_stream stream{};
   if (inflateInit2(&stream, MAX_WBITS + 16) != Z_OK) throw MachineError("zlib does not start");
@@ -105,7 +105,7 @@ std::string fetch_from_any(std::span<const std::string> mirrors, const KnownFile
                      "); check the network, or give a directory with --data");
 }
 
-// Directories and files of ours, gone again unless all went well.
+// Creates directories and files, and removes them again unless keep is called.
 class Created {
  public:
   Created() = default;

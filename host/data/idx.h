@@ -22,7 +22,7 @@ std::vector<uint8_t> read_idx_labels(const std::filesystem::path& path);
 // A pair of files. Throws also when they do not hold as many images as labels.
 Dataset read_idx_dataset(const std::filesystem::path& images, const std::filesystem::path& labels);
 
-// What stands before the pixels and before the labels: 16 and 8 bytes.
+// The header of an images file, 16 bytes, and of a labels file, 8 bytes.
 std::vector<uint8_t> idx_images_header(uint32_t count);
 std::vector<uint8_t> idx_labels_header(uint32_t count);
 

@@ -6,7 +6,6 @@
 #include <string_view>
 
 #include "host/core/error.h"
-#include "host/files/atomic_file.h"
 
 namespace digitron {
 
@@ -77,11 +76,6 @@ std::string grey_png(int width, int height, std::span<const uint8_t> pixels) {
 
 std::string colour_png(int width, int height, std::span<const uint8_t> pixels) {
   return encode(width, height, PNG_FORMAT_RGB, pixels);
-}
-
-void write_png_grey(const std::filesystem::path& path, int width, int height,
-                    std::span<const uint8_t> pixels) {
-  write_file_atomically(path, grey_png(width, height, pixels));
 }
 
 }  // namespace digitron

@@ -1,4 +1,4 @@
-// PNG images, and what turns a picture of a digit into what MNIST would have made of it.
+// PNG images, and how a picture of a digit is prepared as MNIST prepared its own.
 #pragma once
 
 #include <cstdint>
@@ -27,16 +27,12 @@ GreyImage read_png_grey(const std::filesystem::path& path);
 std::string grey_png(int width, int height, std::span<const uint8_t> pixels);
 std::string colour_png(int width, int height, std::span<const uint8_t> pixels);
 
-// pixels (height, width). Replaces a file of that name. Throws as write_file_atomically does.
-void write_png_grey(const std::filesystem::path& path, int width, int height,
-                    std::span<const uint8_t> pixels);
-
-// -> (28, 28), white ink on black ground, as MNIST prepares its digits. The ground is the border's
-// median, and dark ink on a light ground is inverted. A 28x28 image is taken to be prepared
-// already: it is inverted when its ground is light, and never rescaled. Any other is cropped to its
-// ink, stretched in contrast, scaled by area averaging so that the longer side takes 20 pixels, and
-// placed with its centre of mass in the middle. Throws InputError when nothing is drawn on the
-// image.
+// Returns (28, 28), white ink on black ground, as MNIST prepares its digits. The ground is the
+// border's median, and dark ink on a light ground is inverted. A 28x28 image is taken to be
+// prepared already: it is inverted when its ground is light, and never rescaled. Any other is
+// cropped to its ink, stretched in contrast, scaled by area averaging so that the longer side takes
+// 20 pixels, and placed with its centre of mass in the middle. Throws InputError when nothing is
+// drawn on the image.
 std::vector<uint8_t> prepare_digit(const GreyImage& image);
 
 }  // namespace digitron

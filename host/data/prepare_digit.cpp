@@ -12,7 +12,7 @@ namespace {
 
 constexpr int kDigitSide = 20;     // MNIST's digits fit into 20x20 of the 28x28
 constexpr int kMinContrast = 16;   // under this an image is blank: noise, not ink
-constexpr float kInkLevel = 0.2f;  // of the strongest ink; what is fainter is ground
+constexpr float kInkLevel = 0.2f;  // what is fainter, the strongest ink being 1, is ground
 constexpr double kRounding = 1e-4;
 
 // What is drawn on an image: 0 on the ground, 1 where the ink is strongest.

@@ -10,7 +10,7 @@ struct evp_md_ctx_st;
 
 namespace digitron {
 
-// Bytes in pieces, then hex() once.
+// Takes the bytes in pieces, then gives the sum once.
 class Sha256 {
  public:
   Sha256();
@@ -23,7 +23,5 @@ class Sha256 {
   };
   std::unique_ptr<evp_md_ctx_st, Free> context_;
 };
-
-std::string sha256_hex(std::span<const uint8_t> bytes);
 
 }  // namespace digitron

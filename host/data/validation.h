@@ -1,4 +1,4 @@
-// A validation set out of the training set.
+// Sets a part of the training set aside for validation.
 #pragma once
 
 #include <memory>

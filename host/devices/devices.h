@@ -14,12 +14,13 @@ namespace digitron {
 struct DeviceRequest {
   // "auto" (CUDA when it is available, else the CPU), "cpu", "cuda:N", "reference"
   std::string device = "auto";
-  int threads = 0;  // of the CPU engine; 0: every core
+  int threads = 0;  // for the CPU engine; 0: every core
   CudaOptions cuda = {};
 };
 
-// Starts what takes long of the device, on a thread of its own, while the caller reads the data:
-// make_engine then finds it started, or waits for it. Not joinable where there is nothing to start.
+// Begins the slow part of starting the device on a thread of its own, while the caller reads the
+// data; make_engine then finds it started, or waits for it. Not joinable where there is nothing to
+// start.
 std::jthread start_device(const DeviceRequest& request);
 
 struct MadeEngine {

@@ -1,4 +1,4 @@
-// Files that are either the old one or the whole new one, whatever happens in between.
+// A file is replaced as a whole: whatever happens in between, it is the old one or the new one.
 #pragma once
 
 #include <filesystem>

@@ -31,9 +31,10 @@ int64_t sequential_index(const std::string& name) {
   return digits && known ? std::stoll(name) : -1;
 }
 
-// What the file calls each of the plan's layers that it holds something of: its own names, or "0",
-// "3", "7" of a Sequential, whose numbers count the other layers too, so only their order says
-// which is which. Empty for layers without parameters.
+// What the file calls each of the plan's layers: the plan's own name or, when all tensors are named
+// as Sequential does, a number such as "0", "3" or "7". These count layers without parameters too,
+// as the model was written in PyTorch, so only their order says which is which. Empty for layers
+// without parameters.
 std::vector<std::string> layer_names_in_file(const Plan& plan,
                                              const std::vector<TensorInfo>& tensors) {
   std::set<int64_t> indices;
@@ -56,7 +57,7 @@ class Reader {
  public:
   Reader(SafetensorsFile& file, const Model& model) : file_(file), model_(model) {}
 
-  // Into `values`, which the dims must fit.
+  // Reads a tensor of these dims into `values`.
   void read(const std::string& name, const std::vector<int64_t>& dims, std::span<float> values) {
     file_.read(find(name, kFloat, dims), values);
   }
@@ -115,7 +116,7 @@ class Reader {
   std::set<std::string> taken_;
 };
 
-// The part of a flat buffer behind an entry of one of the plan's tables, floats or const floats.
+// The part of a flat buffer that an entry of one of the plan's tables describes.
 template <class T, class Entry>
 std::span<T> slice(std::span<T> flat, const Entry& entry) {
   return flat.subspan(entry.offset, entry.count);

@@ -27,20 +27,14 @@ std::filesystem::path default_run_directory(const Model& model) {
 }
 
 std::string step_event(int epoch, int64_t step, double loss) {
-  ordered_json event;
-  event["event"] = "step";
-  event["epoch"] = epoch;
-  event["step"] = step;
-  event["loss"] = loss;
-  return dump(event);
+  return dump({{"event", "step"}, {"epoch", epoch}, {"step", step}, {"loss", loss}});
 }
 
 std::string epoch_event(const EpochResult& result) {
-  ordered_json event;
-  event["event"] = "epoch";
-  event["epoch"] = result.epoch;
-  event["train_loss"] = result.train.loss();
-  event["train_accuracy"] = result.train.accuracy();
+  ordered_json event{{"event", "epoch"},
+                     {"epoch", result.epoch},
+                     {"train_loss", result.train.loss()},
+                     {"train_accuracy", result.train.accuracy()}};
   if (result.test) {
     event[result.validation ? "validation_loss" : "test_loss"] = result.test->loss();
     event[result.validation ? "validation_accuracy" : "test_accuracy"] = result.test->accuracy();
@@ -52,12 +46,10 @@ std::string epoch_event(const EpochResult& result) {
 }
 
 std::string final_event(int epoch, const Metrics& test) {
-  ordered_json event;
-  event["event"] = "final";
-  event["epoch"] = epoch;
-  event["test_loss"] = test.loss();
-  event["test_accuracy"] = test.accuracy();
-  return dump(event);
+  return dump({{"event", "final"},
+               {"epoch", epoch},
+               {"test_loss", test.loss()},
+               {"test_accuracy", test.accuracy()}});
 }
 
 std::filesystem::path state_path(const std::filesystem::path& directory) {
@@ -81,7 +73,7 @@ RunDirectory::RunDirectory(const std::filesystem::path& path, const ordered_json
       throw InputError(file.string() + " is a directory; move it away, or give another --out");
     }
   }
-  std::filesystem::remove(state_path(path), error);  // it is not of the run that run.json tells of
+  std::filesystem::remove(state_path(path), error);  // an older run's, which this run.json replaces
   write_file_atomically(path / "run.json", dump(run, 2));
   write_file_atomically(metrics_path_, "");
   open_metrics();
@@ -121,7 +113,7 @@ void RunDirectory::append(std::string_view lines) {
   }
   const std::string reason = errno != 0 ? std::strerror(errno) : "write failed";
   std::error_code error;
-  std::filesystem::resize_file(metrics_path_, metrics_bytes_, error);  // whole lines only
+  std::filesystem::resize_file(metrics_path_, metrics_bytes_, error);  // drops half a line
   throw MachineError("cannot write " + metrics_path_.string() + " (" + reason +
                      "); free some space and run again");
 }

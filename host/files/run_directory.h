@@ -1,5 +1,5 @@
-// What a run leaves behind: run.json (what was run, where and with what), metrics.jsonl (one event
-// a line) and model.safetensors (the newest checkpoint).
+// The files that a run writes: run.json (what was run, where and with what), metrics.jsonl (one
+// event a line), model.safetensors (the newest checkpoint) and resume.safetensors (for --resume).
 #pragma once
 
 #include <cstdint>
@@ -16,36 +16,36 @@
 
 namespace digitron {
 
-// "runs/lenet5" for the model's id: what stands in for --out.
+// "runs/lenet5" for the model lenet5: the directory of a run without --out.
 std::filesystem::path default_run_directory(const Model& model);
 
-// One line of metrics.jsonl each, newline included.
+// A line of metrics.jsonl each, with its newline.
 std::string step_event(int epoch, int64_t step, double loss);
 struct EpochResult {
   int epoch;
   Metrics train;
   std::optional<Metrics> test;  // nothing when the epoch was interrupted
-  double seconds;               // of the training pass alone
-  bool validation = false;      // `test` is of the validation set
+  double seconds;               // that the training took, without evaluation
+  bool validation = false;      // whether `test` was measured on the validation set
   double images_per_second() const { return static_cast<double>(train.count) / seconds; }
 };
 std::string epoch_event(const EpochResult& result);
-// The test set, read once at the end of a run with a validation set; `epoch`: whose parameters.
+// The test at the end of a run with a validation set, with the parameters of `epoch`.
 std::string final_event(int epoch, const Metrics& test);
 
-// Of the run directory: what --resume reads.
+// resume.safetensors in a run directory.
 std::filesystem::path state_path(const std::filesystem::path& directory);
 
 class RunDirectory {
  public:
   // Starts a run: creates the directory where it is missing, writes run.json and replaces
-  // metrics.jsonl with an empty file, each atomically; a checkpoint stays until the run writes its
-  // own, but not the state of an unfinished run. Throws InputError when the directory cannot be
-  // created or written, MachineError when the disk is full.
+  // metrics.jsonl with an empty file, each atomically. An older run's checkpoint stays until this
+  // run writes its own; its resume.safetensors is removed. Throws InputError when the directory
+  // cannot be created or written, MachineError when the disk is full.
   RunDirectory(const std::filesystem::path& path, const nlohmann::ordered_json& run);
 
-  // Continues the run in `path`: writes run.json, and metrics.jsonl loses what comes behind its
-  // first `metrics_bytes`. Throws InputError when it has not that many.
+  // Continues the run in `path`: writes run.json, and cuts metrics.jsonl to its first
+  // `metrics_bytes`. Throws InputError when it is shorter.
   static RunDirectory resume(const std::filesystem::path& path, const nlohmann::ordered_json& run,
                              std::uintmax_t metrics_bytes);
 
@@ -56,7 +56,7 @@ class RunDirectory {
   // Throws MachineError.
   void append(std::string_view lines);
 
-  // Of metrics.jsonl so far.
+  // How long metrics.jsonl is.
   std::uintmax_t metrics_bytes() const { return metrics_bytes_; }
 
   // Replaces resume.safetensors atomically. Throws as save does.

@@ -20,7 +20,7 @@ namespace fs = std::filesystem;
 using nlohmann::ordered_json;
 
 constexpr int kPlanBatch = 64;    // a report evaluates with it; a run's own may be anything
-constexpr int kMostNesting = 32;  // of JSON, so that no file can exhaust the stack
+constexpr int kMostNesting = 32;  // deeper JSON could exhaust the stack
 constexpr int kMostEpoch = 1 << 20;
 
 // Not a pipe or a device, from which reading might never end.
@@ -29,7 +29,7 @@ bool is_file(const fs::path& path) {
   return fs::is_regular_file(path, ignored);
 }
 
-// nullopt when the text is no whole JSON object.
+// Nothing when the text is not a whole JSON object.
 std::optional<ordered_json> parse_object(const std::string& text) {
   bool too_deep = false;
   const auto limit = [&](int depth, ordered_json::parse_event_t, ordered_json&) {
@@ -97,7 +97,7 @@ void skip_line(RunRecord& run, int line) {
       fmt::format("Line {} of metrics.jsonl is not a whole event; skipped.", line));
 }
 
-// A resumed run may tell an epoch again: the last word counts.
+// A resumed run may have an epoch's event twice: the later one counts.
 void read_metrics(RunRecord& run) {
   const fs::path path = run.directory / "metrics.jsonl";
   if (!is_file(path)) {
@@ -148,7 +148,7 @@ void check_end(RunRecord& run) {
   }
 }
 
-// By its text, which is what was trained, whatever the name means today.
+// Takes the model's text, which is what was trained, before its name, which may mean another today.
 void read_model(RunRecord& run) {
   run.model_name = run.text({"model", "name"});
   const std::string text = run.text({"model", "text"});

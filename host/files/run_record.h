@@ -1,5 +1,5 @@
-// A run as its directory tells it. Whatever is broken, missing or of the wrong type there becomes a
-// line of `problems`; the rest is read all the same.
+// A run, read from its directory. What is broken, missing or of the wrong type there becomes a line
+// of `problems`; the rest is read all the same.
 #pragma once
 
 #include <filesystem>
@@ -18,31 +18,33 @@ struct EpochRecord {
   int epoch = 0;
   std::optional<double> train_loss;
   std::optional<double> train_accuracy;  // accuracies are fractions
-  std::optional<double> test_loss;  // with a validation set: of the run's end, in its last epoch
+  // A run with a validation set is tested at its end alone: these stand in its last epoch.
+  std::optional<double> test_loss;
   std::optional<double> test_accuracy;
   std::optional<double> validation_loss;
   std::optional<double> validation_accuracy;
-  std::optional<double> seconds;  // of the training pass alone
+  std::optional<double> seconds;  // that the training took, without evaluation
   std::optional<double> images_per_second;
   bool interrupted = false;
 };
 
-// NOLINTNEXTLINE(bugprone-exception-escape): of nlohmann's move constructor, which throws nothing
+// NOLINTNEXTLINE(bugprone-exception-escape): nlohmann's move constructor, which throws nothing
 struct RunRecord {
   std::filesystem::path directory;
-  bool has_description = false;        // there is a file run.json, be it whole or not
-  nlohmann::ordered_json description;  // its object; an empty one when it cannot be read
+  bool has_description = false;        // there is a file run.json, whole or damaged
+  nlohmann::ordered_json description;  // its object; an empty object when it cannot be read
   std::vector<EpochRecord> epochs;     // ascending, each epoch once
   std::string model_name;
   std::optional<Plan> plan;  // nothing when this version does not know the model
-  ModelState state;          // its parameters are empty when there are none to be had
+  ModelState state;          // of the checkpoint; without parameters when it cannot be read
   std::vector<std::string> problems;
 
-  // The value of run.json at the keys, nullptr where there is none.
+  // The value in run.json under these keys, each within the one before; nullptr where there is
+  // none.
   const nlohmann::ordered_json* find(std::initializer_list<const char*> keys) const;
-  // The same as text, as value_text gives it; "" where there is none or null.
+  // The same as value_text gives it; "" where there is none or null.
   std::string text(std::initializer_list<const char*> keys) const;
-  // After the last epoch, when the run has come to its end.
+  // The last epoch's; nothing when it was interrupted.
   std::optional<double> test_accuracy() const;
   std::optional<double> validation_accuracy() const;
   // There is nothing to show but the problems.

@@ -14,23 +14,14 @@ using nlohmann::json;
 
 constexpr const char* kBestPrefix = "best.";
 
-// What a buffer's tensors are called in the file, before the parameter's name.
+// What stands before the parameter's name in the name of a buffer's tensor.
 std::string prefix_of(State which) {
-  switch (which) {
-    case State::kMomentum:
-      return "momentum.";
-    case State::kSecondMoment:
-      return "second_moment.";
-    case State::kAverage:
-      return "average.";
-    case State::kParameters:
-    case State::kRunningStatistics:
-      break;
-  }
-  return "";
+  if (which == State::kMomentum) return "momentum.";
+  if (which == State::kSecondMoment) return "second_moment.";
+  return which == State::kAverage ? "average." : "";
 }
 
-// Doubles survive: they are written with as many digits as they need.
+// JSON keeps every bit of a double: it is written with as many digits as that takes.
 json position_json(const RunState& s) {
   json position{{"epoch", s.epoch},
                 {"step", s.step},
@@ -91,20 +82,17 @@ std::vector<float> read_flat(SafetensorsFile& file, const std::vector<Entry>& ta
   return flat;
 }
 
-std::vector<float> read_parameters(SafetensorsFile& file, const Plan& plan,
-                                   const std::string& prefix) {
-  return read_flat(file, plan.parameters, plan.parameter_floats, prefix);
-}
-
-std::vector<float> read_buffers(SafetensorsFile& file, const Plan& plan,
-                                const std::string& prefix) {
-  return read_flat(file, plan.buffers, plan.buffer_floats, prefix);
+std::vector<float> read_state(SafetensorsFile& file, const Plan& plan, State which,
+                              const std::string& prefix) {
+  const size_t floats = state_floats(plan, which);
+  return which == State::kRunningStatistics ? read_flat(file, plan.buffers, floats, prefix)
+                                            : read_flat(file, plan.parameters, floats, prefix);
 }
 
 }  // namespace
 
 std::string run_state_bytes(const RunState& state, const Engine& engine) {
-  std::vector<std::vector<float>> flats;  // until the tensors are written
+  std::vector<std::vector<float>> flats;  // what `tensors` point into
   std::vector<TensorData> tensors;
   const auto add = [&](auto make_tensors, std::vector<float> flat, const std::string& prefix) {
     flats.push_back(std::move(flat));
@@ -135,14 +123,12 @@ RunState load_run_state(const std::filesystem::path& path, Engine& engine) {
   RunState state = parse_position(path, file.metadata());
   for (const State which : kStates) {
     if (!uses(engine.training().optimizer, which)) continue;
-    const std::string prefix = prefix_of(which);
-    engine.set_state(which, which == State::kRunningStatistics
-                                ? read_buffers(file, engine.plan(), prefix)
-                                : read_parameters(file, engine.plan(), prefix));
+    engine.set_state(which, read_state(file, engine.plan(), which, prefix_of(which)));
   }
   if (state.best) {
-    state.best->state.parameters = read_parameters(file, engine.plan(), kBestPrefix);
-    state.best->state.buffers = read_buffers(file, engine.plan(), kBestPrefix);
+    ModelState& best = state.best->state;
+    best.parameters = read_state(file, engine.plan(), State::kParameters, kBestPrefix);
+    best.buffers = read_state(file, engine.plan(), State::kRunningStatistics, kBestPrefix);
   }
   return state;
 }

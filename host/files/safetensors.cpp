@@ -34,7 +34,7 @@ constexpr const char* kDamaged = "; the file is damaged: copy or save it again";
   fail(path, "tensor " + tensor + " " + what);
 }
 
-// Parses the header; a name that stands twice would otherwise hide the first tensor of that name.
+// Parses the header and refuses a name that stands twice, of which JSON would keep the last alone.
 json parse_object(const std::filesystem::path& path, const std::string& header) {
   std::set<std::string> names;
   std::string twice;

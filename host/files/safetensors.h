@@ -42,7 +42,7 @@ class SafetensorsFile {
   // Reads one F32 tensor's values into `values` ((end - begin) / 4 floats). Throws InputError when
   // one of them is NaN or infinite.
   void read(const TensorInfo& tensor, std::span<float> values);
-  // The value of an I64 tensor that is one.
+  // The value of an I64 tensor of one element.
   int64_t read_int64(const TensorInfo& tensor);
 
  private:

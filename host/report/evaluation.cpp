@@ -47,7 +47,7 @@ const std::variant<Data, std::string>& DataSources::load(const std::string& sour
   if (entry != loaded_.end()) return entry->second;
   const auto load = [&]() -> std::variant<Data, std::string> {
     try {
-      return load_data(source, seed_);
+      return load_data(source);
     } catch (const InputError& error) {
       return error.what();
     } catch (const MachineError& error) {

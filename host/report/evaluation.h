@@ -16,8 +16,8 @@ namespace digitron {
 // The data sets that runs were trained on, each loaded once.
 class DataSources {
  public:
-  // `source` stands in for what the runs name, unless it is empty; `seed` draws synthetic digits.
-  DataSources(std::string source, uint64_t seed) : source_(std::move(source)), seed_(seed) {}
+  // `source` stands in for what the runs name, unless it is empty.
+  explicit DataSources(std::string source) : source_(std::move(source)) {}
 
   // The run's test set, or why it cannot be had: not there, broken, or another by its checksum.
   using TestSetOrReason = std::variant<std::shared_ptr<const Dataset>, std::string>;
@@ -27,7 +27,6 @@ class DataSources {
   const std::variant<Data, std::string>& load(const std::string& source);
 
   std::string source_;
-  uint64_t seed_;
   std::map<std::string, std::variant<Data, std::string>> loaded_;
 };
 

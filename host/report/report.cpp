@@ -124,7 +124,7 @@ Report write_report(const ReportRequest& request) {
   const std::vector<RunRecord> runs = read_runs(request.runs);
   warn_of_problems(runs);
   const std::vector<RunGroup> groups = group_runs(runs);
-  DataSources sources(request.data, request.data_seed);
+  DataSources sources(request.data);
   const Document document = report_document(runs, groups, sources);
 
   make_directory(request.out);

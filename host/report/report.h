@@ -1,7 +1,6 @@
 // From run directories to a report: one HTML page and its Markdown twin.
 #pragma once
 
-#include <cstdint>
 #include <filesystem>
 #include <span>
 #include <string>
@@ -16,8 +15,7 @@ namespace digitron {
 struct ReportRequest {
   std::vector<std::filesystem::path> runs;
   std::filesystem::path out;
-  std::string data;        // in place of what the runs name; empty: what they name
-  uint64_t data_seed = 1;  // of synthetic digits
+  std::string data;  // in place of what the runs name; empty: what they name
 };
 
 struct Report {

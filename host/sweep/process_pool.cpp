@@ -43,7 +43,7 @@ int exit_code(int status) {
   return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
 }
 
-// The children that run. Waits for all of them when it ends.
+// The child processes that run; the destructor waits for all of them.
 class Children {
  public:
   Children() = default;

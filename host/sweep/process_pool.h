@@ -1,4 +1,4 @@
-// Child processes, some at a time.
+// Runs programs, several side by side.
 #pragma once
 
 #include <atomic>
@@ -17,7 +17,7 @@ struct Job {
 // Runs jobs in order, at most `side_by_side` at a time, and calls done(index, exit code) as each
 // ends; 128 + N for one that signal N ended. When `stop` is raised no further job starts, and those
 // that run are waited for (a Ctrl-C has reached them too). Throws MachineError when a program
-// cannot be started or a log not be written, after those that run have ended.
+// cannot be started or a log cannot be written, after those that run have ended.
 void run_jobs(const std::vector<Job>& jobs, int side_by_side, const std::atomic<bool>& stop,
               const std::function<void(size_t, int)>& done);
 

@@ -56,7 +56,7 @@ std::vector<Run> plan_runs(const SweepRequest& request) {
   return runs;
 }
 
-// The run's record when it has come to its end under this command.
+// The run's record when a run of this very command has finished there.
 std::optional<RunRecord> finished(const Run& run) {
   std::error_code error;
   if (!std::filesystem::exists(run.directory / "model.safetensors", error)) return std::nullopt;
@@ -130,19 +130,14 @@ std::vector<std::string> split_words(const std::string& text) {
   bool open = false;  // a word has begun
   char quote = 0;
   for (const char c : text) {
+    const bool blank = quote == 0 && (c == ' ' || c == '\t');
+    if (!blank && !open) words.emplace_back();
+    open = !blank;
     if (quote != 0 ? c == quote : c == '\'' || c == '"') {
       quote = quote != 0 ? '\0' : c;
-    } else if (quote == 0 && (c == ' ' || c == '\t')) {
-      open = false;
-      continue;
-    } else {
-      if (!open) words.emplace_back();
+    } else if (open) {
       words.back() += c;
-      open = true;
-      continue;
     }
-    if (!open) words.emplace_back();
-    open = true;
   }
   if (quote != 0) throw InputError("a quote is left open in '" + text + "'; close it");
   return words;

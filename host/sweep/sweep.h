@@ -15,10 +15,10 @@ namespace digitron {
 
 struct SweepSetting {
   std::string name;
-  std::vector<std::string> options;  // of `digitron train`
+  std::vector<std::string> options;  // for `digitron train`
 };
 
-// Words between blanks, quotes around blanks, as in a shell. Throws InputError for an open quote.
+// Splits at blanks, but not inside quotes, as a shell does. Throws InputError for an open quote.
 std::vector<std::string> split_words(const std::string& text);
 
 // "NAME" or "NAME: OPTION...". Throws InputError.
@@ -28,8 +28,8 @@ SweepSetting parse_setting(const std::string& text);
 std::vector<uint64_t> parse_seeds(const std::string& text);
 
 struct SweepRequest {
-  std::vector<std::string> command;  // argv, for the record
-  std::filesystem::path program;     // that has the command `train`
+  std::vector<std::string> command;  // argv, for sweep.json
+  std::filesystem::path program;     // digitron itself
   std::vector<std::string> common;   // options of every run, before a setting's own
   std::vector<SweepSetting> settings;
   std::vector<uint64_t> seeds;
@@ -37,19 +37,19 @@ struct SweepRequest {
   int jobs = 1;               // runs side by side, with one thread each where they are several
 };
 
-// A setting's runs that came to their end.
+// The finished runs of a setting.
 struct SweepResult {
   std::string name;
   std::vector<std::string> options;
-  std::vector<uint64_t> seeds;        // of these runs
+  std::vector<uint64_t> seeds;        // one a run
   std::vector<double> test_accuracy;  // fractions, in the seeds' order
-  std::vector<double> validation;     // the same on the validation set; empty without one
-  std::optional<double> p;            // Welch's, against the first setting
+  std::vector<double> validation;     // accuracy on the validation set; empty without one
+  std::optional<double> p;            // welch_p against the first setting
 };
 
 struct SweepReport {
   std::vector<SweepResult> settings;
-  std::vector<std::string> failures;  // one line a run that did not come to its end
+  std::vector<std::string> failures;  // one line for each run that failed
   bool interrupted = false;
 };
 

@@ -1,4 +1,4 @@
-// What a sweep found, for people and for programs.
+// A sweep's results as tables and as JSON.
 #include <spdlog/fmt/fmt.h>
 
 #include "host/files/environment.h"
@@ -26,7 +26,7 @@ std::string p_text(const std::optional<double>& p) {
   return *p < 0.0001 ? "< 0.0001" : fmt::format("{:.4f}", *p);
 }
 
-// Percentages; a heading first.
+// A heading, then a row for each setting; accuracies in percent.
 std::vector<Row> rows(const SweepReport& report) {
   const bool validated = has_validation(report);
   std::vector<Row> rows{{"setting", "runs", "mean", "sd", "min", "max", "p"}};

@@ -13,12 +13,11 @@
 
 namespace digitron {
 
-// A head, one row a layer, a total: name, input, output, kernel, the arithmetic of its parameters,
-// FLOPs forward and backward, activation bytes.
+// A heading, one row a layer, a total: name, input, output, kernel, the arithmetic of its
+// parameters, FLOPs forward and backward, activation bytes.
 std::vector<Row> plan_rows(const Plan& plan);
 
-// Per layer: name, shapes, kernel, the arithmetic of its parameters, FLOPs, activation bytes; then
-// totals.
+// The same as a table, with the number of parameters above it and notes below.
 std::string plan_table(const Plan& plan);
 
 // logits (count, kClasses) -> the class of the largest one of each row, the first where several are

@@ -1,4 +1,4 @@
-// Figures of several runs, as one.
+// Mean, spread and range of several figures.
 #pragma once
 
 #include <cstddef>
@@ -15,7 +15,7 @@ struct Statistics {
   double highest = 0;
 };
 
-// nothing for no values.
+// Nothing when there are no values.
 std::optional<Statistics> statistics(std::span<const double> values);
 
 }  // namespace digitron

@@ -51,18 +51,12 @@ bool is_control(std::string_view character) {
 
 // One character, as HTML and Markdown need it outside of attributes.
 void append_html(std::string& text, char c) {
-  switch (c) {
-    case '&':
-      text += "&amp;";
-      break;
-    case '<':
-      text += "&lt;";
-      break;
-    case '>':
-      text += "&gt;";
-      break;
-    default:
-      text += c;
+  if (c == '&') {
+    text += "&amp;";
+  } else if (c == '<' || c == '>') {
+    text += c == '<' ? "&lt;" : "&gt;";
+  } else {
+    text += c;
   }
 }
 

@@ -22,7 +22,7 @@ class ProgressLine {
  private:
   using Clock = std::chrono::steady_clock;
   bool terminal_;
-  size_t width_ = 0;  // of what is shown now
+  size_t width_ = 0;  // how long the line is that is shown now
   Clock::time_point shown_at_{};
 };
 

@@ -8,7 +8,7 @@ namespace digitron {
 namespace {
 
 constexpr double kOneCycleRise = 25;
-constexpr double kOneCycleFall = 1e4;  // from where the rise began, as PyTorch counts it
+constexpr double kOneCycleFall = 1e4;  // from the first rate to the last, as PyTorch counts it
 constexpr double kOneCycleWarmUp = 0.3;
 
 // From `first` to `last` as x goes from 0 to 1, along half a cosine.
@@ -16,8 +16,8 @@ double anneal(double first, double last, double x) {
   return last + (first - last) / 2 * (1 + std::cos(std::numbers::pi * x));
 }
 
-// PyTorch's phases end at a step, not behind it; `peak` is not a whole number when the warm-up is
-// not.
+// As in PyTorch, the step numbered `peak` has the highest rate and the last step the lowest; a
+// warm-up of a fraction of a step makes `peak` one too.
 double one_cycle(const TrainSettings& s, double step, double steps) {
   const double warm_up = s.warmup ? *s.warmup / s.epochs : kOneCycleWarmUp;
   const double peak = warm_up * steps - 1;

@@ -3,7 +3,7 @@
 
 #include <cstdint>
 
-#include "host/train/train_settings.h"
+#include "host/train/settings.h"
 
 namespace digitron {
 

@@ -1,28 +1,23 @@
-// The settings of a run as they stand in run.json.
+// The settings of a run as they stand in run.json: an object with a member for each.
 #pragma once
 
 #include <nlohmann/json_fwd.hpp>
-#include <string>
 #include <vector>
 
-#include "host/train/train_settings.h"
+#include "host/train/settings.h"
 
 namespace digitron {
 
-// Every setting under its name, in the order of the command's help.
+// All settings in run.json's order.
+std::vector<const Setting*> settings_in_json_order();
+
 nlohmann::ordered_json settings_json(const TrainSettings& settings);
 
-// The settings from run.json; one that an older program did not write keeps its default. Throws
-// InputError naming the one whose value makes no sense.
-TrainSettings settings_from_json(const nlohmann::ordered_json& json);
+// `settings` with those that the object names; the other ones stay, also where an older program did
+// not write them. Throws InputError naming the one whose value makes no sense.
+TrainSettings settings_from_json(const nlohmann::ordered_json& json, TrainSettings settings = {});
 
-// The option of the setting of that name in run.json: "--label-smoothing".
-std::string option_of_setting(std::string name);
-
-// The options of all settings.
-std::vector<std::string> setting_options();
-
-// Copies the setting of one option.
-void copy_setting(TrainSettings& to, const TrainSettings& from, const std::string& option);
+// The settings that differ from the defaults.
+nlohmann::ordered_json changed_settings_json(const TrainSettings& settings);
 
 }  // namespace digitron

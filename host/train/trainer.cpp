@@ -56,7 +56,7 @@ TrainResult Trainer::run(const RunState& state) {
   result_.steps = int64_t{state.epoch - 1} * epoch_steps_ + state.step;
   while (state_.epoch <= settings_.epochs && !out_of_patience()) {
     if (state_.step == 0 && out_of_steps()) break;
-    if (train_pass() == Pass::kInterrupted) {
+    if (!train_pass()) {
       finish_interrupted();
       break;
     }
@@ -75,14 +75,15 @@ bool Trainer::out_of_patience() const {
          state_.epoch - 1 - state_.best->epoch >= *settings_.patience;
 }
 
-Trainer::Pass Trainer::train_pass() {
+// Trains the steps that are left of the epoch, or of --max-steps; false when it was interrupted.
+bool Trainer::train_pass() {
   const int64_t steps_left = settings_.max_steps.value_or(INT64_MAX) - result_.steps;
   const int last =
       static_cast<int>(std::min<int64_t>(epoch_steps_ - state_.step, steps_left)) + state_.step;
   const double seconds_before = state_.seconds;
   const Clock::time_point start = Clock::now();
   while (state_.step < last) {
-    if (stop_) return Pass::kInterrupted;
+    if (stop_) return false;
     const int end = std::min(last, state_.step + slice_steps_);
     const Clock::time_point slice_start = Clock::now();
     const std::vector<Metrics> slice =
@@ -98,10 +99,10 @@ Trainer::Pass Trainer::train_pass() {
     state_.step = end;
     if (progress_.due()) show_progress();
   }
-  return Pass::kWhole;
+  return true;
 }
 
-// Of steps [first, last) of the epoch.
+// The learning rates and what else changes from step to step, for steps [first, last) of the epoch.
 std::vector<StepRates> Trainer::rates(int first, int last) const {
   std::vector<StepRates> rates;
   for (int i = first; i < last; ++i) {
@@ -126,8 +127,8 @@ void Trainer::log_slice(const std::vector<Metrics>& slice) {
   if (!events.empty()) directory_.append(events);
 }
 
-// The state is saved behind the epoch's event; but when --max-steps has cut the epoch short, before
-// it, so that a resumed run with more steps goes on within the epoch.
+// A whole epoch's state is saved after its event is written. An epoch that --max-steps has cut
+// short is saved before: a resumed run with more steps then drops the event and finishes the epoch.
 void Trainer::finish_epoch() {
   EpochResult result = result_of(state_);
   result.validation = settings_.validation > 0;
@@ -170,7 +171,7 @@ void Trainer::finish_interrupted() {
   result_.interrupted = true;
   if (state_.train.count > 0) {
     const ModelState model = model_state();
-    if (!state_.best) save(model);  // else the best epoch's stay
+    if (!state_.best) save(model);  // with --patience the best epoch's checkpoint stays
     save_state();
     directory_.append(epoch_event(result_of(state_)));
   }
@@ -193,7 +194,7 @@ Metrics Trainer::test() {
   return test;
 }
 
-// What evaluate has measured, and eval and predict shall measure again.
+// What evaluate has used, so that eval and predict, which read it from the file, use the same.
 ModelState Trainer::model_state() const {
   ModelState state{engine_.state(evaluated_state(engine_.training().optimizer)),
                    engine_.state(State::kRunningStatistics), state_.batches_before + result_.steps};

@@ -10,28 +10,28 @@
 #include "host/files/run_directory.h"
 #include "host/files/run_state.h"
 #include "host/train/progress.h"
-#include "host/train/train_settings.h"
+#include "host/train/settings.h"
 
 namespace digitron {
 
 struct TrainResult {
   int64_t steps = 0;  // of the whole run
-  std::optional<Metrics>
-      test;  // after the last whole epoch; with a validation set, Trainer::test's
+  // After the last whole epoch; of a run with a validation set, Trainer::test's.
+  std::optional<Metrics> test;
   bool interrupted = false;
 };
 
 class Trainer {
  public:
-  // The engine has been configured and holds the data: the training set and, as the held-out one,
-  // what each epoch ends with: the validation set of a run that has one, else the test set. `stop`
-  // is looked at every 100 ms or so.
+  // The engine has been configured and holds the data: the training set of train_count images and,
+  // as the held-out one, the set that each epoch is evaluated on: the validation set of a run that
+  // has one, else the test set. `stop` is looked at every 100 ms or so.
   Trainer(Engine& engine, RunDirectory& directory, const TrainSettings& settings, int train_count,
           const std::atomic<bool>& stop);
 
-  // Trains until the last epoch or step, until patience ends, or until `stop`, from `state` on,
-  // whose buffers the engine holds. Each epoch ends with an
-  // evaluation, an event, a checkpoint, the state for --resume and a line in the log. An
+  // Trains from where `state` says that the run stands (the engine holds its parameters and other
+  // states) until the last epoch or step, until patience ends, or until `stop`. Each epoch ends
+  // with an evaluation, an event, a checkpoint, the state for --resume and a line in the log. An
   // interrupted epoch has an event of its own, and its parameters and state are saved. Throws
   // InputError when the loss is not finite any more: the last good checkpoint stays.
   TrainResult run(const RunState& state = {});
@@ -41,9 +41,7 @@ class Trainer {
   Metrics test();
 
  private:
-  enum class Pass { kWhole, kInterrupted };
-
-  Pass train_pass();
+  bool train_pass();
   std::vector<StepRates> rates(int first, int last) const;
   void log_slice(const std::vector<Metrics>& slice);
   void finish_epoch();
@@ -67,7 +65,7 @@ class Trainer {
   RunState state_;
   TrainResult result_;
   int slice_steps_ = 1;  // how many steps the engine is given at once
-  int saved_epoch_ = 0;  // of this run's newest checkpoint, 0 before the first
+  int saved_epoch_ = 0;  // whose parameters the newest checkpoint has, 0 before the first
 };
 
 }  // namespace digitron

@@ -1,4 +1,4 @@
-#include "host/train/train_settings.h"
+#include "host/train/settings.h"
 
 #include <gmock/gmock.h>
 
@@ -27,13 +27,13 @@ TEST(TrainSettingsTest, TheBestRecipeTrainsLeNet5Itself) {
   const Model best = find_model("lenet5-best");
   EXPECT_EQ(make_plan(best, 1).parameter_count, 61706u);
   EXPECT_EQ(to_text(best), to_text(lenet5()));
-  EXPECT_NO_THROW(check_settings(default_settings(best)));
-  EXPECT_EQ(default_settings(best).schedule, Schedule::kOneCycle);
-  EXPECT_TRUE(training_of(default_settings(best)).augmentation.any());
-  EXPECT_EQ(default_settings(best).epochs, 10);
+  EXPECT_NO_THROW(check_settings(recipe_of(best)));
+  EXPECT_EQ(recipe_of(best).schedule, Schedule::kOneCycle);
+  EXPECT_TRUE(training_of(recipe_of(best)).augmentation.any());
+  EXPECT_EQ(recipe_of(best).epochs, 10);
   for (const Model& model : {lenet5(), custom_mlp(), lenet5_improved()}) {
-    EXPECT_EQ(default_settings(model).schedule, Schedule::kConstant) << model.id;
-    EXPECT_EQ(default_settings(model).lr, 0.01) << model.id;
+    EXPECT_EQ(recipe_of(model).schedule, Schedule::kConstant) << model.id;
+    EXPECT_EQ(recipe_of(model).lr, 0.01) << model.id;
   }
 }
 
@@ -113,9 +113,15 @@ TEST(TrainSettingsTest, EveryOptionNamesItsRange) {
               s.momentum = 0;
             }),
             "--optimizer nesterov needs a --momentum above 0, such as 0.9");
-  EXPECT_EQ(error_of<InputError>([] { parse_optimizer("sdg"); }),
+  EXPECT_EQ(error_of<InputError>([] {
+              OptimizerKind kind{};
+              parse("sdg", kind);
+            }),
             "--optimizer is 'sdg'; give sgd, nesterov, adam or adamw");
-  EXPECT_EQ(error_of<InputError>([] { parse_schedule(""); }),
+  EXPECT_EQ(error_of<InputError>([] {
+              Schedule schedule{};
+              parse("", schedule);
+            }),
             "--schedule is ''; give constant, step, cosine or one-cycle");
 }
 

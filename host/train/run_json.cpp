@@ -1,8 +1,7 @@
-#include "host/train/resume.h"
+#include "host/train/run_json.h"
 
 #include <spdlog/fmt/fmt.h>
 
-#include <algorithm>
 #include <fstream>
 
 #include "host/core/error.h"
@@ -22,11 +21,45 @@ using nlohmann::ordered_json;
                                asked, there, advice));
 }
 
-bool contains(const std::vector<std::string>& list, const std::string& word) {
-  return std::find(list.begin(), list.end(), word) != list.end();
+}  // namespace
+
+ordered_json device_description(const DeviceRequest& request, const Engine& engine,
+                                const std::string& fallback) {
+  ordered_json device{{"asked", request.device},
+                      {"description", engine.description()},
+                      {"threads", request.threads},
+                      {"cpu", cpu_name()}};
+  if (!fallback.empty()) device["fallback"] = fallback;
+  const ordered_json details = details_json(engine.details());
+  if (!details.empty()) device["details"] = details;
+  return device;
 }
 
-}  // namespace
+ordered_json run_description(const SessionRequest& request, const TrainSettings& settings,
+                             const Engine& engine, const std::string& fallback, const Data& data) {
+  const Plan& plan = engine.plan();
+  ordered_json run;
+  run["digitron"] = version();
+  run["compiler"] = compiler();
+  run["command"] = request.command;
+  run["started"] = utc_now();
+  run["model"] = {{"id", plan.model.id},
+                  {"name", plan.model.name},
+                  {"text", to_text(plan.model)},
+                  {"parameters", plan.parameter_count}};
+  run["device"] = device_description(request.device, engine, fallback);
+  run["precision"] = engine.precision();
+  run["data"] = {{"source", data.source},
+                 {"description", data.description},
+                 {"is_mnist", data.is_mnist},
+                 {"sha256", data.sha256},
+                 {"train_images", data.train->count()},
+                 {"test_images", data.test->count()}};
+  ordered_json& s = run["settings"];
+  s = settings_json(settings);
+  s["init"] = request.init.empty() ? ordered_json() : ordered_json(request.init);
+  return run;
+}
 
 ordered_json read_description(const std::filesystem::path& directory) {
   const std::filesystem::path path = directory / "run.json";
@@ -47,18 +80,16 @@ ordered_json read_description(const std::filesystem::path& directory) {
   return run;
 }
 
-TrainSettings resumed_settings(const ordered_json& run, const TrainSettings& given,
-                               const std::vector<std::string>& options, bool force) {
+TrainSettings resumed_settings(const ordered_json& run, const ordered_json& given, bool force) {
   const TrainSettings before = settings_from_json(run["settings"]);
-  TrainSettings settings = before;
-  for (const std::string& option : setting_options()) {
-    if (contains(options, option)) copy_setting(settings, given, option);
-  }
+  const TrainSettings settings = settings_from_json(given, before);
   const ordered_json old_values = settings_json(before);
   const ordered_json new_values = settings_json(settings);
-  for (const auto& [name, value] : new_values.items()) {
-    if (force || value == old_values[name]) continue;
-    differs(option_of_setting(name), value.dump(), old_values[name].dump(),
+  for (const Setting* setting : settings_in_json_order()) {
+    const ordered_json& value = new_values[setting->name];
+    const ordered_json& old_value = old_values[setting->name];
+    if (force || value == old_value) continue;
+    differs(setting->option(), value.dump(), old_value.dump(),
             "leave it out, or add --force to go on with the new value");
   }
   return settings;
@@ -82,7 +113,7 @@ Model resumed_model(const ordered_json& run, const std::string& asked) {
   model.name = run["model"].value("name", model.name);
   if (asked.empty()) return model;
   const Model other = find_model(asked);
-  if (other.id != model.id && to_text(other) != text) {  // --dropout changes the text alone
+  if (other.id != model.id && to_text(other) != text) {  // --dropout has changed the text alone
     differs("--model", asked, model.id, "leave it out, or start a new run");
   }
   return model;

@@ -1,4 +1,4 @@
-// What --resume makes of the command line and of the run.json that the run began with.
+// run.json: what a run that begins writes there, and what --resume makes of it.
 #pragma once
 
 #include <filesystem>
@@ -7,22 +7,27 @@
 #include <vector>
 
 #include "host/core/dataset.h"
-#include "host/core/model.h"
-#include "host/train/train_settings.h"
+#include "host/train/session.h"
 
 namespace digitron {
+
+// The engine, what the request asked for, and make_engine's `fallback`.
+nlohmann::ordered_json device_description(const DeviceRequest& request, const Engine& engine,
+                                          const std::string& fallback);
+nlohmann::ordered_json run_description(const SessionRequest& request, const TrainSettings& settings,
+                                       const Engine& engine, const std::string& fallback,
+                                       const Data& data);
 
 // The directory's run.json. Throws InputError when it is missing or damaged.
 nlohmann::ordered_json read_description(const std::filesystem::path& directory);
 
-// The run's settings, with those of `given` whose option stands in `options` (the options on the
-// command line) when `force` says that they count. Without it, throws InputError naming the first
-// that differs and both values.
-TrainSettings resumed_settings(const nlohmann::ordered_json& run, const TrainSettings& given,
-                               const std::vector<std::string>& options, bool force);
+// The run's settings, with those of `given` (as in run.json) when `force` says that they count.
+// Without it, throws InputError naming the first that differs and both values.
+TrainSettings resumed_settings(const nlohmann::ordered_json& run,
+                               const nlohmann::ordered_json& given, bool force);
 
-// Throws InputError when the run stands behind `step` steps of an epoch, and `settings` would make
-// its steps other ones than the run's.
+// Throws InputError when the run has `step` steps of an epoch done, and `settings` would divide the
+// epoch into other steps than the run's.
 void check_step_fits(const nlohmann::ordered_json& run, const TrainSettings& settings, int step);
 
 // The run's model. Throws InputError when `asked` (a name or text; empty: the run's) is another.
