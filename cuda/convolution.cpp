@@ -9,9 +9,6 @@ namespace digitron {
 
 namespace {
 
-constexpr float kOne = 1;
-constexpr float kZero = 0;
-
 template <class Algorithm>
 Algorithm chosen(const std::vector<ConvAlgorithm>& algorithms) {
   return static_cast<Algorithm>(algorithms.front().id);

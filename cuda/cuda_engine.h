@@ -11,9 +11,8 @@
 
 #include "cuda/arena.h"
 #include "cuda/context.h"
-#include "cuda/data_memory.h"
+#include "cuda/engine_memory.h"
 #include "cuda/network.h"
-#include "cuda/optimizer_memory.h"
 #include "cuda/step_graph.h"
 #include "host/core/devices.h"
 #include "kernels/step_state.h"

@@ -7,9 +7,6 @@ namespace digitron {
 
 namespace {
 
-constexpr float kOne = 1;
-constexpr float kZero = 0;
-
 enum class Transpose { kNo, kYes };
 
 // c (m, n) = op(a) (m, k) times op(b) (k, n), all row-major and dense; c is overwritten. To cuBLAS

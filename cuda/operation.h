@@ -9,6 +9,10 @@
 
 namespace digitron {
 
+// The factors by which cuDNN and cuBLAS scale what they make, and what is there before.
+inline constexpr float kOne = 1;
+inline constexpr float kZero = 0;
+
 // What a forward pass is for: evaluation uses running statistics and drops nothing.
 enum class Pass { kTraining, kEvaluation };
 

@@ -11,6 +11,7 @@
 #include "host/cpu/cpu_engine.h"
 #include "host/reference/reference_engine.h"
 #include "tests/cpu_testing.h"
+#include "tests/models.h"
 
 namespace digitron {
 namespace {

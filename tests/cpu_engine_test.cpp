@@ -4,6 +4,7 @@
 
 #include "host/reference/reference_engine.h"
 #include "tests/cpu_testing.h"
+#include "tests/models.h"
 
 namespace digitron {
 namespace {

@@ -7,6 +7,7 @@
 #include "host/cpu/cpu_engine.h"
 #include "host/reference/reference_engine.h"
 #include "tests/cpu_testing.h"
+#include "tests/models.h"
 #include "tests/random_model.h"
 
 namespace digitron {

@@ -10,6 +10,7 @@
 #include "cuda/module.h"
 #include "tests/cuda_testing.h"
 #include "tests/engine_testing.h"
+#include "tests/models.h"
 
 namespace digitron {
 

@@ -6,6 +6,7 @@
 #include <numeric>
 
 #include "host/text/table.h"
+#include "tests/models.h"
 
 namespace digitron {
 namespace {

@@ -8,6 +8,7 @@
 #include "host/core/plan.h"
 #include "tests/data_testing.h"
 #include "tests/engine_testing.h"
+#include "tests/models.h"
 
 namespace digitron {
 namespace {

@@ -294,7 +294,7 @@ TEST_F(ProgramTest, ResumeAfterCtrlC) {
                "--init does not go with --resume");
   const ProgramResult resumed = run_program({"train", "--resume", out(), "--threads", "1"});
   EXPECT_EQ(resumed.exit_code, 0) << resumed.err;
-  EXPECT_THAT(resumed.out, HasSubstr("Resumed in epoch 1 of 2, behind its step "));
+  EXPECT_THAT(resumed.out, HasSubstr("Resumed in epoch 1 of 2, after its step "));
   EXPECT_TRUE(read_file(out() + "/model.safetensors") ==
               read_file(file("whole") + "/model.safetensors"));
   const std::vector<json> events = lines_of(out() + "/metrics.jsonl");

@@ -15,6 +15,7 @@
 #include "tests/data_testing.h"
 #include "tests/engine_testing.h"
 #include "tests/fake_engine.h"
+#include "tests/models.h"
 
 namespace digitron {
 namespace {

@@ -10,6 +10,7 @@
 #include "tests/data_testing.h"
 #include "tests/fake_engine.h"
 #include "tests/file_size_limit.h"
+#include "tests/models.h"
 
 namespace digitron {
 namespace {

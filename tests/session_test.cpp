@@ -108,7 +108,7 @@ TEST_F(SessionTest, AResumedRunEndsAsAWholeOneWould) {
     EXPECT_THAT(resumed_in["device"]["description"], HasSubstr("CPU"));
     EXPECT_TRUE(description("half")["settings"]["max_steps"].is_null());
   }
-  EXPECT_THAT(log_.str(), HasSubstr("Resumed in epoch 2 of 2, behind its step 2"));
+  EXPECT_THAT(log_.str(), HasSubstr("Resumed in epoch 2 of 2, after its step 2"));
 }
 
 TEST_F(SessionTest, OnlyForceChangesARun) {

@@ -6,6 +6,7 @@
 
 #include "host/core/error.h"
 #include "tests/data_testing.h"
+#include "tests/models.h"
 
 namespace digitron {
 namespace {

@@ -78,17 +78,6 @@ struct Model {
   std::vector<Layer> layers;
 };
 
-// LeCun, Bottou, Bengio, Haffner, "Gradient-based learning applied to document recognition", 1998,
-// in the form taught today: ReLU, max-pooling, full connections. 61,706 parameters.
-Model lenet5();
-
-// 784-90-70-50-10 with ReLU: 81,080 parameters.
-Model custom_mlp();
-
-// LeNet-5 with batch normalisation after each convolution's ReLU, and dropout 0.5 after the ReLU of
-// fc1 and of fc2: 61,750 parameters.
-Model lenet5_improved();
-
 // The names find_model knows, in the order help texts list them.
 std::vector<std::string> model_names();
 

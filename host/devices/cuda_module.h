@@ -1,7 +1,7 @@
 // Opens the CUDA module; make_cuda_engine and cuda_devices of core/devices.h go through it.
 #pragma once
 
-#include "host/core/cuda_module.h"
+#include "host/core/devices.h"
 
 namespace digitron {
 

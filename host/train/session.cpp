@@ -114,7 +114,7 @@ void log_resumed(const TrainSettings& settings, const RunState& state) {
     spdlog::info("Resumed: all {} epochs are done; a larger --epochs with --force goes on",
                  settings.epochs);
   } else {
-    spdlog::info("Resumed in epoch {} of {}, behind its step {}", state.epoch, settings.epochs,
+    spdlog::info("Resumed in epoch {} of {}, after its step {}", state.epoch, settings.epochs,
                  state.step);
   }
 }

@@ -14,9 +14,7 @@ BatchNormStage::BatchNormStage(const StageRequest& request, const BatchNorm2d&)
       running_variance_(request.plan.buffers[request.layer().statistics->variance].offset) {
   MemorySizes& sizes = request.sizes;
   const auto count = static_cast<size_t>(channels());
-  if (has_pool()) {
-    winners_ = MemorySizes::take(sizes.block_winners, size_t(out.shape.count()) * kLanes);
-  }
+  if (has_pool()) winners_ = take_winners(request);
   sum_lanes_ = MemorySizes::take(sizes.block_floats, 2 * count * kLanes);
   partial_gradients_ = MemorySizes::take(sizes.batch_partials, 2 * count);
   moments_ = MemorySizes::take(sizes.batch_moments, count);
@@ -28,10 +26,6 @@ BatchNormStage::Constants BatchNormStage::constants(const StagePass& pass) const
   const std::ptrdiff_t count = channels();
   return {
       base, base + count, base + 2 * count, base + 3 * count, base + 4 * count, base + 5 * count};
-}
-
-Winners BatchNormStage::winners(const Block& block) const {
-  return {block.winners + winners_, std::ptrdiff_t{out.shape.plane()} * kLanes};
 }
 
 void BatchNormStage::leave_moments(const StagePass& pass, std::span<const Block> blocks) const {
@@ -106,8 +100,8 @@ void BatchNormStage::forward(const StagePass& pass, std::span<const Block> block
   const Affine affine{k.center, k.scale, k.shift};
   for (const Block& block : blocks) {
     if (has_pool()) {
-      pass.kernels.batchnorm_pool_forward(out.values(block), winners(block), in.values(block),
-                                          affine, pool_, relu);
+      pass.kernels.batchnorm_pool_forward(out.values(block), winners_at(block, winners_),
+                                          in.values(block), affine, pool_, relu);
     } else {
       pass.kernels.batchnorm_forward(out.values(block), in.values(block), affine, relu);
     }
@@ -121,7 +115,7 @@ void BatchNormStage::backward(const StagePass& pass, std::span<const Block> bloc
     const Tensor dy = out.gradient(block);
     const Tensor x = in.values(block);
     if (has_pool()) {
-      pass.kernels.batchnorm_pool_sums(lanes, dy, winners(block), x, k.center, pool_);
+      pass.kernels.batchnorm_pool_sums(lanes, dy, winners_at(block, winners_), x, k.center, pool_);
     } else {
       if (relu) pass.kernels.relu_backward(dy, dy, out.values(block), 1.0f);
       pass.kernels.batchnorm_sums(lanes, dy, x, k.center);
@@ -157,8 +151,9 @@ void BatchNormStage::input_gradients(const StagePass& pass, std::span<const Bloc
   for (const Block& block : blocks) {
     const Tensor x = in.values(block);
     if (has_pool()) {
-      pass.kernels.batchnorm_pool_backward(in.gradient(block), out.gradient(block), winners(block),
-                                           x, affine, pool_, block.count(), backward_through_relu);
+      pass.kernels.batchnorm_pool_backward(in.gradient(block), out.gradient(block),
+                                           winners_at(block, winners_), x, affine, pool_,
+                                           block.count(), backward_through_relu);
     } else {
       pass.kernels.batchnorm_backward(in.gradient(block), out.gradient(block), x, affine,
                                       block.count(), backward_through_relu);

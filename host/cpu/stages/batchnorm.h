@@ -52,7 +52,6 @@ class BatchNormStage : public StageBase {
   int channels() const { return in.shape.channels; }
   double values(int count) const { return static_cast<double>(count) * in.shape.plane(); }
   Constants constants(const StagePass& pass) const;
-  Winners winners(const Block& block) const;
   Moments batch_moments(const BatchMemory& batch, int channel, int count) const;
   void set_constants(const StagePass& pass, int channel, double mean, double variance) const;
 

@@ -42,7 +42,7 @@ ConvStage::ConvStage(const StageRequest& request, const Conv2d& conv)
   if (has_pool()) {
     convolved_.height *= pool_.rows;
     convolved_.width *= pool_.rows;
-    winners_ = MemorySizes::take(sizes.block_winners, size_t(out.shape.count()) * kLanes);
+    winners_ = take_winners(request);
     forward_rows_ = rows_within(convolved_, out.shape, pool_, kForwardScratchFloats);
     backward_rows_ = rows_within(convolved_, out.shape, pool_, kBackwardScratchFloats);
     sizes.scratch_floats =
@@ -64,12 +64,6 @@ Tensor ConvStage::scratch(const StagePass& pass, const Block& block, int row_cou
           row * row_count};
 }
 
-// From row `first_row` of the pooled output on.
-Winners ConvStage::winners(const Block& block, int first_row) const {
-  const std::ptrdiff_t row = std::ptrdiff_t{out.shape.width} * kLanes;
-  return {block.winners + winners_ + first_row * row, out.shape.height * row};
-}
-
 void ConvStage::forward(const StagePass& pass, std::span<const Block> blocks) const {
   for (const Block& block : blocks) forward(pass, block);
 }
@@ -87,7 +81,7 @@ void ConvStage::forward(const StagePass& pass, const Block& block) const {
     const int first_pooled = first / pool_.rows;
     pass.kernels.conv_forward(made, x, w, nullptr, window_, first, false);
     pass.kernels.maxpool_forward(rows(y, first_pooled, made.height / pool_.rows),
-                                 winners(block, first_pooled), made, b, pool_, relu);
+                                 winners_at(block, winners_, first_pooled), made, b, pool_, relu);
   }
 }
 
@@ -116,7 +110,7 @@ void ConvStage::backward(const StagePass& pass, const Block& block) const {
       part = scratch(pass, block, std::min(step, convolved_.height - first));
       const int first_pooled = first / pool_.rows;
       kernels.maxpool_backward(part, rows(dy, first_pooled, part.height / pool_.rows),
-                               winners(block, first_pooled), pool_);
+                               winners_at(block, winners_, first_pooled), pool_);
     }
     kernels.conv_backward_weights(dw, part, x, window_, first, first > 0);
     if (input_gradient) {

@@ -23,7 +23,6 @@ class ConvStage : public StageBase {
   void forward(const StagePass& pass, const Block& block) const;
   void backward(const StagePass& pass, const Block& block) const;
   Tensor scratch(const StagePass& pass, const Block& block, int rows) const;
-  Winners winners(const Block& block, int first_row) const;
 
   Window window_;
   Window pool_;

@@ -1,7 +1,10 @@
-// Dropout: of a stage of its own, and of the linear layer that takes one along.
+// Dropout: a stage of its own, and what a linear layer takes along.
 #pragma once
 
+#include <algorithm>
+
 #include "host/cpu/stages/stage.h"
+#include "host/shared/philox.h"
 
 namespace digitron {
 
@@ -12,7 +15,15 @@ class BlockDropout {
   BlockDropout(float probability, int layer) : probability_(probability), layer_(layer) {}
 
   // y = x times the factors of the pass's training step; y may be x.
-  void apply(const StagePass& pass, const Block& block, Tensor y, Tensor x) const;
+  void apply(const StagePass& pass, const Block& block, Tensor y, Tensor x) const {
+    const DropoutLayer layer{pass.step->seed,
+                             pass.step->global_step,
+                             static_cast<uint32_t>(layer_),
+                             static_cast<uint32_t>(Purpose::kDropout),
+                             probability_,
+                             scale()};
+    pass.kernels.dropout(y, x, layer, block.first_row());
+  }
   float scale() const { return 1.0f / (1.0f - probability_); }
 
  private:
@@ -26,8 +37,24 @@ class DropoutStage : public StageBase {
       : StageBase(request), dropout_(dropout.probability, request.layers.index) {}
 
   // In evaluation out is a copy of in.
-  void forward(const StagePass& pass, std::span<const Block> blocks) const;
-  void backward(const StagePass& pass, std::span<const Block> blocks) const;
+  void forward(const StagePass& pass, std::span<const Block> blocks) const {
+    for (const Block& block : blocks) {
+      const Tensor y = out.values(block);
+      const Tensor x = in.values(block);
+      if (pass.step) {
+        dropout_.apply(pass, block, y, x);
+        continue;
+      }
+      for (int c = 0; c < y.channels; ++c)
+        for (int p = 0; p < y.height; ++p) std::copy_n(x.row(c, p), y.width * kLanes, y.row(c, p));
+    }
+  }
+
+  void backward(const StagePass& pass, std::span<const Block> blocks) const {
+    for (const Block& block : blocks) {
+      dropout_.apply(pass, block, in.gradient(block), out.gradient(block));
+    }
+  }
 
  private:
   BlockDropout dropout_;

@@ -7,15 +7,27 @@ namespace digitron {
 
 class MaxPoolStage : public StageBase {
  public:
-  MaxPoolStage(const StageRequest& request, const MaxPool2d& pool);
-  void forward(const StagePass& pass, std::span<const Block> blocks) const;
-  void backward(const StagePass& pass, std::span<const Block> blocks) const;
+  MaxPoolStage(const StageRequest& request, const MaxPool2d& pool)
+      : StageBase(request), window_(window_of(pool)), winners_(take_winners(request)) {}
+
+  void forward(const StagePass& pass, std::span<const Block> blocks) const {
+    for (const Block& block : blocks) {
+      pass.kernels.maxpool_forward(out.values(block), winners_at(block, winners_), in.values(block),
+                                   nullptr, window_, relu);
+    }
+  }
+
+  void backward(const StagePass& pass, std::span<const Block> blocks) const {
+    for (const Block& block : blocks) {
+      in.zeroed_gradient(block);
+      pass.kernels.maxpool_backward_add(in.gradient(block), out.gradient(block),
+                                        winners_at(block, winners_), window_);
+    }
+  }
 
  private:
-  Winners winners(const Block& block) const;
-
   Window window_;
-  size_t winners_;  // place in a block's winners
+  size_t winners_;
 };
 
 }  // namespace digitron

@@ -126,6 +126,17 @@ struct StageBase {
   // Where in the batch's floats the gradient of `out` is wanted, if it is.
   std::optional<size_t> gradient_in_batch() const { return std::nullopt; }
   void gradients(const GradientPass&) const {}
+
+ protected:
+  // The place of the winners of a stage that pools, in a block's winners.
+  size_t take_winners(const StageRequest& request) const {
+    return MemorySizes::take(request.sizes.block_winners, size_t(out.shape.count()) * kLanes);
+  }
+  // Those of the pooled output from row `first_row` on.
+  Winners winners_at(const Block& block, size_t place, int first_row = 0) const {
+    const std::ptrdiff_t row = std::ptrdiff_t{out.shape.width} * kLanes;
+    return {block.winners + place + first_row * row, out.shape.height * row};
+  }
 };
 
 inline Window window_of(const MaxPool2d& pool) {

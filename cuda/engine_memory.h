@@ -1,12 +1,12 @@
-// The data sets on the device, and what an epoch over them leaves and takes.
+// Device memory that comes and goes with what an engine is told: the data sets, with what an epoch
+// over them leaves and takes, and the optimiser's buffers.
 #pragma once
 
 #include <cstdint>
 #include <vector>
 
 #include "cuda/arena.h"
-#include "host/core/dataset.h"
-#include "host/shared/optimizer.h"
+#include "host/core/engine.h"
 #include "kernels/step_state.h"
 
 namespace digitron {
@@ -36,6 +36,27 @@ class DataMemory {
   Samples train_, held_out_;
   LossSums* metrics_ = nullptr;
   StepRates* rates_ = nullptr;
+};
+
+// The buffers that an optimiser keeps beside the parameters.
+class OptimizerMemory {
+ public:
+  OptimizerMemory() = default;
+  // What `optimizer` uses, `floats` each, not initialised. Throws MachineError.
+  OptimizerMemory(const Optimizer& optimizer, size_t floats);
+
+  // Flat, in the plan's layout; null for one that the optimiser does not use.
+  float* momentum() const { return momentum_; }
+  float* second_moment() const { return second_moment_; }
+  float* average() const { return average_; }
+
+  const std::vector<Slice>& slices() const { return arena_.slices(); }
+
+ private:
+  Arena arena_;
+  float* momentum_ = nullptr;
+  float* second_moment_ = nullptr;
+  float* average_ = nullptr;
 };
 
 }  // namespace digitron

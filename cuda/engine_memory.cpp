@@ -1,4 +1,4 @@
-#include "cuda/data_memory.h"
+#include "cuda/engine_memory.h"
 
 #include <algorithm>
 #include <string>
@@ -26,6 +26,15 @@ DataMemory::DataMemory(const Dataset& train, const Dataset& held_out, int batch,
   upload<uint8_t>(held_out_.images, held_out.images, stream);
   upload<uint8_t>(held_out_.labels, held_out.labels, stream);
   check(cudaStreamSynchronize(stream), "cudaStreamSynchronize");
+}
+
+OptimizerMemory::OptimizerMemory(const Optimizer& optimizer, size_t floats) {
+  arena_.add("momentum", &momentum_, floats);
+  if (uses(optimizer, State::kSecondMoment)) {
+    arena_.add("second moment", &second_moment_, floats);
+  }
+  if (uses(optimizer, State::kAverage)) arena_.add("average", &average_, floats);
+  arena_.allocate();
 }
 
 }  // namespace digitron
