@@ -55,7 +55,7 @@ TEST_P(CpuElementwise, GatherNormalisesAndTransposes) {
   }
 }
 
-// Some columns of the images, as a thread takes them, and zeros behind an image's end.
+// Some columns of the images, as a thread takes them, and zeros after an image's end.
 TEST_P(CpuElementwise, GatherRowsNormalises) {
   const Images images;
   Random random(80);

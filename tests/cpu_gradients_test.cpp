@@ -18,7 +18,8 @@ using testing::Random;
 
 constexpr int kBatch = 50;
 constexpr double kTolerance = 1e-5;
-// Of the whole gradient: a bias's may be a sum that cancels, and is no more exact than its terms.
+// A part of the whole gradient's norm: a bias's gradient may be a sum that cancels, and is no more
+// exact than its terms.
 // Before a batch normalisation it always cancels, to 0.
 constexpr double kSlack = 1e-7;
 constexpr double kBatchNormSlack = 5e-7;

@@ -64,7 +64,7 @@ inline std::shared_ptr<const Dataset> random_dataset(int count, uint32_t seed) {
 }
 
 // The initial parameters, but batch normalisations that scale and shift, some of them downwards: a
-// shift of 0 would put a ReLU behind a channel of equal values at its kink.
+// shift of 0 would put a ReLU after a channel of equal values at its kink.
 inline std::vector<float> varied_parameters(const Plan& plan, uint32_t seed) {
   std::vector<float> flat = initial_parameters(plan, seed);
   Random random(seed);

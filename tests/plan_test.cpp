@@ -173,7 +173,7 @@ TEST(MakePlan, LeNet5Layers) {
   EXPECT_EQ(plan.activation_floats, floats);
 }
 
-// Of the convolutions and linear layers; the rest is under a hundredth.
+// The work of the convolutions and linear layers; the rest is under a hundredth.
 TEST(MakePlan, LeNet5Work) {
   const Plan plan = make_plan(lenet5(), 64);
   int64_t forward = 0;
@@ -270,7 +270,7 @@ TEST(InitialParameters, AreUniformWithinPyTorchsBounds) {
         sum += flat[i] / bound;
         squares += flat[i] / bound * (flat[i] / bound);
       }
-      // Of U(-1, 1): variance 1/3, and that of its square 4/45.
+      // U(-1, 1) has variance 1/3, and that of its square 4/45.
       const auto n = static_cast<double>(parameter.count);
       EXPECT_TRUE(std::abs(sum / n) <= 4 * std::sqrt(1 / (3 * n))) << parameter.name;
       EXPECT_TRUE(std::abs(squares / n - 1.0 / 3) <= 4 * std::sqrt(4 / (45 * n))) << parameter.name;

@@ -42,7 +42,7 @@ void expect_gradient_of_loss(const Model& model, float label_smoothing = 0) {
       expected.push_back((above - below) / (2 * kStep));
       actual.push_back(gradients[index]);
     }
-    // What a batch normalisation behind it takes out again has no gradient; differences are rough.
+    // What a batch normalisation after it takes out again has no gradient; differences are rough.
     const auto vanishes = [](double g) { return std::abs(g) <= 1e-9; };
     if (std::all_of(expected.begin(), expected.end(), vanishes)) {
       EXPECT_TRUE(std::all_of(actual.begin(), actual.end(), vanishes)) << parameter.name;

@@ -127,7 +127,7 @@ TEST_P(ResumeTest, AFinishedRunStaysAsItIs) {
   EXPECT_EQ(read_file(directory_ / "whole" / "metrics.jsonl"), before);
 }
 
-// A run that was killed has written events behind its saved state.
+// A run that was killed has written events after its saved state.
 TEST_P(ResumeTest, EventsBehindTheSavedStateAreCut) {
   const auto whole = run(settings_, "whole");
   TrainSettings first = settings_;

@@ -136,7 +136,7 @@ struct CpuKernels {
 
   // y = the largest of each window of x, plus b (C) unless it is null, and winners = its index in
   // the window, the first of equal ones; ReLU follows when asked, and then kNoWinner marks what it
-  // cut off. The bias comes after the maximum, so that its rounding makes no ties.
+  // cut off. The bias is added to the maximum: its rounding could make different values equal.
   void (*maxpool_forward)(Tensor y, Winners winners, Tensor x, const float* b, Window window,
                           bool relu);
   // dx = dy at the winners and 0 elsewhere, for windows that do not overlap and cover dx.

@@ -26,7 +26,7 @@ void divide(CpuLayout& layout) {
     layout.segments.push_back(s);
     auto* conv = s > 0 ? std::get_if<ConvStage>(&layout.stages[s - 1]) : nullptr;
     if (!conv || !conv->relu || conv->has_pool()) continue;
-    conv->relu_backward_is_next_stages = norm->backward_through_relu = true;
+    conv->relu_backward_in_next_stage = norm->backward_through_relu = true;
   }
   layout.segments.push_back(layout.stages.size());
 }

@@ -15,7 +15,7 @@ ReferenceEngine<T>::ReferenceEngine(const Plan& plan)
       dx_(plan.layers.size() + 1),
       winner_(plan.layers.size()),
       batch_statistics_(plan.layers.size()) {
-  for (const State which : kStates) flat(which).resize(state_floats(plan, which));
+  for (const State which : kStates) buffer(which).resize(state_floats(plan, which));
   set_state(State::kRunningStatistics, initial_buffers(plan));
   for (size_t l = 0; l < plan.layers.size(); ++l) {
     if (!plan.layers[l].statistics) continue;
@@ -41,21 +41,21 @@ void ReferenceEngine<T>::configure(const Training& training) {
   const Optimizer before = training_.optimizer;
   training_ = training;
   for (const State which : kStates) {
-    if (!uses(training.optimizer, which)) flat(which).assign(plan_.parameter_floats, T(0));
+    if (!uses(training.optimizer, which)) buffer(which).assign(plan_.parameter_floats, T(0));
   }
   if (uses(training.optimizer, State::kAverage) && !uses(before, State::kAverage)) {
-    flat(State::kAverage) = flat(State::kParameters);
+    buffer(State::kAverage) = buffer(State::kParameters);
   }
 }
 
 template <class T>
 void ReferenceEngine<T>::set_state(State which, std::span<const float> values) {
-  if (uses(training_.optimizer, which)) flat(which).assign(values.begin(), values.end());
+  if (uses(training_.optimizer, which)) buffer(which).assign(values.begin(), values.end());
 }
 
 template <class T>
 std::vector<float> ReferenceEngine<T>::state(State which) const {
-  return {flat(which).begin(), flat(which).end()};
+  return {buffer(which).begin(), buffer(which).end()};
 }
 
 template <class T>
@@ -93,13 +93,13 @@ reference::Operands<T> ReferenceEngine<T>::operands(size_t l, const Pass& pass) 
   if (layer.parameters) {
     const size_t weight = plan_.parameters[layer.parameters->weight].offset;
     const size_t bias = plan_.parameters[layer.parameters->bias].offset;
-    o.w = flat(pass.parameters).data() + weight;
-    o.b = flat(pass.parameters).data() + bias;
+    o.w = buffer(pass.parameters).data() + weight;
+    o.b = buffer(pass.parameters).data() + bias;
     o.dw = gradients_.data() + weight;
     o.db = gradients_.data() + bias;
   }
   if (layer.statistics) {
-    T* running = flat(State::kRunningStatistics).data();
+    T* running = buffer(State::kRunningStatistics).data();
     o.running = {running + plan_.buffers[layer.statistics->mean].offset,
                  running + plan_.buffers[layer.statistics->variance].offset};
     o.batch = {batch_statistics_[l].mean.data(), batch_statistics_[l].variance.data()};
@@ -184,8 +184,8 @@ std::vector<Metrics> ReferenceEngine<T>::train(int epoch, int first,
     steps.push_back(
         loss_and_gradients(images_, labels_, global_step(epoch, step, count, plan_.batch)));
     update_running_statistics(static_cast<int>(labels_.size()));
-    reference::update(flat(State::kParameters).data(), flat(State::kMomentum).data(),
-                      flat(State::kSecondMoment).data(), flat(State::kAverage).data(),
+    reference::update(buffer(State::kParameters).data(), buffer(State::kMomentum).data(),
+                      buffer(State::kSecondMoment).data(), buffer(State::kAverage).data(),
                       gradients_.data(), gradients_.size(), training_.optimizer, step_rates);
     ++step;
   }
@@ -217,6 +217,5 @@ std::vector<float> ReferenceEngine<T>::predict(std::span<const uint8_t> images) 
 }
 
 template class ReferenceEngine<double>;
-template class ReferenceEngine<float>;
 
 }  // namespace digitron

@@ -6,6 +6,7 @@
 
 namespace digitron {
 
+// T: double, the only one that reference_engine.cpp instantiates.
 template <class T>
 class ReferenceEngine final : public Engine {
  public:
@@ -28,13 +29,13 @@ class ReferenceEngine final : public Engine {
   // where require_trainable does.
   Metrics compute_gradients(std::span<const uint8_t> images, std::span<const uint8_t> labels);
   const std::vector<T>& exact_gradients() const { return gradients_; }
-  std::vector<T>& exact_parameters() { return flat(State::kParameters); }
+  std::vector<T>& exact_parameters() { return buffer(State::kParameters); }
   // The input of a layer, (N, C, H, W), in the newest pass.
   const std::vector<T>& input_of(size_t layer) const { return x_[layer]; }
 
  private:
-  std::vector<T>& flat(State which) { return state_[static_cast<size_t>(which)]; }
-  const std::vector<T>& flat(State which) const { return state_[static_cast<size_t>(which)]; }
+  std::vector<T>& buffer(State which) { return state_[static_cast<size_t>(which)]; }
+  const std::vector<T>& buffer(State which) const { return state_[static_cast<size_t>(which)]; }
 
   // What a layer's operations work on in one pass.
   struct Pass {
@@ -71,6 +72,5 @@ class ReferenceEngine final : public Engine {
 };
 
 extern template class ReferenceEngine<double>;
-extern template class ReferenceEngine<float>;
 
 }  // namespace digitron

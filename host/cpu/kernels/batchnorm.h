@@ -106,8 +106,9 @@ inline void batchnorm_forward(Tensor y, Tensor x, Affine affine, bool rectify) {
   }
 }
 
-// Compares before the map, whose rounding would make ties: by the scale's sign, a scale of 0 making
-// all equal.
+// Finds the winners before it normalises: that keeps the order of the values, or turns it round
+// where the scale is negative, but its rounding could make different ones equal. With a scale of 0
+// all are.
 template <int Size>
 void batchnorm_pool_sized(Tensor y, Winners winners, Tensor x, Affine affine, Window window,
                           bool rectify) {

@@ -98,7 +98,7 @@ void ConvStage::backward(const StagePass& pass, const Block& block) const {
   if (relu && has_pool()) {
     kernels.sum_positive_positions(db, dy, y);  // elsewhere the winners say what ReLU cut off
   } else {
-    if (relu && !relu_backward_is_next_stages) kernels.relu_backward(dy, dy, y, 1.0f);
+    if (relu && !relu_backward_in_next_stage) kernels.relu_backward(dy, dy, y, 1.0f);
     kernels.sum_positions(db, dy);
   }
   const Tensor x = in.values_with_border(block);

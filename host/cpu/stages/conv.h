@@ -10,7 +10,7 @@ class ConvStage : public StageBase {
   ConvStage(const StageRequest& request, const Conv2d& conv);
 
   // A batch normalisation whose input this ReLU makes takes its backward pass along.
-  bool relu_backward_is_next_stages = false;
+  bool relu_backward_in_next_stage = false;
 
   int group_blocks() const { return 1; }  // the cache is for one
   bool has_pool() const { return pool_.rows > 0; }

@@ -22,7 +22,7 @@
 // (HOST_CUDA_DYNAMIC_SHARED in host_cuda.h then defines the array).
 #define __shared__ thread_local
 
-// Of the fiber that runs.
+// Those of the fiber that runs.
 extern uint3 threadIdx;
 extern uint3 blockIdx;
 extern dim3 blockDim;
