@@ -40,8 +40,7 @@ void place_slots(CpuLayout& layout) {
   for (Slot& slot : slots) slot.place = MemorySizes::take(end, slot.floats());
   for (Slot& slot : slots) slot.gradient_place = MemorySizes::take(end, slot.floats());
   for (size_t s = 0; s < layout.stages.size(); ++s) {
-    const auto in_batch =
-        std::visit([](const auto& stage) { return stage.gradient_in_batch(); }, layout.stages[s]);
+    const std::optional<size_t> in_batch = base(layout.stages[s]).gradient_in_batch;
     if (!in_batch) continue;
     slots[s + 1].gradient_in_batch = true;
     slots[s + 1].gradient_place = *in_batch;
@@ -69,9 +68,9 @@ CpuLayout make_cpu_layout(const Plan& plan) {
     const StageRequest request{plan, layers, layout.stages.empty(), layout.sizes};
     if (!layers.layer->has_backward()) ++layout.first_trained;
     layout.stages.push_back(make_for_layer<Stage>(request, layers.layer->layer));
-    layout.group_blocks = std::min(
-        layout.group_blocks,
-        std::visit([](const auto& stage) { return stage.group_blocks(); }, layout.stages.back()));
+    const int together =
+        std::visit([](const auto& stage) { return stage.kBlocksTogether; }, layout.stages.back());
+    layout.group_blocks = std::min(layout.group_blocks, together);
   }
   divide(layout);
   place_slots(layout);

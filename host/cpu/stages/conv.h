@@ -12,7 +12,7 @@ class ConvStage : public StageBase {
   // A batch normalisation whose input this ReLU makes takes its backward pass along.
   bool relu_backward_in_next_stage = false;
 
-  int group_blocks() const { return 1; }  // the cache is for one
+  static constexpr int kBlocksTogether = 1;  // the cache is for one
   bool has_pool() const { return pool_.rows > 0; }
 
   void forward(const StagePass& pass, std::span<const Block> blocks) const;

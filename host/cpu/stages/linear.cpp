@@ -9,6 +9,18 @@ namespace {
 // Blocks whose columns of the images a thread makes at once.
 constexpr int kStripBlocks = 16;
 
+// Some columns of the images of `blocks` blocks, one sample a row.
+const float* gather_columns(const GradientPass& pass, int first_block, int blocks, int first_column,
+                            int floats) {
+  float* strip = pass.memory.strip.get();
+  for (int b = 0; b < blocks; ++b) {
+    const BlockSamples& samples = pass.samples[size_t(first_block + b)];
+    pass.kernels.gather_rows(strip + std::ptrdiff_t{b} * kLanes * floats, floats, samples.images,
+                             samples.count, first_column);
+  }
+  return strip;
+}
+
 }  // namespace
 
 LinearStage::LinearStage(const StageRequest& request, const Linear&)
@@ -27,7 +39,7 @@ LinearStage::LinearStage(const StageRequest& request, const Linear&)
   } else {
     input_rows_ = MemorySizes::take(sizes.batch_floats, rows);
   }
-  output_gradients_ = MemorySizes::take(sizes.batch_floats, size_t(outputs()) * kLanes);
+  gradient_in_batch = MemorySizes::take(sizes.batch_floats, size_t(outputs()) * kLanes);
 }
 
 // (kLanes, row_floats), and the next blocks' after it.
@@ -37,7 +49,7 @@ float* LinearStage::input_rows(const BatchMemory& batch, int block) const {
 
 // (outputs, kLanes), likewise.
 float* LinearStage::output_gradients(const BatchMemory& batch, int block) const {
-  return batch.floats(output_gradients_, size_t(outputs()) * kLanes, block);
+  return batch.floats(*gradient_in_batch, size_t(outputs()) * kLanes, block);
 }
 
 void LinearStage::forward(const StagePass& pass, std::span<const Block> blocks) const {
@@ -105,18 +117,6 @@ void LinearStage::weight_gradients(const GradientPass& pass) const {
   for (int row = 0; row < outputs(); ++row) {
     pass.update.apply(weight_ + size_t(row) * inputs() + columns.first, columns.count());
   }
-}
-
-// Some columns of the images of `blocks` blocks, one sample a row.
-const float* LinearStage::gather_columns(const GradientPass& pass, int first_block, int blocks,
-                                         int first_column, int floats) const {
-  float* strip = pass.memory.strip.get();
-  for (int b = 0; b < blocks; ++b) {
-    const BlockSamples& samples = pass.samples[size_t(first_block + b)];
-    pass.kernels.gather_rows(strip + std::ptrdiff_t{b} * kLanes * floats, floats, samples.images,
-                             samples.count, first_column);
-  }
-  return strip;
 }
 
 }  // namespace digitron

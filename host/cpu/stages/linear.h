@@ -12,8 +12,6 @@ class LinearStage : public StageBase {
  public:
   LinearStage(const StageRequest& request, const Linear&);
 
-  std::optional<size_t> gradient_in_batch() const { return output_gradients_; }
-
   void forward(const StagePass& pass, std::span<const Block> blocks) const;
   void backward(const StagePass& pass, std::span<const Block> blocks) const;
   void gradients(const GradientPass& pass) const;
@@ -25,15 +23,12 @@ class LinearStage : public StageBase {
   int row_floats() const { return (inputs() + kLanes - 1) / kLanes * kLanes; }
   float* input_rows(const BatchMemory& batch, int block) const;
   float* output_gradients(const BatchMemory& batch, int block) const;
-  const float* gather_columns(const GradientPass& pass, int first_block, int blocks,
-                              int first_column, int row_floats) const;
   void weight_gradients(const GradientPass& pass) const;
 
   bool from_images_;
   size_t weight_, bias_;  // offsets into the parameters
   std::optional<BlockDropout> dropout_;
-  size_t input_rows_ = 0;    // place in the batch's floats, unless from_images_
-  size_t output_gradients_;  // likewise
+  size_t input_rows_ = 0;  // place in the batch's floats, unless from_images_
 };
 
 }  // namespace digitron

@@ -120,11 +120,10 @@ struct StageBase {
   Slot out;
   bool relu;
   bool input_gradient;
+  std::optional<size_t> gradient_in_batch;  // where in the batch's floats that of `out` is wanted
 
   // Blocks that like to go through the network together.
-  int group_blocks() const { return kGroupBlocks; }
-  // Where in the batch's floats the gradient of `out` is wanted, if it is.
-  std::optional<size_t> gradient_in_batch() const { return std::nullopt; }
+  static constexpr int kBlocksTogether = kGroupBlocks;
   void gradients(const GradientPass&) const {}
 
  protected:
