@@ -88,7 +88,8 @@ CudaEngine::CudaEngine(const Plan& plan, int device, const CudaOptions& options)
 std::vector<Detail> CudaEngine::details() const {
   std::vector<Detail> details = system_details(device_);
   for (const auto& [key, network] : networks_) {
-    const std::string group = key.second ? "algorithms at batch " : "evaluation's at batch ";
+    const std::string group =
+        key.second ? "algorithms at batch " : "algorithms of evaluation at batch ";
     for (Detail& detail : network.details(group + std::to_string(key.first))) {
       details.push_back(std::move(detail));
     }
