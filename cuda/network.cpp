@@ -49,7 +49,7 @@ void add_tensors(Arena& arena, Tensors& tensors, const Plan& plan, Rows rows,
 
 Network::Network(const Context& context, const Plan& plan, int n, bool trains,
                  size_t workspace_limit)
-    : context_(context), plan_(plan), n_(n), layers_(fuse(plan, kFusion)) {
+    : plan_(plan), n_(n), layers_(fuse(plan, kFusion)) {
   for (const FusedLayers& layers : layers_) {
     try {
       const OperationRequest request{context, layers, n, trains, workspace_limit};

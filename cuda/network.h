@@ -73,7 +73,6 @@ class Network {
   Operands operands(size_t operation, const Tensors& tensors) const;
   [[noreturn]] void refuse(const PlannedLayer& layer, const MachineError& error) const;
 
-  const Context& context_;
   const Plan& plan_;
   int n_;
   std::vector<FusedLayers> layers_;  // one an operation
