@@ -66,7 +66,7 @@ CudaEngine::CudaEngine(const Plan& plan, int device, const CudaOptions& options)
 
   check(cudaEventCreate(begin_.out()), "cudaEventCreate");
   check(cudaEventCreate(end_.out()), "cudaEventCreate");
-  // cublasSetStream takes cuBLAS its workspace, so this comes after it; and it comes before any
+  // cublasSetStream resets the workspace of cuBLAS, so this comes after it; and it comes before any
   // capture, because without a workspace of ours each captured graph would get one of its own.
   check(cublasSetWorkspace(context_.cublas.get(), cublas_workspace, kCublasWorkspace),
         "cublasSetWorkspace");

@@ -37,7 +37,8 @@ void add_tensors(Arena& arena, Tensors& tensors, const Plan& plan, Rows rows,
     const Shape& out = layers[i].out;
     arena.add(layers[i].layer->name, &tensors.y[i], elements(out, rows.evaluated));
     widest = std::max(widest, elements(out, rows.trained));
-    if (!layers[i].layer->parameters) continue;
+    const PlannedLayer& layer = *layers[i].layer;
+    if (!layer.parameters || layer.statistics) continue;  // cuDNN makes those of a normalisation
     partials = std::max(partials, bias_partials(rows.trained, out.channels, out.plane()));
   }
   arena.add("dy", &tensors.dy, widest);
@@ -107,16 +108,16 @@ Operands Network::operands(size_t i, const Tensors& tensors) const {
   o.workspace = tensors.workspace;
   const PlannedLayer& layer = *layers_[i].layer;
   if (layer.parameters) {
-    const size_t weight = plan_.parameters[layer.parameters->weight].offset;
-    const size_t bias = plan_.parameters[layer.parameters->bias].offset;
+    const size_t weight = plan_.weight(layer).offset;
+    const size_t bias = plan_.bias(layer).offset;
     o.w = tensors.parameters + weight;
     o.b = tensors.parameters + bias;
     o.dw = tensors.gradients + weight;
     o.db = tensors.gradients + bias;
   }
   if (layer.statistics) {
-    const size_t mean = plan_.buffers[layer.statistics->mean].offset;
-    const size_t variance = plan_.buffers[layer.statistics->variance].offset;
+    const size_t mean = plan_.running_mean(layer).offset;
+    const size_t variance = plan_.running_variance(layer).offset;
     o.running = {tensors.running_statistics + mean, tensors.running_statistics + variance};
     o.batch = {tensors.batch_statistics + mean, tensors.batch_statistics + variance};
   }

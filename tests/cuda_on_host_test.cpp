@@ -237,6 +237,21 @@ TEST_F(CudaOnHostTest, UploadsOutliveWhatTheyRead) {
   EXPECT_EQ(engine.evaluate(Split::kHeldOut).count, kTestCount);
 }
 
+// cuDNN sums the gradients of a batch normalisation itself.
+TEST_F(CudaOnHostTest, BatchNormalisationTakesNoBiasScratch) {
+  const auto scratch = [](const char* text) {
+    const CudaEngine engine(make_plan(parse_model(text), 64), 0, {});
+    int64_t bytes = -1;
+    for (const Detail& detail : engine.details()) {
+      if (detail.name == "bias partials") bytes = std::get<int64_t>(detail.value);
+    }
+    return bytes;
+  };
+  EXPECT_GE(scratch("fc 10"), 0);
+  EXPECT_EQ(scratch("conv 1x1, bn, bn, fc 10"), scratch("conv 1x1, fc 10"));
+  EXPECT_EQ(scratch("bn, fc 10"), scratch("fc 10"));
+}
+
 TEST_F(CudaOnHostTest, AnEvaluationsBatchIsItsOwn) {
   const Plan plan = make_plan(parse_model(kTwoConvolutions), kBatch);
   const auto test = testing::random_dataset(kTestCount, 2);

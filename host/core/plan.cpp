@@ -145,8 +145,8 @@ void append_state(Plan& plan, PlannedLayer& planned, const Description& what) {
 void count_work(Plan& plan, PlannedLayer& planned, const Description& what) {
   const int64_t batch = plan.batch;
   if (what.weight_dims.size() > 1) {
-    const size_t weights = plan.parameters[planned.parameters->weight].count;
-    const int64_t positions = batch * planned.out.height * planned.out.width;
+    const size_t weights = plan.weight(planned).count;
+    const int64_t positions = batch * planned.out.plane();
     planned.flops_forward = 2 * static_cast<int64_t>(weights) * positions;
     planned.flops_backward = (planned.input_gradient ? 2 : 1) * planned.flops_forward;
   } else {
@@ -202,7 +202,7 @@ void require_trainable(const Plan& plan, int samples) {
   const bool whole_of_one = plan.batch == 1;
   if (!whole_of_one && ragged != 1) return;
   for (const PlannedLayer& layer : plan.layers) {
-    if (!layer.statistics || layer.in.height * layer.in.width > 1) continue;
+    if (!layer.statistics || layer.in.plane() > 1) continue;
     throw InputError(layer.name + " cannot be trained on " +
                      (whole_of_one ? "batches of one sample"
                                    : "the last batch of an epoch, where " +
@@ -241,7 +241,7 @@ std::vector<float> initial_parameters(const Plan& plan, uint64_t seed) {
 
 std::string parameter_arithmetic(const Plan& plan, const PlannedLayer& layer) {
   if (!layer.parameters) return "";
-  const std::vector<int64_t>& dims = plan.parameters[layer.parameters->weight].dims;
+  const std::vector<int64_t>& dims = plan.weight(layer).dims;
   const std::string total = " = " + std::to_string(parameter_count(plan, layer));
   const std::string out = std::to_string(dims[0]);
   if (dims.size() == 1) return out + " + " + out + total;
@@ -253,8 +253,7 @@ std::string parameter_arithmetic(const Plan& plan, const PlannedLayer& layer) {
 
 int64_t parameter_count(const Plan& plan, const PlannedLayer& layer) {
   if (!layer.parameters) return 0;
-  return static_cast<int64_t>(plan.parameters[layer.parameters->weight].count +
-                              plan.parameters[layer.parameters->bias].count);
+  return static_cast<int64_t>(plan.weight(layer).count + plan.bias(layer).count);
 }
 
 }  // namespace digitron

@@ -66,6 +66,20 @@ struct Plan {
   size_t activation_floats = 0;  // of all layers' outputs for the batch
   int64_t flops_forward = 0;     // for one step
   int64_t flops_backward = 0;
+
+  // The tensors of a layer that has them.
+  const Parameter& weight(const PlannedLayer& layer) const {
+    return parameters[layer.parameters->weight];
+  }
+  const Parameter& bias(const PlannedLayer& layer) const {
+    return parameters[layer.parameters->bias];
+  }
+  const Buffer& running_mean(const PlannedLayer& layer) const {
+    return buffers[layer.statistics->mean];
+  }
+  const Buffer& running_variance(const PlannedLayer& layer) const {
+    return buffers[layer.statistics->variance];
+  }
 };
 
 // The shape a layer makes of its input, by PyTorch's rules.

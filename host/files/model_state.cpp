@@ -133,18 +133,17 @@ ModelState load_state(SafetensorsFile& file, const Plan& plan) {
                    std::vector<float>(plan.buffer_floats), 0};
   Reader reader(file, plan.model);
   const std::vector<std::string> names = layer_names_in_file(plan, file.tensors());
-  const auto parameter = [&](size_t index, const std::string& name) {
-    const Parameter& entry = plan.parameters[index];
+  const auto parameter = [&](const Parameter& entry, const std::string& name) {
     reader.read(name, entry.dims, slice(std::span(state.parameters), entry));
   };
   for (size_t l = 0; l < plan.layers.size(); ++l) {
     const PlannedLayer& layer = plan.layers[l];
     if (!layer.parameters) continue;
-    parameter(layer.parameters->weight, names[l] + ".weight");
-    parameter(layer.parameters->bias, names[l] + ".bias");
+    parameter(plan.weight(layer), names[l] + ".weight");
+    parameter(plan.bias(layer), names[l] + ".bias");
     if (!layer.statistics) continue;
-    const Buffer& mean = plan.buffers[layer.statistics->mean];
-    const Buffer& variance = plan.buffers[layer.statistics->variance];
+    const Buffer& mean = plan.running_mean(layer);
+    const Buffer& variance = plan.running_variance(layer);
     reader.read(names[l] + ".running_mean", {static_cast<int64_t>(mean.count)},
                 slice(std::span(state.buffers), mean));
     reader.read_variance(names[l] + ".running_var", slice(std::span(state.buffers), variance));

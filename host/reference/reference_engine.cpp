@@ -91,8 +91,8 @@ reference::Operands<T> ReferenceEngine<T>::operands(size_t l, const Pass& pass) 
   o.winner = winner_[l].data();
   o.draw = {training_.seed, pass.step, static_cast<uint32_t>(l)};
   if (layer.parameters) {
-    const size_t weight = plan_.parameters[layer.parameters->weight].offset;
-    const size_t bias = plan_.parameters[layer.parameters->bias].offset;
+    const size_t weight = plan_.weight(layer).offset;
+    const size_t bias = plan_.bias(layer).offset;
     o.w = buffer(pass.parameters).data() + weight;
     o.b = buffer(pass.parameters).data() + bias;
     o.dw = gradients_.data() + weight;
@@ -100,8 +100,8 @@ reference::Operands<T> ReferenceEngine<T>::operands(size_t l, const Pass& pass) 
   }
   if (layer.statistics) {
     T* running = buffer(State::kRunningStatistics).data();
-    o.running = {running + plan_.buffers[layer.statistics->mean].offset,
-                 running + plan_.buffers[layer.statistics->variance].offset};
+    o.running = {running + plan_.running_mean(layer).offset,
+                 running + plan_.running_variance(layer).offset};
     o.batch = {batch_statistics_[l].mean.data(), batch_statistics_[l].variance.data()};
   }
   return o;

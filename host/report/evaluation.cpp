@@ -112,7 +112,7 @@ WeightPictures first_layer_pictures(const RunRecord& run, size_t most) {
       std::find_if(run.plan->layers.begin(), run.plan->layers.end(),
                    [](const PlannedLayer& planned) { return planned.parameters.has_value(); });
   if (layer == run.plan->layers.end()) return {};
-  const Parameter& weight = run.plan->parameters[layer->parameters->weight];
+  const Parameter& weight = run.plan->weight(*layer);
   WeightPictures result;
   result.layer = layer->name;
   result.is_convolution = weight.dims.size() == 4;

@@ -10,8 +10,8 @@ BatchNormStage::BatchNormStage(const StageRequest& request, const BatchNorm2d&)
       pool_(fused_window(request.layers)),
       weight_(request.weight().offset),
       bias_(request.bias().offset),
-      running_mean_(request.plan.buffers[request.layer().statistics->mean].offset),
-      running_variance_(request.plan.buffers[request.layer().statistics->variance].offset) {
+      running_mean_(request.plan.running_mean(request.layer()).offset),
+      running_variance_(request.plan.running_variance(request.layer()).offset) {
   MemorySizes& sizes = request.sizes;
   const auto count = static_cast<size_t>(channels());
   if (has_pool()) winners_ = take_winners(request);

@@ -105,8 +105,8 @@ struct StageRequest {
   MemorySizes& sizes;
 
   const PlannedLayer& layer() const { return *layers.layer; }
-  const Parameter& weight() const { return plan.parameters[layer().parameters->weight]; }
-  const Parameter& bias() const { return plan.parameters[layer().parameters->bias]; }
+  const Parameter& weight() const { return plan.weight(layer()); }
+  const Parameter& bias() const { return plan.bias(layer()); }
 };
 
 struct StageBase {
