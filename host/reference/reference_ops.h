@@ -65,37 +65,9 @@ void conv_backward(T* dx, T* dw, T* db, const T* dy, const T* x, const T* w, con
   for_each_product(conv, in, out, n, [&](size_t i, size_t j, size_t k) { dx[j] += dy[i] * w[k]; });
 }
 
-// The index into x of the largest value in the window of each output; of equal ones the first in
-// row-major order, as in PyTorch.
-template <class T>
-void maxpool_forward(T* y, size_t* winner, const T* x, const MaxPool2d& pool, const Shape& in,
-                     const Shape& out, int n) {
-  size_t index = 0;
-  for (int plane = 0; plane < n * in.channels; ++plane)
-    for (int p = 0; p < out.height; ++p)
-      for (int q = 0; q < out.width; ++q, ++index) {
-        const size_t corner =
-            (size_t(plane) * in.height + p * pool.stride) * in.width + q * pool.stride;
-        winner[index] = corner;
-        for (int i = 0; i < pool.kernel; ++i)
-          for (int j = 0; j < pool.kernel; ++j) {
-            const size_t candidate = corner + size_t(i) * in.width + j;
-            if (x[candidate] > x[winner[index]]) winner[index] = candidate;
-          }
-        y[index] = x[winner[index]];
-      }
-}
-
-template <class T>
-void maxpool_backward(T* dx, const T* dy, const size_t* winner, const Shape& in, const Shape& out,
-                      int n) {
-  std::fill_n(dx, size_t(n) * in.count(), T(0));
-  for (size_t i = 0; i < size_t(n) * out.count(); ++i) dx[winner[i]] += dy[i];
-}
-
-// Calls f(y index, x index) for every value of every window.
-template <class F>
-void for_each_window_value(const AvgPool2d& pool, const Shape& in, const Shape& out, int n, F f) {
+// Calls f(y index, x index) for every value of every window, in row-major order.
+template <class Pool, class F>
+void for_each_window_value(const Pool& pool, const Shape& in, const Shape& out, int n, F f) {
   for_each_output({out.channels * n, out.height, out.width}, 1, [&](size_t i, int plane) {
     const int position = static_cast<int>(i % size_t(out.plane()));
     const int row = position / out.width * pool.stride;
@@ -104,6 +76,26 @@ void for_each_window_value(const AvgPool2d& pool, const Shape& in, const Shape& 
       for (int b = 0; b < pool.kernel; ++b)
         f(i, (size_t(plane) * in.height + row + a) * in.width + column + b);
   });
+}
+
+// winner: the index into x of the largest value in the window of each output; of equal ones the
+// first in row-major order, as in PyTorch.
+template <class T>
+void maxpool_forward(T* y, size_t* winner, const T* x, const MaxPool2d& pool, const Shape& in,
+                     const Shape& out, int n) {
+  constexpr size_t kNone = ~size_t{0};
+  std::fill_n(winner, size_t(n) * out.count(), kNone);
+  for_each_window_value(pool, in, out, n, [&](size_t i, size_t j) {
+    if (winner[i] == kNone || x[j] > x[winner[i]]) winner[i] = j;
+  });
+  for (size_t i = 0; i < size_t(n) * out.count(); ++i) y[i] = x[winner[i]];
+}
+
+template <class T>
+void maxpool_backward(T* dx, const T* dy, const size_t* winner, const Shape& in, const Shape& out,
+                      int n) {
+  std::fill_n(dx, size_t(n) * in.count(), T(0));
+  for (size_t i = 0; i < size_t(n) * out.count(); ++i) dx[winner[i]] += dy[i];
 }
 
 template <class T>
