@@ -5,21 +5,17 @@
 #include <type_traits>
 
 #include "cuda/copy.h"
+#include "cuda/layerwise_step.h"
 #include "cuda/nvtx.h"
 #include "cuda/system.h"
 #include "host/shared/dataset_constants.h"
 #include "host/shared/permutation.h"
-#include "kernels/kernels.h"
 
 namespace digitron {
 
 namespace {
 
 static_assert(std::is_trivially_copyable_v<StepState>, "it is copied to the device as bytes");
-
-constexpr size_t kWorkspaceLimit = size_t{256} << 20;
-constexpr size_t kLeastWorkspace = size_t{32} << 20;   // so that ragged batches find algorithms too
-constexpr size_t kCublasWorkspace = size_t{32} << 20;  // what cuBLAS asks for on sm_90
 
 std::string describe(int device, const CudaOptions& options) {
   cudaDeviceProp properties{};
@@ -28,16 +24,6 @@ std::string describe(int device, const CudaOptions& options) {
          (options.graph ? ", graphs of " + std::to_string(options.steps_per_graph) + " steps"
                         : ", no graphs") +
          (options.deterministic ? "" : ", not deterministic");
-}
-
-// Images of an evaluation at once: as asked, but for a model whose activations would then take more
-// than a gibibyte; and never fewer than a step has.
-Rows rows_of(const Plan& plan, int evaluation_batch) {
-  constexpr size_t kMostFloats = size_t{1} << 28;
-  const size_t sample_floats =
-      std::max<size_t>(1, plan.activation_floats / static_cast<size_t>(plan.batch));
-  const auto fitting = static_cast<int>(std::min<size_t>(kMostFloats / sample_floats, INT_MAX));
-  return {plan.batch, std::max(plan.batch, std::min(evaluation_batch, fitting))};
 }
 
 Permutation in_file_order(int count) {
@@ -51,35 +37,23 @@ CudaEngine::CudaEngine(const Plan& plan, int device, const CudaOptions& options)
       context_(device, options),
       device_(device),
       description_(describe(device, options)),
-      rows_(rows_of(plan, options.evaluation_batch)) {
-  const auto rows = static_cast<size_t>(rows_.evaluated);
-  Network whole(context_, plan_, plan_.batch, true, kWorkspaceLimit);
-  std::byte* cublas_workspace = nullptr;
-  add_tensors(memory_, tensors_, plan_, rows_, std::max(whole.workspace_bytes(), kLeastWorkspace));
-  memory_.add("labels", &labels_, rows);
-  memory_.add("loss partials", &loss_partials_, loss_partials(rows_.evaluated));
+      step_(std::make_unique<LayerwiseStep>(context_, plan_)) {
+  staged_.count = step_->evaluation_batch(INT_MAX);
+  const auto rows = static_cast<size_t>(staged_.count);
+  memory_.add("parameters", &parameters_, plan_.parameter_floats);
+  memory_.add("running statistics", &running_statistics_, plan_.buffer_floats);
+  memory_.add("step state", &state_, 1);
   memory_.add("staged images", &staged_.images, rows * kImagePixels);
   memory_.add("staged labels", &staged_.labels, rows);
-  memory_.add("cuBLAS workspace", &cublas_workspace, kCublasWorkspace);
   memory_.allocate();
-  staged_.count = rows_.evaluated;
 
   check(cudaEventCreate(begin_.out()), "cudaEventCreate");
   check(cudaEventCreate(end_.out()), "cudaEventCreate");
-  // cublasSetStream resets the workspace of cuBLAS, so this comes after it; and it comes before any
-  // capture, because without a workspace of ours each captured graph would get one of its own.
-  check(cublasSetWorkspace(context_.cublas.get(), cublas_workspace, kCublasWorkspace),
-        "cublasSetWorkspace");
-  whole.settle(tensors_);
-  networks_.emplace(std::pair(plan_.batch, true), std::move(whole));
-  // What no kernel writes must be zero all the same: the gaps between the gradients' slices, which
-  // the optimiser reads, and the rest of a staged batch that is not full.
-  const std::vector<float> zeros(plan_.parameter_floats);
-  const std::vector<uint8_t> blank(rows * kImagePixels);
-  set_state(State::kParameters, zeros);
+  set_state(State::kParameters, std::vector<float>(plan_.parameter_floats));
   set_state(State::kRunningStatistics, initial_buffers(plan_));
   configure({});
-  upload<float>(tensors_.gradients, zeros, stream());
+  // The rest of a staged batch that is not full is read all the same.
+  const std::vector<uint8_t> blank(rows * kImagePixels);
   upload<uint8_t>(staged_.images, blank, stream());
   upload<uint8_t>(staged_.labels, std::span(blank).first(rows), stream());
   wait();
@@ -87,16 +61,11 @@ CudaEngine::CudaEngine(const Plan& plan, int device, const CudaOptions& options)
 
 std::vector<Detail> CudaEngine::details() const {
   std::vector<Detail> details = system_details(device_);
-  for (const auto& [key, network] : networks_) {
-    const std::string group =
-        key.second ? "algorithms at batch " : "algorithms of evaluation at batch ";
-    for (Detail& detail : network.details(group + std::to_string(key.first))) {
-      details.push_back(std::move(detail));
-    }
-  }
+  for (Detail& detail : step_->details()) details.push_back(std::move(detail));
   int64_t sum = 0;
-  for (const auto* slices : {&memory_.slices(), &optimizer_memory_.slices(), &data_.slices()}) {
-    for (const Slice& slice : *slices) {
+  for (const auto& slices :
+       {memory_.slices(), step_->slices(), optimizer_memory_.slices(), data_.slices()}) {
+    for (const Slice& slice : slices) {
       sum += static_cast<int64_t>(slice.bytes);
       details.push_back({"memory bytes", slice.name, static_cast<int64_t>(slice.bytes)});
     }
@@ -110,9 +79,10 @@ void CudaEngine::load(std::shared_ptr<const Dataset> train,
   graphs_.clear();       // they point into the memory that goes
   data_ = DataMemory();  // before the new one is asked for
   data_ = DataMemory(*train, *held_out, plan_.batch, stream());
-  if (const int ragged = train->count() % plan_.batch) network(ragged, true);
-  if (held_out->count() >= rows_.evaluated) network(rows_.evaluated, false);
-  if (const int ragged = held_out->count() % rows_.evaluated) network(ragged, false);
+  if (const int ragged = train->count() % plan_.batch) step_->prepare(ragged, true);
+  const int batch = step_->evaluation_batch(held_out->count());
+  if (held_out->count() >= batch) step_->prepare(batch, false);
+  if (const int ragged = held_out->count() % batch) step_->prepare(ragged, false);
 }
 
 void CudaEngine::wait() const {
@@ -122,7 +92,7 @@ void CudaEngine::wait() const {
 float* CudaEngine::buffer(State which) const {
   switch (which) {
     case State::kParameters:
-      return tensors_.parameters;
+      return parameters_;
     case State::kMomentum:
       return optimizer_memory_.momentum();
     case State::kSecondMoment:
@@ -130,7 +100,7 @@ float* CudaEngine::buffer(State which) const {
     case State::kAverage:
       return optimizer_memory_.average();
     case State::kRunningStatistics:
-      return tensors_.running_statistics;
+      return running_statistics_;
   }
   return nullptr;
 }
@@ -160,10 +130,16 @@ void CudaEngine::configure(const Training& training) {
   set_state(State::kAverage, average);
 }
 
-Tensors CudaEngine::evaluated_tensors() const {
-  Tensors tensors = tensors_;
-  tensors.parameters = buffer(evaluated_state(training_.optimizer));
-  return tensors;
+StepData CudaEngine::step_data(const Samples& samples, State parameters) const {
+  const OptimizerMemory& optimizer = optimizer_memory_;
+  return {
+      samples,
+      {buffer(parameters), optimizer.momentum(), optimizer.second_moment(), optimizer.average()},
+      running_statistics_,
+      state_,
+      data_.rates(),
+      data_.metrics(),
+      &training_};
 }
 
 std::vector<Metrics> CudaEngine::train(int epoch, int first, std::span<const StepRates> rates) {
@@ -183,8 +159,9 @@ Metrics CudaEngine::evaluate(Split split) {
   const Samples& samples = split == Split::kTrain ? data_.train() : data_.held_out();
   Metrics total;
   start(in_file_order(samples.count), 0, 0, 0);
-  const int steps = steps_per_epoch(samples.count, rows_.evaluated);
-  for (const Metrics& step : run(samples, 0, steps, rows_.evaluated, false)) total += step;
+  const int batch = step_->evaluation_batch(samples.count);
+  const int steps = steps_per_epoch(samples.count, batch);
+  for (const Metrics& step : run(samples, 0, steps, batch, false)) total += step;
   return total;
 }
 
@@ -197,15 +174,17 @@ double CudaEngine::device_seconds() const {
 
 std::vector<float> CudaEngine::predict(std::span<const uint8_t> images) {
   const size_t count = images.size() / kImagePixels;
-  const int rows = count <= static_cast<size_t>(plan_.batch) ? plan_.batch : rows_.evaluated;
+  const int batch = step_->evaluation_batch(static_cast<int>(count));
+  const auto rows = static_cast<size_t>(batch);
+  step_->prepare(batch, false);
+  const StepData data = step_data(staged_, evaluated_state(training_.optimizer));
   std::vector<float> logits;
-  for (size_t i = 0; i < count; i += static_cast<size_t>(rows)) {
-    const size_t n = std::min(static_cast<size_t>(rows), count - i);
+  for (size_t i = 0; i < count; i += rows) {
+    const size_t n = std::min(rows, count - i);
     upload(staged_.images, images.subspan(i * kImagePixels, n * kImagePixels), stream());
-    start(in_file_order(rows), 0, 0, 0);
-    gather_batch(staged_, rows, {});  // rows above n are what was there before
-    network(rows, false).forward(evaluated_tensors(), Pass::kEvaluation);
-    const std::vector<float> part = download(tensors_.logits(), n * kClasses, stream());
+    start(in_file_order(batch), 0, 0, 0);
+    const float* all = step_->forward(data, batch);  // rows above n are what was there before
+    const std::vector<float> part = download(all, n * kClasses, stream());
     logits.insert(logits.end(), part.begin(), part.end());
   }
   return logits;
@@ -215,7 +194,7 @@ void CudaEngine::start(const Permutation& order, int epoch, int first_sample, ui
   sent_state_ = {order,          static_cast<uint32_t>(first_sample),
                  training_.seed, static_cast<uint32_t>(epoch),
                  step,           0};
-  upload<StepState>(tensors_.state, std::span(&sent_state_, 1), stream());
+  upload<StepState>(state_, std::span(&sent_state_, 1), stream());
 }
 
 // Steps [first, last) of `batch` samples from where start() has put the state, trained or only
@@ -245,58 +224,13 @@ std::vector<Metrics> CudaEngine::run(const Samples& samples, int first, int last
 }
 
 void CudaEngine::run_steps(const Samples& samples, int n, int steps, bool training) {
-  const Network& network = this->network(n, training);
-  const Tensors tensors = training ? tensors_ : evaluated_tensors();
-  const auto enqueue = [&] {
-    for (int step = 0; step < steps; ++step) {
-      gather_batch(samples, n, training ? training_.augmentation : Augmentation{});
-      network.forward(tensors, training ? Pass::kTraining : Pass::kEvaluation);
-      loss(n, training ? training_.label_smoothing : 0);
-      if (training) {
-        network.backward(tensors);
-        update();
-      }
-      advance_step(n);
-    }
+  step_->prepare(n, training);
+  const State parameters = training ? State::kParameters : evaluated_state(training_.optimizer);
+  const auto enqueue = [&, data = step_data(samples, parameters)] {
+    training ? step_->train(data, n, steps) : step_->evaluate(data, n, steps);
   };
   if (!context_.options.graph) return enqueue();
   graphs_[{&samples, n, steps, training}].run(stream(), enqueue);
-}
-
-void CudaEngine::gather_batch(const Samples& samples, int n, const Augmentation& augmentation) {
-  check(gather(tensors_.x, labels_, samples.images, samples.labels, tensors_.state, augmentation, n,
-               stream()),
-        "gather");
-}
-
-// The gradient has a place of its own: a closing ReLU or pooling still needs the logits.
-void CudaEngine::loss(int n, float smoothing) {
-  check(softmax_cross_entropy(tensors_.dy, loss_partials_, tensors_.logits(), labels_, n, smoothing,
-                              stream()),
-        "softmax_cross_entropy");
-}
-
-void CudaEngine::update() {
-  check(optimizer_step({tensors_.parameters, optimizer_memory_.momentum(),
-                        optimizer_memory_.second_moment(), optimizer_memory_.average()},
-                       tensors_.gradients, update_rule(training_.optimizer), data_.rates(),
-                       tensors_.state, plan_.parameter_floats, stream()),
-        "optimizer_step");
-}
-
-void CudaEngine::advance_step(int n) {
-  check(advance(tensors_.state, data_.metrics(), loss_partials_, loss_partials(n), n, stream()),
-        "advance");
-}
-
-const Network& CudaEngine::network(int n, bool trains) {
-  for (const bool able : {true, trains}) {  // one that trains evaluates, too
-    const auto found = networks_.find({n, able});
-    if (found != networks_.end()) return found->second;
-  }
-  Network made(context_, plan_, n, trains, tensors_.workspace.bytes);
-  made.settle(tensors_);
-  return networks_.emplace(std::pair(n, trains), std::move(made)).first->second;
 }
 
 }  // namespace digitron

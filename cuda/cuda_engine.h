@@ -1,4 +1,5 @@
-// The engine on a GPU: cuDNN, cuBLAS and our kernels, several whole steps in one graph launch.
+// The engine on a GPU: the data sets and what a training has made so far; several whole steps in
+// one graph launch.
 #pragma once
 
 #include <map>
@@ -6,13 +7,12 @@
 #include <span>
 #include <string>
 #include <tuple>
-#include <utility>
 #include <vector>
 
 #include "cuda/arena.h"
 #include "cuda/context.h"
 #include "cuda/engine_memory.h"
-#include "cuda/network.h"
+#include "cuda/step.h"
 #include "cuda/step_graph.h"
 #include "host/core/devices.h"
 #include "kernels/step_state.h"
@@ -46,18 +46,13 @@ class CudaEngine final : public Engine {
 
   // Null for one that the optimiser does not use.
   float* buffer(State which) const;
-  // The tensors with the parameters that evaluate and predict use.
-  Tensors evaluated_tensors() const;
+  // What steps over `samples` work on; `parameters`: the ones that they use.
+  StepData step_data(const Samples& samples, State parameters) const;
   // Waits for all that is on the stream: what uploads read may go only then.
   void wait() const;
   void start(const Permutation& order, int epoch, int first_sample, uint32_t step);
   std::vector<Metrics> run(const Samples& samples, int first, int last, int batch, bool training);
   void run_steps(const Samples& samples, int n, int steps, bool training);
-  void gather_batch(const Samples& samples, int n, const Augmentation& augmentation);
-  void loss(int n, float smoothing);
-  void update();
-  void advance_step(int n);
-  const Network& network(int n, bool trains);
 
   cudaStream_t stream() const { return context_.stream.get(); }
 
@@ -76,18 +71,18 @@ class CudaEngine final : public Engine {
   StepState sent_state_{Permutation(0, 0, 1, false), 0, 0, 0, 0, 0};
   std::vector<StepRates> sent_rates_;
 
+  std::unique_ptr<Step> step_;
+
   Arena memory_;
-  Tensors tensors_;
-  const Rows rows_;
-  uint8_t* labels_ = nullptr;  // (rows_.evaluated), of the step
-  LossSums* loss_partials_ = nullptr;
-  Samples staged_;  // (rows_.evaluated) images from the host, for predict
+  float* parameters_ = nullptr;          // flat, in the plan's layout
+  float* running_statistics_ = nullptr;  // likewise
+  StepState* state_ = nullptr;           // what changes from step to step
+  Samples staged_;                       // images from the host, for predict: its largest batch
 
   OptimizerMemory optimizer_memory_;
 
   DataMemory data_;
 
-  std::map<std::pair<int, bool>, Network> networks_;  // by batch size, and whether it trains
   std::map<GraphKey, StepGraph> graphs_;
 };
 

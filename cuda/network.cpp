@@ -24,11 +24,8 @@ size_t elements(const Shape& shape, int n) {
 void add_tensors(Arena& arena, Tensors& tensors, const Plan& plan, Rows rows,
                  size_t workspace_bytes) {
   const std::vector<FusedLayers> layers = fuse(plan, kFusion);
-  arena.add("parameters", &tensors.parameters, plan.parameter_floats);
   arena.add("gradients", &tensors.gradients, plan.parameter_floats);
-  arena.add("running statistics", &tensors.running_statistics, plan.buffer_floats);
   arena.add("batch statistics", &tensors.batch_statistics, plan.buffer_floats);
-  arena.add("step state", &tensors.state, 1);
   arena.add("x", &tensors.x, static_cast<size_t>(rows.evaluated) * kImagePixels);
   tensors.y.resize(layers.size());
   size_t widest = elements(plan.layers.back().out, rows.evaluated);  // the logits' gradient

@@ -25,13 +25,15 @@ struct Rows {
 
 // Device memory of a forward and a backward pass; (rows) is Rows::evaluated.
 struct Tensors {
+  // The engine's, of a StepData.
   float* parameters = nullptr;          // flat, in the plan's layout
-  float* gradients = nullptr;           // the same
-  float* running_statistics = nullptr;  // flat, in the plan's layout
-  float* batch_statistics = nullptr;    // likewise: means, and 1 / deviations
+  float* running_statistics = nullptr;  // likewise
   StepState* state = nullptr;           // what changes from step to step
-  float* x = nullptr;                   // (rows, 1, 28, 28)
-  std::vector<float*> y;                // one an operation: (rows, C, H, W)
+  // A step's own.
+  float* gradients = nullptr;         // as the parameters
+  float* batch_statistics = nullptr;  // as the running ones: means, and 1 / deviations
+  float* x = nullptr;                 // (rows, 1, 28, 28)
+  std::vector<float*> y;              // one an operation: (rows, C, H, W)
   float* dy = nullptr;  // the gradient of an operation's output, and (rows, 10) of the logits
   float* dx = nullptr;  //   and of its input, as wide; the two change places
   float* bias_partials = nullptr;  // scratch
@@ -40,7 +42,7 @@ struct Tensors {
   const float* logits() const { return y.back(); }  // (rows, 10)
 };
 
-// Asks the arena for everything that `tensors` points to; tensors must stay where it is until then.
+// Asks the arena for all that is a step's own; tensors must stay where it is until allocate().
 void add_tensors(Arena& arena, Tensors& tensors, const Plan& plan, Rows rows,
                  size_t workspace_bytes);
 
@@ -52,8 +54,9 @@ class Network {
 
   size_t workspace_bytes() const;
 
-  // Settles which algorithms run, by running them: overwrites activations and gradients. To be
-  // called once, before anything else. Throws as the constructor does.
+  // Settles which algorithms run, by running them: overwrites activations and gradients, and reads
+  // any numbers as parameters. To be called once, before anything else. Throws as the constructor
+  // does.
   void settle(const Tensors& tensors);
 
   // What has been chosen for each layer and direction.
