@@ -5,7 +5,6 @@
 #include <type_traits>
 
 #include "cuda/copy.h"
-#include "cuda/layerwise_step.h"
 #include "cuda/nvtx.h"
 #include "cuda/system.h"
 #include "host/shared/dataset_constants.h"
@@ -37,8 +36,8 @@ CudaEngine::CudaEngine(const Plan& plan, int device, const CudaOptions& options)
       context_(device, options),
       device_(device),
       description_(describe(device, options)),
-      step_(std::make_unique<LayerwiseStep>(context_, plan_)) {
-  staged_.count = step_->evaluation_batch(INT_MAX);
+      chosen_(make_step(context_, plan_)) {
+  staged_.count = chosen_.step->evaluation_batch(INT_MAX);
   const auto rows = static_cast<size_t>(staged_.count);
   memory_.add("parameters", &parameters_, plan_.parameter_floats);
   memory_.add("running statistics", &running_statistics_, plan_.buffer_floats);
@@ -59,12 +58,18 @@ CudaEngine::CudaEngine(const Plan& plan, int device, const CudaOptions& options)
   wait();
 }
 
+std::string CudaEngine::description() const {
+  return description_ + ", " + chosen_.step->description() + " (" + chosen_.reason + ")";
+}
+
 std::vector<Detail> CudaEngine::details() const {
   std::vector<Detail> details = system_details(device_);
-  for (Detail& detail : step_->details()) details.push_back(std::move(detail));
+  details.push_back({"step", "way", step_word(chosen_.kind)});
+  details.push_back({"step", "reason", chosen_.reason});
+  for (Detail& detail : chosen_.step->details()) details.push_back(std::move(detail));
   int64_t sum = 0;
   for (const auto& slices :
-       {memory_.slices(), step_->slices(), optimizer_memory_.slices(), data_.slices()}) {
+       {memory_.slices(), chosen_.step->slices(), optimizer_memory_.slices(), data_.slices()}) {
     for (const Slice& slice : slices) {
       sum += static_cast<int64_t>(slice.bytes);
       details.push_back({"memory bytes", slice.name, static_cast<int64_t>(slice.bytes)});
@@ -79,10 +84,10 @@ void CudaEngine::load(std::shared_ptr<const Dataset> train,
   graphs_.clear();       // they point into the memory that goes
   data_ = DataMemory();  // before the new one is asked for
   data_ = DataMemory(*train, *held_out, plan_.batch, stream());
-  if (const int ragged = train->count() % plan_.batch) step_->prepare(ragged, true);
-  const int batch = step_->evaluation_batch(held_out->count());
-  if (held_out->count() >= batch) step_->prepare(batch, false);
-  if (const int ragged = held_out->count() % batch) step_->prepare(ragged, false);
+  if (const int ragged = train->count() % plan_.batch) chosen_.step->prepare(ragged, true);
+  const int batch = chosen_.step->evaluation_batch(held_out->count());
+  if (held_out->count() >= batch) chosen_.step->prepare(batch, false);
+  if (const int ragged = held_out->count() % batch) chosen_.step->prepare(ragged, false);
 }
 
 void CudaEngine::wait() const {
@@ -159,7 +164,7 @@ Metrics CudaEngine::evaluate(Split split) {
   const Samples& samples = split == Split::kTrain ? data_.train() : data_.held_out();
   Metrics total;
   start(in_file_order(samples.count), 0, 0, 0);
-  const int batch = step_->evaluation_batch(samples.count);
+  const int batch = chosen_.step->evaluation_batch(samples.count);
   const int steps = steps_per_epoch(samples.count, batch);
   for (const Metrics& step : run(samples, 0, steps, batch, false)) total += step;
   return total;
@@ -174,16 +179,17 @@ double CudaEngine::device_seconds() const {
 
 std::vector<float> CudaEngine::predict(std::span<const uint8_t> images) {
   const size_t count = images.size() / kImagePixels;
-  const int batch = step_->evaluation_batch(static_cast<int>(count));
+  const int batch = chosen_.step->evaluation_batch(static_cast<int>(count));
   const auto rows = static_cast<size_t>(batch);
-  step_->prepare(batch, false);
+  chosen_.step->prepare(batch, false);
   const StepData data = step_data(staged_, evaluated_state(training_.optimizer));
   std::vector<float> logits;
   for (size_t i = 0; i < count; i += rows) {
     const size_t n = std::min(rows, count - i);
     upload(staged_.images, images.subspan(i * kImagePixels, n * kImagePixels), stream());
     start(in_file_order(batch), 0, 0, 0);
-    const float* all = step_->forward(data, batch);  // rows above n are what was there before
+    // Rows above n are what was there before.
+    const float* all = chosen_.step->forward(data, batch);
     const std::vector<float> part = download(all, n * kClasses, stream());
     logits.insert(logits.end(), part.begin(), part.end());
   }
@@ -224,10 +230,10 @@ std::vector<Metrics> CudaEngine::run(const Samples& samples, int first, int last
 }
 
 void CudaEngine::run_steps(const Samples& samples, int n, int steps, bool training) {
-  step_->prepare(n, training);
+  chosen_.step->prepare(n, training);
   const State parameters = training ? State::kParameters : evaluated_state(training_.optimizer);
   const auto enqueue = [&, data = step_data(samples, parameters)] {
-    training ? step_->train(data, n, steps) : step_->evaluate(data, n, steps);
+    training ? chosen_.step->train(data, n, steps) : chosen_.step->evaluate(data, n, steps);
   };
   if (!context_.options.graph) return enqueue();
   graphs_[{&samples, n, steps, training}].run(stream(), enqueue);

@@ -12,7 +12,7 @@
 #include "cuda/arena.h"
 #include "cuda/context.h"
 #include "cuda/engine_memory.h"
-#include "cuda/step.h"
+#include "cuda/make_step.h"
 #include "cuda/step_graph.h"
 #include "host/core/devices.h"
 #include "kernels/step_state.h"
@@ -23,11 +23,11 @@ namespace digitron {
 class CudaEngine final : public Engine {
  public:
   // device: an index that cudaGetDeviceCount admits. Throws MachineError, or InputError for a plan
-  // that cuDNN refuses.
+  // that cuDNN refuses or that has no step of the kind which is asked for.
   CudaEngine(const Plan& plan, int device, const CudaOptions& options);
 
   const Plan& plan() const override { return plan_; }
-  std::string description() const override { return description_; }
+  std::string description() const override;
   std::string precision() const override { return context_.options.tf32 ? "tf32" : "fp32"; }
   std::vector<Detail> details() const override;
   void load(std::shared_ptr<const Dataset> train, std::shared_ptr<const Dataset> held_out) override;
@@ -61,7 +61,7 @@ class CudaEngine final : public Engine {
   Plan plan_;
   Context context_;
   int device_;
-  std::string description_;
+  std::string description_;  // of all but the step
   Training training_;
 
   Event begin_, end_;   // of the steps of the newest call
@@ -71,7 +71,7 @@ class CudaEngine final : public Engine {
   StepState sent_state_{Permutation(0, 0, 1, false), 0, 0, 0, 0, 0};
   std::vector<StepRates> sent_rates_;
 
-  std::unique_ptr<Step> step_;
+  ChosenStep chosen_;
 
   Arena memory_;
   float* parameters_ = nullptr;          // flat, in the plan's layout

@@ -39,8 +39,9 @@ class Step {
   // plan's batch, and never more than for a greater count.
   virtual int evaluation_batch(int count) const = 0;
 
-  // Makes ready for batches of n, before any call with that n. May allocate and wait. Throws
-  // InputError that names the layer which the libraries refuse.
+  // Makes ready for batches of n, before any call with that n. May allocate and wait, but memory
+  // stays where it is: graphs of other sizes have recorded it. Throws InputError that names the
+  // layer which the libraries refuse.
   virtual void prepare(int n, bool trains) = 0;
 
   // `steps` training steps of n samples each from the state on, which is left at the next one.

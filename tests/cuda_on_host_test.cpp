@@ -9,6 +9,7 @@
 #include "cuda/cuda_engine.h"
 #include "cuda/module.h"
 #include "tests/cuda_testing.h"
+#include "tests/data_testing.h"
 #include "tests/engine_testing.h"
 #include "tests/models.h"
 
@@ -124,6 +125,35 @@ TEST_F(CudaOnHostTest, WithoutAnEpilogueTheBiasIsAKernelOfItsOwn) {
   }
   EXPECT_TRUE(testing::is_near(logits[0], logits[1], 1e-6));
   EXPECT_EQ(kernels[0], kernels[1] + 1);
+}
+
+std::map<std::string, std::string> step_details(const Engine& engine) {
+  std::map<std::string, std::string> step;
+  for (const Detail& detail : engine.details()) {
+    if (detail.group == "step") step[detail.name] = std::get<std::string>(detail.value);
+  }
+  return step;
+}
+
+TEST_F(CudaOnHostTest, TheWayThroughAStepIsSaidWithItsReason) {
+  const std::map<StepKind, std::string> reasons{
+      {StepKind::kAuto, "the fused step has not run on a GPU yet"},
+      {StepKind::kLayers, "asked for, by --step or by the run that is resumed"}};
+  for (const auto& [kind, reason] : reasons) {
+    const CudaEngine engine(make_plan(custom_mlp(), kBatch), 0, {.step = kind});
+    EXPECT_EQ(
+        engine.description(),
+        "CUDA, stand-in for CUDA on the host, graphs of 32 steps, layer by layer (" + reason + ")");
+    EXPECT_EQ(step_details(engine),
+              (std::map<std::string, std::string>{{"way", "layers"}, {"reason", reason}}));
+  }
+}
+
+TEST_F(CudaOnHostTest, AFusedStepThatAPlanDoesNotHaveIsRefusedWithTheReason) {
+  const Plan plan = make_plan(parse_model("conv 3x5, bn, relu, fc 10"), kBatch);
+  auto fused = [&] { CudaEngine(plan, 0, {.step = StepKind::kFused}); };
+  EXPECT_THAT(testing::error_of<InputError>(fused),
+              ::testing::MatchesRegex("--step fused: .+; take --step layers or auto"));
 }
 
 // The stand-in ranks algorithms as cuDNN does, which puts Winograd first for such kernels.

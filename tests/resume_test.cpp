@@ -246,6 +246,44 @@ TEST(ResumedSettings, WhatAStepIsCanChangeOnlyBetweenEpochs) {
             "two epochs: finish this one first");
 }
 
+ordered_json some_device(const char* way) {
+  ordered_json device{{"description", "some device"}};
+  if (way) device["details"]["step"]["way"] = way;
+  return device;
+}
+
+TEST(ResumedStep, IsTheRunsUnlessForced) {
+  ordered_json run = some_run();
+  run["device"] = some_device("layers");
+  EXPECT_EQ(resumed_step(run, StepKind::kAuto, false), StepKind::kLayers);
+  EXPECT_EQ(resumed_step(run, StepKind::kLayers, false), StepKind::kLayers);
+  EXPECT_EQ(error_of<InputError>([&] { resumed_step(run, StepKind::kFused, false); }),
+            "--step is fused, but the run that --resume continues has layers; leave it out, or add "
+            "--force to go on with the new value");
+  EXPECT_EQ(resumed_step(run, StepKind::kFused, true), StepKind::kFused);
+  EXPECT_EQ(resumed_step(run, StepKind::kAuto, true), StepKind::kLayers);
+}
+
+TEST(ResumedStep, IsFreeWhereTheRunNamesNone) {
+  ordered_json on_the_cpu = some_run();
+  on_the_cpu["device"] = some_device(nullptr);
+  for (const ordered_json& run : {some_run(), on_the_cpu}) {
+    for (const StepKind asked : {StepKind::kAuto, StepKind::kFused, StepKind::kLayers}) {
+      EXPECT_EQ(resumed_step(run, asked, false), asked);
+    }
+  }
+}
+
+TEST(ResumedStep, IsThatOfTheNewestStartWhichNamesOne) {
+  ordered_json run = some_run();
+  run["device"] = some_device("fused");
+  run["resumed"] = {{{"device", some_device("layers")}}, {{"device", some_device(nullptr)}}};
+  EXPECT_EQ(resumed_step(run, StepKind::kAuto, false), StepKind::kLayers);
+  run["resumed"].push_back({{"device", some_device("later")}});
+  EXPECT_EQ(error_of<InputError>([&] { resumed_step(run, StepKind::kAuto, false); }),
+            "--step is 'later'; give auto, fused or layers");
+}
+
 TEST(ResumedModel, IsTheRunsAndNoOther) {
   const Model model = resumed_model(some_run(), "");
   EXPECT_EQ(model.name, "LeNet-5");

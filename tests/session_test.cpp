@@ -129,6 +129,21 @@ TEST_F(SessionTest, OnlyForceChangesARun) {
   EXPECT_EQ(description("out")["model"]["text"], "conv 2x5, bn, dropout 0.25, fc 10");
 }
 
+// The CPU has one way through a step, and goes on with whatever a GPU has begun.
+TEST_F(SessionTest, AGpusStepIsKeptAndNoMatterElsewhere) {
+  run(request("out", {{"max_steps", 9}}));
+  json on_a_gpu = description("out");
+  on_a_gpu["device"]["details"]["step"]["way"] = "fused";
+  testing::write_file(directory_ / "out" / "run.json", on_a_gpu.dump());
+  SessionRequest rest = resumed("out");
+  rest.device.cuda.step = StepKind::kLayers;
+  EXPECT_THAT(error_of<InputError>([&] { run(rest); }), HasSubstr("--step is layers, but the run"));
+  EXPECT_FALSE(description("out").contains("resumed"));
+  rest.device.cuda.step = StepKind::kAuto;
+  run(rest);
+  EXPECT_EQ(description("out")["resumed"].size(), 1u);
+}
+
 TEST_F(SessionTest, AValidationRunEndsWithTheTestSet) {
   const TrainResult result = run(request("out", {{"validation", 30}, {"patience", 1}}));
   EXPECT_EQ(result.test.value().count, kTestCount);

@@ -47,6 +47,15 @@ void add_device(CLI::App& app, DeviceRequest& request) {
       ->type_name("NAME")
       ->default_str("fp32")
       ->group(group);
+  app.add_option_function<std::string>(
+         "--step", [&cuda](const std::string& word) { cuda.step = step_kind(word); },
+         "fused (a few kernels for a whole step; not every model has that form), layers\n"
+         "(cuDNN and cuBLAS, layer by layer), or auto, which chooses by a rule and says why;\n"
+         "the result does not depend on it but for rounding")
+      ->check(CLI::IsMember(std::vector<std::string>(std::begin(kStepWords), std::end(kStepWords))))
+      ->type_name("WORD")
+      ->default_str("auto")
+      ->group(group);
   app.add_flag_callback(
          "--no-graph", [&cuda] { cuda.graph = false; },
          "Make every call of a step one by one; a graph replays them all at once")

@@ -12,11 +12,30 @@
 
 namespace digitron {
 
-// How the CUDA engine runs; what it computes does not depend on the first three
+// The ways through a training step on a GPU: the libraries' operations layer by layer, which takes
+// any plan, or a few kernels for the whole step. kAuto chooses by a rule.
+enum class StepKind { kAuto, kFused, kLayers };
+
+inline constexpr const char* kStepWords[] = {"auto", "fused", "layers"};  // as --step has them
+
+inline std::string step_word(StepKind kind) {
+  return kStepWords[static_cast<int>(kind)];
+}
+
+// Throws InputError that lists the words.
+inline StepKind step_kind(const std::string& word) {
+  for (const StepKind kind : {StepKind::kAuto, StepKind::kFused, StepKind::kLayers}) {
+    if (step_word(kind) == word) return kind;
+  }
+  throw InputError("--step is '" + word + "'; give auto, fused or layers");
+}
+
+// How the CUDA engine runs; what it computes does not depend on the first four
 // but for rounding.
 struct CudaOptions {
-  bool graph = true;        // record the step and replay it; otherwise the same calls one by one
-  int steps_per_graph = 8;  // steps that one graph launch covers, at least 1
+  StepKind step = StepKind::kAuto;
+  bool graph = true;         // record the step and replay it; otherwise the same calls one by one
+  int steps_per_graph = 32;  // steps that one graph launch covers, at least 1
   int evaluation_batch = 1000;  // images of an evaluation at once, fewer where they are too large
   bool tf32 = false;            // let tensor cores round the factors of products to 10 bits
   bool deterministic = true;    // only algorithms that give the same bits every time

@@ -15,6 +15,8 @@ namespace {
 
 using nlohmann::ordered_json;
 
+constexpr const char* kNewValueAdvice = "leave it out, or add --force to go on with the new value";
+
 [[noreturn]] void differs(const std::string& what, const std::string& asked,
                           const std::string& there, const std::string& advice) {
   throw InputError(fmt::format("{} is {}, but the run that --resume continues has {}; {}", what,
@@ -89,10 +91,24 @@ TrainSettings resumed_settings(const ordered_json& run, const ordered_json& give
     const ordered_json& value = new_values[setting->name];
     const ordered_json& old_value = old_values[setting->name];
     if (force || value == old_value) continue;
-    differs(setting->option(), value.dump(), old_value.dump(),
-            "leave it out, or add --force to go on with the new value");
+    differs(setting->option(), value.dump(), old_value.dump(), kNewValueAdvice);
   }
   return settings;
+}
+
+StepKind resumed_step(const ordered_json& run, StepKind asked, bool force) {
+  // Only a start on a GPU has it: one elsewhere, or by a version before it, leaves what was.
+  const ordered_json::json_pointer place("/device/details/step/way");
+  std::string way = run.value(place, step_word(StepKind::kAuto));
+  if (run.contains("resumed")) {
+    for (const ordered_json& start : run["resumed"]) way = start.value(place, way);
+  }
+  const StepKind before = step_kind(way);
+  if (asked == StepKind::kAuto) return before;
+  if (!force && before != StepKind::kAuto && asked != before) {
+    differs("--step", step_word(asked), way, kNewValueAdvice);
+  }
+  return asked;
 }
 
 void check_step_fits(const ordered_json& run, const TrainSettings& settings, int step) {

@@ -26,6 +26,11 @@ nlohmann::ordered_json read_description(const std::filesystem::path& directory);
 TrainSettings resumed_settings(const nlohmann::ordered_json& run,
                                const nlohmann::ordered_json& given, bool force);
 
+// The way through a step on a GPU that the run goes on with: `asked`, which for kAuto means the way
+// that the run took last; kAuto where none is known. Without `force`, throws InputError when
+// another is asked for.
+StepKind resumed_step(const nlohmann::ordered_json& run, StepKind asked, bool force);
+
 // Throws InputError when the run has `step` steps of an epoch done, and `settings` would divide the
 // epoch into other steps than the run's.
 void check_step_fits(const nlohmann::ordered_json& run, const TrainSettings& settings, int step);

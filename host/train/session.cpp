@@ -54,6 +54,12 @@ Model model_of(const SessionRequest& request, const ordered_json& run) {
   return changed;
 }
 
+DeviceRequest device_of(const SessionRequest& request, const ordered_json& run) {
+  DeviceRequest device = request.device;
+  if (!run.is_null()) device.cuda.step = resumed_step(run, device.cuda.step, request.force);
+  return device;
+}
+
 // ---- where the run stands before its first step
 
 struct Start {
@@ -139,7 +145,8 @@ TrainResult run_session(const SessionRequest& request, const StopFlag& stop_flag
   check_settings(settings);
   const Model model = model_of(request, run);
 
-  const std::jthread device = start_device(request.device);  // while the data is read
+  const DeviceRequest device = device_of(request, run);
+  const std::jthread starting = start_device(device);  // while the data is read
   const bool same_source = resumes && request.data.empty();
   const Data data =
       load_data(same_source ? run["data"]["source"].get<std::string>() : request.data);
@@ -149,7 +156,7 @@ TrainResult run_session(const SessionRequest& request, const StopFlag& stop_flag
 
   const Plan plan = make_plan(model, settings.batch);
   require_trainable(plan, train->count());
-  MadeEngine made = make_engine(request.device, plan);
+  MadeEngine made = make_engine(device, plan);
   Engine& engine = *made.engine;
   engine.load(train, validation ? validation : data.test);
   Start start =

@@ -173,6 +173,46 @@ TEST_F(RehearsalTest, AResumedRunEqualsOneThatNeverStopped) {
   EXPECT_THAT(run()["resumed"][0]["device"]["description"], HasSubstr("stand-in for CUDA"));
 }
 
+// As a user goes: the way through a step is in the log and in run.json, and a resumed run keeps it.
+TEST_F(RehearsalTest, ARunKeepsItsWayThroughAStep) {
+  const ProgramResult begun = train({"--step", "layers", "--max-steps", "3"});
+  ASSERT_EQ(begun.exit_code, 0) << begun.err;
+  EXPECT_THAT(begun.out, HasSubstr(", layer by layer (asked for, by --step or by the run"));
+  EXPECT_EQ(run()["device"]["details"]["step"]["way"], "layers");
+
+  const std::vector<std::string> resume{"train", "--resume", out()};
+  expect_error(run_program(with(resume, {"--step", "fused"})), 2,
+               "--step is fused, but the run that --resume continues has layers; leave it out, or "
+               "add --force");
+  const ProgramResult resumed = run_program(resume);
+  ASSERT_EQ(resumed.exit_code, 0) << resumed.err;
+  const json step = run()["resumed"][0]["device"]["details"]["step"];
+  EXPECT_EQ(step["way"], "layers");
+  EXPECT_EQ(step["reason"], "asked for, by --step or by the run that is resumed");
+}
+
+TEST_F(RehearsalTest, AutoChoosesAWayThroughAStepAndSaysWhy) {
+  const std::string reason = "the fused step has not run on a GPU yet";
+  ASSERT_EQ(train({}).exit_code, 0);
+  EXPECT_EQ(run()["device"]["details"]["step"]["reason"], reason);
+  EXPECT_THAT(run_program({"inspect", "--device", "cuda"}).out, HasSubstr(reason));
+}
+
+TEST_F(RehearsalTest, AStepThatAModelDoesNotHaveIsExitCode2) {
+  const std::vector<std::string> normalised{"--model", "conv 4x5 stride 2, bn, relu, fc 10"};
+  const std::string advice = "; take --step layers or auto";
+  const ProgramResult begun = train(with(normalised, {"--step", "fused"}));
+  expect_error(begun, 2, "--step fused: ");
+  expect_error(begun, 2, advice);
+  EXPECT_FALSE(std::filesystem::exists(out()));
+  expect_error(run_program({"bench", "--model", normalised[1], "--step", "fused"}), 2, advice);
+
+  // --force lets another one than the run's through, to the model's own answer.
+  ASSERT_EQ(train(with(normalised, {"--max-steps", "3"})).exit_code, 0);
+  expect_error(run_program({"train", "--resume", out(), "--step", "fused", "--force"}), 2, advice);
+  expect_error(train({"--step", "sideways"}), 2, "--step: sideways not in {auto,fused,layers}");
+}
+
 // Each kind of error, thrown inside the module and caught outside.
 TEST_F(RehearsalTest, WhatTheUserAskedForAndTheGpuRefusesIsExitCode2) {
   expect_error(train_with_fault("cudnnSetConvolution2dDescriptor 3000 0", kConv), 2,
