@@ -75,6 +75,15 @@ cudaError_t device_state() {
   return state.lost;
 }
 
+size_t most_shared_bytes() {
+  constexpr size_t kKiB = 1024;
+  const int capability = device().major * 10 + device().minor;
+  if (capability < 80) return 64 * kKiB;
+  if (capability == 80 || capability == 87) return 163 * kKiB;
+  if (capability < 90 || capability >= 120) return 99 * kKiB;
+  return kDynamicSharedBytes;
+}
+
 void lose_device(cudaError_t error, std::string problem) {
   if (device().lost != cudaSuccess) return;
   device().lost = error;
@@ -89,6 +98,7 @@ cudaError_t record(cudaError_t error) {
 void reset() {
   const std::lock_guard lock(mutex());
   for (HandleSet* set : handle_sets()) set->clear();
+  forget_launches();
   free_all_memory();
   forget_pageable_reads();
   failures().clear();
@@ -113,15 +123,21 @@ void fail_call(const std::string& name, int status, int successes) {
 }
 
 void set_order(Order order, uint64_t seed) {
+  const std::lock_guard lock(mutex());
+  finish_launches();
   device().order = order;
   device().order_seed = seed;
 }
 
 Counters counters() {
+  const std::lock_guard lock(mutex());
+  finish_launches();
   return device().counters;
 }
 
 void reset_counters() {
+  const std::lock_guard lock(mutex());
+  finish_launches();
   device().counters = {};
 }
 
@@ -132,6 +148,8 @@ size_t live_objects() {
 }
 
 std::string last_problem() {
+  const std::lock_guard lock(mutex());
+  finish_launches();
   return device().problem;
 }
 

@@ -46,9 +46,18 @@ void lose_device(cudaError_t error, std::string problem);
 // For cudaGetLastError.
 cudaError_t record(cudaError_t error);
 
-// The body of a runtime call that needs a working device.
+// The most dynamic shared memory that a block may ask for, by compute capability.
+size_t most_shared_bytes();
+
+constexpr int kMultiprocessors = 8;
+
+// Runs the kernels that still wait for one that overlaps with them (stream.h).
+void finish_launches();
+void forget_launches();
+
+// The body of a launch, the only call that kernels wait for.
 template <typename Body>
-cudaError_t runtime_call(const char* name, Body body) {
+cudaError_t launch_call(const char* name, Body body) {
   const std::lock_guard lock(mutex());
   cudaError_t error = static_cast<cudaError_t>(injected_failure(name));
   if (error == cudaSuccess) error = device_state();
@@ -56,10 +65,19 @@ cudaError_t runtime_call(const char* name, Body body) {
   return record(error);
 }
 
+// The body of any other runtime call that needs a working device.
+template <typename Body>
+cudaError_t runtime_call(const char* name, Body body) {
+  const std::lock_guard lock(mutex());
+  finish_launches();
+  return launch_call(name, std::move(body));
+}
+
 // The same for a call of cuBLAS or cuDNN. lost: its status when the device does not work.
 template <typename Status, typename Body>
 Status library_call(const char* name, Status lost, Body body) {
   const std::lock_guard lock(mutex());
+  finish_launches();
   const Status status = static_cast<Status>(injected_failure(name));
   if (static_cast<int>(status) != 0) return status;
   if (device_state() != cudaSuccess) return lost;

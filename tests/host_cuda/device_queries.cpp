@@ -40,6 +40,7 @@ constexpr NamedError kErrors[] = {
     {cudaErrorNotReady, "cudaErrorNotReady", "device not ready"},
     {cudaErrorIllegalAddress, "cudaErrorIllegalAddress",
      "an illegal memory access was encountered"},
+    {cudaErrorNotSupported, "cudaErrorNotSupported", "operation not supported"},
     {cudaErrorLaunchFailure, "cudaErrorLaunchFailure", "unspecified launch failure"},
     {cudaErrorStreamCaptureUnsupported, "cudaErrorStreamCaptureUnsupported",
      "operation not permitted when stream is capturing"},
@@ -55,6 +56,7 @@ constexpr NamedError kErrors[] = {
      "operation would make the legacy stream depend on a capturing blocking stream"},
     {cudaErrorCapturedEvent, "cudaErrorCapturedEvent",
      "operation not permitted on an event last recorded in a capturing stream"},
+    {cudaErrorInvalidClusterSize, "cudaErrorInvalidClusterSize", "invalid cluster size"},
 };
 
 const NamedError* find_error(cudaError_t error) {
@@ -81,6 +83,7 @@ const char* cudaGetErrorString(cudaError_t error) {
 
 cudaError_t cudaPeekAtLastError() {
   const std::lock_guard lock(mutex());
+  finish_launches();
   return device().lost != cudaSuccess ? device().lost : device().last_error;
 }
 
@@ -130,10 +133,12 @@ cudaError_t cudaGetDeviceProperties(cudaDeviceProp* properties, int index) {
     cudaDeviceProp& p = *properties = {};
     std::snprintf(p.name, sizeof p.name, "stand-in for CUDA on the host");
     for (size_t i = 0; i < sizeof p.uuid.bytes; ++i) p.uuid.bytes[i] = static_cast<char>(17 * i);
+    p.major = device().major;
+    p.minor = device().minor;
     p.totalGlobalMem = kMemoryBytes;
     p.sharedMemPerBlock = kSharedBytes;
-    p.sharedMemPerBlockOptin = kDynamicSharedBytes;
-    p.sharedMemPerMultiprocessor = kDynamicSharedBytes + 1024;
+    p.sharedMemPerBlockOptin = most_shared_bytes();
+    p.sharedMemPerMultiprocessor = most_shared_bytes() + (p.major < 8 ? 0 : 1024);
     p.regsPerBlock = 65536;
     p.warpSize = warpSize;
     p.maxThreadsPerBlock = 1024;
@@ -142,9 +147,7 @@ cudaError_t cudaGetDeviceProperties(cudaDeviceProp* properties, int index) {
     p.maxThreadsDim[2] = 64;
     for (int& extent : p.maxGridSize) extent = 65535;
     p.maxGridSize[0] = 0x7fffffff;
-    p.major = device().major;
-    p.minor = device().minor;
-    p.multiProcessorCount = 8;
+    p.multiProcessorCount = kMultiprocessors;
     p.concurrentKernels = 1;
     p.memoryBusWidth = 64;
     p.l2CacheSize = 1 << 20;

@@ -23,6 +23,12 @@ DynamicShared::DynamicShared(Address address) {
   arrays().push_back(address);
 }
 
+std::vector<std::byte*> dynamic_shared_arrays() {
+  std::vector<std::byte*> begins;
+  for (const Address address : arrays()) begins.push_back(static_cast<std::byte*>(address()));
+  return begins;
+}
+
 void prepare_dynamic_shared(size_t bytes) {
   for (const Address address : arrays()) {
     std::byte* const array = static_cast<std::byte*>(address());

@@ -2,9 +2,14 @@
 #pragma once
 
 #include <cstddef>
+#include <vector>
 
 namespace host_cuda {
 
+// Those of the calling host thread.
+std::vector<std::byte*> dynamic_shared_arrays();
+
+// For the block that begins on this host thread.
 void prepare_dynamic_shared(size_t bytes);
 void release_dynamic_shared();
 

@@ -115,7 +115,7 @@ cudaError_t cudaGraphLaunch(cudaGraphExec_t exec, cudaStream_t stream) {
                         "cudaGraphLaunch: during capture");
     ++device().counters.graph_launches;
     const DeviceAccess access;
-    for (const Operation& operation : exec->operations) execute(operation);
+    execute(exec->operations);
     return cudaSuccess;
   });
 }

@@ -1,9 +1,10 @@
 // What a launch refuses, and its way onto the stream.
+#include <algorithm>
 #include <map>
 
 #include <cuda_runtime.h>
-#include "tests/host_cuda/block.h"
 #include "tests/host_cuda/device.h"
+#include "tests/host_cuda/launch_attributes.h"
 #include "tests/host_cuda/stream.h"
 
 namespace host_cuda {
@@ -16,7 +17,8 @@ std::map<const void*, int>& dynamic_shared_limits() {
 
 size_t dynamic_shared_limit(const void* kernel) {
   const auto found = dynamic_shared_limits().find(kernel);
-  return found == dynamic_shared_limits().end() ? kSharedBytes : found->second;
+  const size_t limit = found == dynamic_shared_limits().end() ? kSharedBytes : found->second;
+  return std::min(limit, most_shared_bytes());
 }
 
 cudaError_t check_shape(const cudaLaunchConfig_t& config, const void* kernel) {
@@ -38,19 +40,19 @@ cudaError_t check_shape(const cudaLaunchConfig_t& config, const void* kernel) {
 
 cudaError_t launch(const cudaLaunchConfig_t& config, const void* kernel,
                    std::function<void()> thread, std::vector<const void*> pointers) {
-  return runtime_call("cudaLaunchKernelEx", [&] {
+  return launch_call("cudaLaunchKernelEx", [&] {
     if (kernel == nullptr) return cudaErrorInvalidDeviceFunction;
     if (device().major * 10 + device().minor < 75) return cudaErrorNoKernelImageForDevice;
-    const cudaError_t error = check_shape(config, kernel);
+    LaunchAttributes attributes;
+    cudaError_t error = check_shape(config, kernel);
+    if (error == cudaSuccess) error = read_attributes(config, attributes);
     if (error != cudaSuccess) return error;
-    const LaunchShape shape{config.gridDim, config.blockDim, config.dynamicSmemBytes};
+    const LaunchShape shape{config.gridDim, config.blockDim, config.dynamicSmemBytes,
+                            attributes.cluster};
     Operation operation{Work::kKernel, "kernel", {}, nullptr};
     for (const void* pointer : pointers)
       if (pointer != nullptr) operation.ranges.push_back({pointer, 0});
-    operation.run = [shape, body = std::move(thread)] {
-      const std::string problem = run_grid(shape, body);
-      if (!problem.empty()) lose_device(cudaErrorLaunchFailure, "kernel: " + problem);
-    };
+    operation.kernel = {shape, std::move(thread), attributes.programmatic, config.stream};
     return submit(config.stream, std::move(operation));
   });
 }
@@ -64,9 +66,26 @@ cudaError_t cudaFuncSetAttribute(const void* kernel, cudaFuncAttribute attribute
     if (kernel == nullptr) return cudaErrorInvalidDeviceFunction;
     if (attribute == cudaFuncAttributePreferredSharedMemoryCarveout) return cudaSuccess;
     if (attribute != cudaFuncAttributeMaxDynamicSharedMemorySize || value < 0 ||
-        static_cast<size_t>(value) > kDynamicSharedBytes)
+        static_cast<size_t>(value) > most_shared_bytes())
       return refuse(cudaErrorInvalidValue, "cudaFuncSetAttribute: no such attribute or too much");
     dynamic_shared_limits()[kernel] = value;
+    return cudaSuccess;
+  });
+}
+
+// One block on each multiprocessor, as for a kernel that needs much shared memory.
+cudaError_t cudaOccupancyMaxActiveClusters(int* clusters, const void* kernel,
+                                           const cudaLaunchConfig_t* config) {
+  return runtime_call("cudaOccupancyMaxActiveClusters", [&] {
+    if (clusters == nullptr || config == nullptr) return cudaErrorInvalidValue;
+    *clusters = 0;
+    if (kernel == nullptr) return cudaErrorInvalidDeviceFunction;
+    LaunchAttributes attributes;
+    cudaError_t error = check_shape(*config, kernel);
+    if (error == cudaSuccess) error = read_attributes(*config, attributes);
+    if (error != cudaSuccess) return error;
+    const dim3 cluster = attributes.cluster;
+    *clusters = kMultiprocessors / static_cast<int>(cluster.x * cluster.y * cluster.z);
     return cudaSuccess;
   });
 }

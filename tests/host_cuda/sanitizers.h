@@ -16,12 +16,28 @@ extern "C" {
 [[gnu::weak]] void __tsan_switch_to_fiber(void* fiber, unsigned flags);
 [[gnu::weak]] void __tsan_acquire(void* address);
 [[gnu::weak]] void __tsan_release(void* address);
+[[gnu::weak]] void __tsan_read_range(void* address, unsigned long bytes);
+[[gnu::weak]] void __tsan_write_range(void* address, unsigned long bytes);
 }
 
 namespace host_cuda {
 
 inline bool under_tsan() {
   return __tsan_create_fiber != nullptr;
+}
+// What this thread did before it released is ordered before what another does after it acquires.
+inline void acquire(char& sync) {
+  if (__tsan_acquire != nullptr) __tsan_acquire(&sync);
+}
+inline void release(char& sync) {
+  if (__tsan_release != nullptr) __tsan_release(&sync);
+}
+// Accesses on a device thread's behalf: the stand-in itself is not instrumented.
+inline void note_read(const void* address, size_t bytes) {
+  if (__tsan_read_range != nullptr) __tsan_read_range(const_cast<void*>(address), bytes);
+}
+inline void note_write(void* address, size_t bytes) {
+  if (__tsan_write_range != nullptr) __tsan_write_range(address, bytes);
 }
 inline void poison_region(const void* address, size_t bytes) {
   if (__asan_poison_memory_region != nullptr) __asan_poison_memory_region(address, bytes);

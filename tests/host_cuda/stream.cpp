@@ -1,5 +1,8 @@
 #include "tests/host_cuda/stream.h"
 
+#include <span>
+#include <utility>
+
 #include "tests/host_cuda/device.h"
 #include "tests/host_cuda/pageable.h"
 
@@ -38,6 +41,40 @@ cudaError_t refuse_wait(const std::shared_ptr<Capture>& capture, const char* cal
                     std::string(call) + ": during capture");
 }
 
+// The newest kernels of a stream, which have not run yet.
+std::vector<Operation>& launched() {
+  static std::vector<Operation> kernels;
+  return kernels;
+}
+
+bool may_overlap(const Operation& first, const Operation& second) {
+  return first.kernel && second.kernel && second.kernel->programmatic &&
+         first.kernel->stream == second.kernel->stream;
+}
+
+// Something alone, or kernels that may overlap.
+void execute_together(std::span<const Operation> operations) {
+  if (device().lost != cudaSuccess) return;
+  for (const Operation& operation : operations)
+    for (const Range& range : operation.ranges)
+      if (!device_can_access(range))
+        return lose_device(cudaErrorIllegalAddress,
+                           operation.name + ": memory that is no longer allocated");
+  const Operation& first = operations.front();
+  const DeviceAccess access;
+  if (first.kernel) {
+    std::vector<const Kernel*> kernels;
+    for (const Operation& operation : operations) kernels.push_back(&*operation.kernel);
+    const std::string problem = run_kernels(kernels);
+    if (!problem.empty()) lose_device(cudaErrorLaunchFailure, "kernel: " + problem);
+  } else {
+    first.run();
+  }
+  for (const Operation& operation : operations) count(operation.work);
+  const std::string damage = access.check_guards();
+  if (!damage.empty()) lose_device(cudaErrorIllegalAddress, first.name + ": " + damage);
+}
+
 cudaError_t create_stream(cudaStream_t* stream, unsigned flags) {
   if (stream == nullptr || flags > cudaStreamNonBlocking) return cudaErrorInvalidValue;
   *stream = handles<CUstream_st>().create({flags, nullptr});
@@ -70,17 +107,22 @@ bool refused_by_capture(const char* call) {
   return refused;
 }
 
-void execute(const Operation& operation) {
-  if (device().lost != cudaSuccess) return;
-  for (const Range& range : operation.ranges)
-    if (!device_can_access(range))
-      return lose_device(cudaErrorIllegalAddress,
-                         operation.name + ": memory that is no longer allocated");
-  const DeviceAccess access;
-  operation.run();
-  count(operation.work);
-  const std::string damage = access.check_guards();
-  if (!damage.empty()) lose_device(cudaErrorIllegalAddress, operation.name + ": " + damage);
+void execute(const std::vector<Operation>& operations) {
+  auto begin = operations.begin();
+  while (begin != operations.end()) {
+    auto end = begin + 1;
+    while (end != operations.end() && may_overlap(end[-1], *end)) ++end;
+    execute_together({&*begin, static_cast<size_t>(end - begin)});
+    begin = end;
+  }
+}
+
+void finish_launches() {
+  execute(std::exchange(launched(), {}));
+}
+
+void forget_launches() {
+  launched().clear();
 }
 
 cudaError_t submit(cudaStream_t stream, Operation operation) {
@@ -97,7 +139,10 @@ cudaError_t submit(cudaStream_t stream, Operation operation) {
     if (const auto waited_for = blocking_capture())
       return invalidate(*waited_for, cudaErrorStreamCaptureImplicit,
                         operation.name + ": on the null stream during capture");
-  execute(operation);
+  if (launched().empty() || !may_overlap(launched().back(), operation)) finish_launches();
+  if (device().lost != cudaSuccess) return device().lost;
+  launched().push_back(std::move(operation));
+  if (!launched().back().kernel) finish_launches();
   return cudaSuccess;
 }
 

@@ -4,24 +4,27 @@
 #include <chrono>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <set>
 #include <string>
 #include <vector>
 
 #include <cuda_runtime_api.h>
 #include "tests/host_cuda/handles.h"
+#include "tests/host_cuda/kernel.h"
 #include "tests/host_cuda/memory.h"
 
 namespace host_cuda {
 
 enum class Work { kKernel, kLibrary, kCopy, kFill };
 
-// One piece of work, with its arguments bound by value.
+// One piece of work, with its arguments bound by value: a kernel or something else to run.
 struct Operation {
   Work work;
   std::string name;
   std::vector<Range> ranges;  // what it touches, to be checked again whenever it runs
   std::function<void()> run;
+  std::optional<Kernel> kernel = {};
 };
 
 struct Capture {
@@ -32,10 +35,11 @@ struct Capture {
   bool invalid = false;
 };
 
-// Runs the operation, or records it where the stream is being captured. Errors: those of a stream
+// Runs the operation, or records it where the stream is being captured. A kernel waits until
+// another call needs it done, for the next launch may overlap with it. Errors: those of a stream
 // that cannot take work. What goes wrong inside loses the device, as on a real one.
 cudaError_t submit(cudaStream_t stream, Operation operation);
-void execute(const Operation& operation);
+void execute(const std::vector<Operation>& operations);
 
 bool is_stream(cudaStream_t stream);
 std::shared_ptr<Capture> capture_of(cudaStream_t stream);

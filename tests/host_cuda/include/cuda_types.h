@@ -43,6 +43,7 @@ enum cudaError {
   cudaErrorStreamCaptureIsolation = 905,
   cudaErrorStreamCaptureImplicit = 906,
   cudaErrorCapturedEvent = 907,
+  cudaErrorInvalidClusterSize = 912,
   cudaErrorUnknown = 999,
 };
 using cudaError_t = cudaError;
@@ -159,6 +160,11 @@ enum cudaLaunchAttributeID {
 union cudaLaunchAttributeValue {
   char pad[64];
   int cooperative;
+  struct {
+    unsigned x;
+    unsigned y;
+    unsigned z;
+  } clusterDim;
   int programmaticStreamSerializationAllowed;
   int priority;
 };

@@ -1,5 +1,5 @@
 // CUDA C++ as a host compiler reads it: qualifiers that mean nothing here, the built-in variables,
-// barriers, warp operations and the mathematics. Included by cuda_runtime.h.
+// barriers, warp operations, the order of kernels and the mathematics. Included by cuda_runtime.h.
 #pragma once
 
 #include <cmath>
@@ -18,8 +18,9 @@
 #define __align__(bytes) __attribute__((aligned(bytes)))
 
 // All threads of a block run as fibers of one host thread, so its thread-local storage is what they
-// share. Unlike "static" it may follow extern, as dynamic shared memory is declared
-// (HOST_CUDA_DYNAMIC_SHARED in host_cuda.h then defines the array).
+// share; blocks that live at the same time have a host thread each. Unlike "static" it may follow
+// extern, as dynamic shared memory is declared (HOST_CUDA_DYNAMIC_SHARED in host_cuda.h then
+// defines the array).
 #define __shared__ thread_local
 
 // Those of the fiber that runs.
@@ -40,6 +41,9 @@ struct Site {
 enum class WarpOperation { kSync, kShuffle, kBallot };
 
 void block_barrier(Site site);
+void wait_for_grid(Site site);
+void trigger_dependents(Site site);
+long long clock_ticks();
 
 // Waits for the lanes in mask. kShuffle returns the bits that source_lane gave (all ones from a
 // lane that has returned or is not in mask), kBallot the lanes that gave bits other than zero.
@@ -112,7 +116,17 @@ T __shfl_xor_sync(unsigned mask, T value, int lane_mask, int width = warpSize,
   return host_cuda::shuffle(mask, value, inside ? source : lane, {file, line});
 }
 
-// One host thread runs the whole grid: fences order nothing that is not in order already.
+// Programmatic dependent launch.
+inline void cudaGridDependencySynchronize(const char* file = __builtin_FILE(),
+                                          int line = __builtin_LINE()) {
+  host_cuda::wait_for_grid({file, line});
+}
+inline void cudaTriggerProgrammaticLaunchCompletion(const char* file = __builtin_FILE(),
+                                                    int line = __builtin_LINE()) {
+  host_cuda::trigger_dependents({file, line});
+}
+
+// Device threads run one at a time: fences order nothing that is not in order already.
 inline void __threadfence() {}
 inline void __threadfence_block() {}
 
@@ -124,6 +138,10 @@ inline unsigned atomicAdd(unsigned* address, unsigned value) {
 }
 inline unsigned long long atomicAdd(unsigned long long* address, unsigned long long value) {
   return __atomic_fetch_add(address, value, __ATOMIC_RELAXED);
+}
+
+inline long long clock64() {
+  return host_cuda::clock_ticks();
 }
 
 template <typename T>

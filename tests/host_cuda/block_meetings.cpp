@@ -1,20 +1,13 @@
-#include "tests/host_cuda/block_threads.h"
-
+// Where the threads of a block meet: barriers, warp operations, and what orders kernels.
 #include <algorithm>
-#include <memory>
+#include <chrono>
 
+#include "tests/host_cuda/block.h"
+#include "tests/host_cuda/cluster.h"
 #include "tests/host_cuda/sanitizers.h"
 
 namespace host_cuda {
 namespace {
-
-void acquire(char& sync) {
-  if (__tsan_acquire != nullptr) __tsan_acquire(&sync);
-}
-
-void release(char& sync) {
-  if (__tsan_release != nullptr) __tsan_release(&sync);
-}
 
 std::string at(Site site) {
   return std::string(site.file) + ":" + std::to_string(site.line);
@@ -24,110 +17,7 @@ bool same(Site a, Site b) {
   return a.line == b.line && std::string(a.file) == b.file;
 }
 
-// Fibers wait here for the next thread to run, and the next kernel.
-struct FiberPool {
-  std::vector<std::unique_ptr<Fiber>> fibers;
-  std::vector<Fiber*> idle;
-
-  Fiber* take() {
-    if (idle.empty()) add();
-    Fiber* const fiber = idle.back();
-    idle.pop_back();
-    return fiber;
-  }
-
-  void add() {
-    const auto self = std::make_shared<Fiber*>();
-    fibers.push_back(std::make_unique<Fiber>([self] {
-      for (;;) {
-        Block::running->start_threads(*self);
-        (*self)->suspend();
-      }
-    }));
-    *self = fibers.back().get();
-    idle.push_back(*self);
-  }
-
-  // The frames on those stacks are never left; nothing of a kernel has a destructor to run.
-  void clear() {
-    idle.clear();
-    fibers.clear();
-  }
-};
-
-FiberPool& pool() {
-  static FiberPool fibers;
-  return fibers;
-}
-
-std::string plural(size_t count) {
-  return std::to_string(count) + (count == 1 ? " thread" : " threads");
-}
-
 }  // namespace
-
-Block* Block::running = nullptr;
-
-Block::Block(size_t thread_count, const std::function<void()>& thread)
-    : body_(thread), threads_(thread_count) {}
-
-std::string Block::run(const std::vector<size_t>& order) {
-  order_ = &order;
-  next_ = 0;
-  generation_ = 0;
-  problem_.clear();
-  std::fill(threads_.begin(), threads_.end(), Thread{});
-  release(start_sync_);
-  do {
-    take_turns(order);
-  } while (problem_.empty() && (release_warps() || release_barrier()));
-  acquire(end_sync_);
-  const auto unfinished = [](const Thread& t) { return t.state != State::kDone; };
-  if (problem_.empty() && std::any_of(threads_.begin(), threads_.end(), unfinished))
-    problem_ = stuck();
-  pool().idle.insert(pool().idle.end(), spent_.begin(), spent_.end());
-  spent_.clear();
-  if (!problem_.empty()) pool().clear();
-  return problem_;
-}
-
-// Every thread that can run does, once. A fiber that no thread keeps waiting in starts thread after
-// thread, so a kernel without barriers is a loop on one stack.
-void Block::take_turns(const std::vector<size_t>& order) {
-  while (next_ < order.size()) resume(pool().take());
-  for (const size_t index : order) {
-    if (threads_[index].state != State::kReady) continue;
-    set_current(index);
-    resume(threads_[index].fiber);
-  }
-}
-
-void Block::start_threads(Fiber* self) {
-  while (next_ < order_->size()) {
-    const size_t index = (*order_)[next_++];
-    set_current(index);
-    threads_[index].fiber = self;
-    acquire(start_sync_);
-    body_();
-    threads_[index].state = State::kDone;
-    release(end_sync_);
-    if (under_tsan()) break;  // there each thread has a fiber of its own
-  }
-  returned_ = true;
-}
-
-void Block::resume(Fiber* fiber) {
-  returned_ = false;
-  fiber->resume();
-  if (returned_) (under_tsan() ? spent_ : pool().idle).push_back(fiber);
-}
-
-void Block::suspend(State state, Site site) {
-  Thread& self = threads_[current_];
-  self.state = state;
-  self.site = site;
-  self.fiber->suspend();
-}
 
 void Block::wait_at_barrier(Site site) {
   char& sync = barrier_sync_[generation_ % 2];
@@ -152,16 +42,49 @@ uint64_t Block::wait_in_warp(const WarpRequest& request, Site site) {
   return 0;
 }
 
-bool Block::release_barrier() {
+void Block::wait_at_cluster_barrier(Site site) {
+  if (cluster_ == nullptr || cluster_->size() == 1) return wait_at_barrier(site);
+  char& sync = cluster_->barrier_sync(cluster_generation_);
+  release(sync);
+  suspend(State::kAtClusterBarrier, site);
+  acquire(sync);
+}
+
+void Block::wait_for_grid(Site site) {
+  if (grid_.before != nullptr) {
+    if (!grid_.before->complete) suspend(State::kAtDependency, site);
+    acquire(grid_.before->end_sync);
+  }
+  waited_ = true;
+}
+
+// The first thread's call counts for the block. The others stop too, so that the dependent kernel
+// starts as early as it may.
+void Block::trigger(Site site) {
+  note_trigger();
+  if (stops_at_trigger_) suspend(State::kAtTrigger, site);
+}
+
+void Block::note_trigger() {
+  if (!triggered_ && !waited_) grid_.vouches = false;
+  triggered_ = true;
+}
+
+bool Block::all_at(State state) {
   const Thread& first = threads_.front();
   for (const Thread& thread : threads_)
-    if (thread.state != State::kAtBarrier) return false;
+    if (thread.state != state) return false;
   for (const Thread& thread : threads_) {
     if (same(thread.site, first.site)) continue;
     problem_ = "threads of a block wait at different barriers, " + at(first.site) + " and " +
                at(thread.site);
     return false;
   }
+  return true;
+}
+
+bool Block::release_barrier() {
+  if (!all_at(State::kAtBarrier)) return false;
   for (Thread& thread : threads_) thread.state = State::kReady;
   ++generation_;
   return true;
@@ -228,18 +151,29 @@ void Block::answer(size_t first, unsigned group) {
   }
 }
 
-std::string Block::stuck() const {
-  size_t waiting = 0;
-  size_t done = 0;
-  const Thread* example = nullptr;
-  for (const Thread& thread : threads_) {
-    if (thread.state == State::kDone) ++done;
-    if (thread.state != State::kAtBarrier && thread.state != State::kInWarp) continue;
-    ++waiting;
-    if (example == nullptr) example = &thread;
-  }
-  return plural(waiting) + " wait for ever, the first at " + at(example->site) + "; " +
-         plural(done) + " returned without getting there";
+void block_barrier(Site site) {
+  Block::running->wait_at_barrier(site);
+}
+
+uint64_t warp_meet(WarpOperation operation, unsigned mask, uint64_t bits, int source_lane,
+                   Site site) {
+  return Block::running->wait_in_warp({operation, mask, bits, source_lane}, site);
+}
+
+int lane() {
+  return Block::running->current_lane();
+}
+
+void wait_for_grid(Site site) {
+  Block::running->wait_for_grid(site);
+}
+
+void trigger_dependents(Site site) {
+  Block::running->trigger(site);
+}
+
+long long clock_ticks() {
+  return std::chrono::steady_clock::now().time_since_epoch().count();
 }
 
 }  // namespace host_cuda
