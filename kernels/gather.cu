@@ -14,16 +14,13 @@
 
 #include "host/shared/dataset_constants.h"
 #include "kernels/launch.h"
+#include "kernels/pixel.h"
 
 namespace digitron {
 
 namespace {
 
 constexpr int kVectors = kImagePixels / 4;
-
-__device__ float normalised(unsigned char pixel) {
-  return (static_cast<float>(pixel) / 255.0f - kPixelMean) / kPixelDeviation;
-}
 
 // Pixels 4 * i to 4 * i + 3, which lie in one row.
 __device__ uchar4 sampled(const uint8_t* image, const AffineMap& map, unsigned i) {

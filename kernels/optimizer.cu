@@ -14,32 +14,11 @@
 #include "kernels/kernels.h"
 
 #include "kernels/launch.h"
+#include "kernels/update_element.h"
 
 namespace digitron {
 
 namespace {
-
-struct Element {
-  float w, m, v, average;
-};
-
-template <OptimizerKind kKind>
-__device__ void update(Element& p, float g, const UpdateRule& rule, const StepRates& rates) {
-  if constexpr (kKind == OptimizerKind::kAdamW) {
-    p.w -= rates.lr * rule.weight_decay * p.w;
-  } else {
-    g += rule.weight_decay * p.w;
-  }
-  if constexpr (has_second_moment(kKind)) {
-    p.m = rule.beta1 * p.m + rule.one_minus_beta1 * g;
-    p.v = rule.beta2 * p.v + rule.one_minus_beta2 * (g * g);
-    p.w -= rates.step_size * p.m / (sqrtf(p.v) * rates.root_scale + rule.eps);
-  } else {
-    p.m = rule.momentum * p.m + g;
-    p.w -= rates.lr * (kKind == OptimizerKind::kNesterov ? g + rule.momentum * p.m : p.m);
-  }
-  p.average += rates.average_rate * (p.w - p.average);
-}
 
 __device__ float4& vector_at(float* buffer, size_t i) {
   return reinterpret_cast<float4*>(buffer)[i];
