@@ -32,12 +32,23 @@ __global__ void advance_kernel(StepState* state, LossSums* metrics, const LossSu
   }
 }
 
+__global__ void advance_steps_kernel(StepState* state, uint32_t steps, uint32_t n) {
+  state->slot += steps;
+  state->step += steps;
+  state->position += steps * n;
+}
+
 }  // namespace
 
 cudaError_t advance(StepState* state, LossSums* metrics, const LossSums* partials, size_t count,
                     int n, cudaStream_t stream) {
   const int threads = count <= kWarp ? kWarp : kThreads;
   return launch(advance_kernel, 1, threads, stream, state, metrics, partials, count, n);
+}
+
+cudaError_t advance_steps(StepState* state, int steps, int n, cudaStream_t stream) {
+  return launch(advance_steps_kernel, 1, 1, stream, state, static_cast<uint32_t>(steps),
+                static_cast<uint32_t>(n));
 }
 
 }  // namespace digitron

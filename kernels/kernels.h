@@ -89,4 +89,8 @@ cudaError_t advance(StepState* state,
                     const LossSums* partials,  // (count), from softmax_cross_entropy
                     size_t count, int n, cudaStream_t stream);
 
+// Ends `steps` steps of n samples each, whose kernels counted from where the state is and wrote
+// their metrics themselves.
+cudaError_t advance_steps(StepState* state, int steps, int n, cudaStream_t stream);
+
 }  // namespace digitron

@@ -1,0 +1,45 @@
+// The first of the fused step's two kernels: what one sample needs of the others is nothing, so a
+// block, or a cluster of two, takes it from the data set through the whole network and back.
+#pragma once
+
+#include <cuda_runtime_api.h>
+
+#include <cstdint>
+
+#include "host/shared/augment.h"
+#include "kernels/sample_program.h"
+#include "kernels/step_state.h"
+
+namespace digitron {
+
+// Device memory. What a pass does not want is null.
+struct SampleBuffers {
+  const uint8_t* images = nullptr;    // (count, 28, 28)
+  const uint8_t* labels = nullptr;    // (count)
+  const StepState* state = nullptr;   // position + n <= count
+  const float* parameters = nullptr;  // flat, in the plan's layout
+  float* records = nullptr;    // (n, record_floats), for the weight pass; null: no backward pass
+  LossSums* losses = nullptr;  // (n)
+  float* logits = nullptr;     // (n, 10)
+  int64_t* times = nullptr;    // (blocks, kMostPhases) clocks of a timed pass
+};
+
+// How a pass is made.
+struct SampleLaunch {
+  int n;                   // samples of the batch
+  int parts;               // blocks of a sample: 1, or 2 from compute capability 9.0 on
+  uint32_t step_in_graph;  // steps since the state was advanced
+  bool early;              // begins before the kernel in front has ended (from 9.0 on)
+  float smoothing;
+};
+
+inline constexpr int kMostPhases = 4 * kMostOps + 4;
+
+// Lets the kernel have `program.shared_floats` of shared memory: once, before it is launched.
+cudaError_t prepare_sample_pass(const SampleProgram& program, int parts);
+
+cudaError_t sample_pass(const SampleProgram& program, const SampleBuffers& buffers,
+                        const Augmentation& augmentation, const SampleLaunch& how,
+                        cudaStream_t stream);
+
+}  // namespace digitron
