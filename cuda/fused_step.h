@@ -1,18 +1,63 @@
-// The step as a few kernels for all layers at once.
+// The step as two kernels for all layers at once, for plans that fit: see kernels/sample_pass.cu
+// and kernels/weight_pass.cu.
 #pragma once
 
-#include <memory>
 #include <string>
 #include <variant>
 
 #include "cuda/context.h"
 #include "cuda/step.h"
+#include "kernels/sample_pass.h"
+#include "kernels/weight_pass.h"
 
 namespace digitron {
 
-// The plan's fused step, or why it has none: "bn1 needs the whole batch". Context and plan must
-// outlive it. Throws MachineError.
-std::variant<std::unique_ptr<Step>, std::string> make_fused_step(const Context& context,
-                                                                 const Plan& plan);
+// How the two kernels run; what they compute does not depend on it.
+struct FusedForm {
+  int parts;   // blocks of a sample: 1, or 2 from compute capability 9.0 on
+  bool early;  // kernels start before the one in front has ended, likewise
+};
+
+// What a plan's fused step runs, and how.
+struct FusedProgram {
+  SampleProgram samples;
+  FusedForm form;
+};
+
+// Of a plan on the calling thread's GPU; or why there is none, to follow "layer by layer: " and
+// "--step fused: ". Throws MachineError.
+std::variant<FusedProgram, std::string> fused_program(const Context& context, const Plan& plan);
+
+class FusedStep final : public Step {
+ public:
+  // program: the plan's. The context must outlive it. Throws MachineError.
+  FusedStep(const Context& context, const Plan& plan, const FusedProgram& program);
+
+  std::string description() const override;
+  std::vector<Detail> details() const override;
+  std::vector<Slice> slices() const override { return memory_.slices(); }
+  int evaluation_batch(int count) const override;
+  void prepare(int, bool) override {}
+  void train(const StepData& data, int n, int steps) override;
+  void evaluate(const StepData& data, int n, int steps) override;
+  const float* forward(const StepData& data, int n) override;
+
+ private:
+  void enqueue_sample_pass(const StepData& data, SampleBuffers results,
+                           const Augmentation& augmentation, const SampleLaunch& how) const;
+
+  cudaStream_t stream() const { return context_.stream.get(); }
+
+  const Context& context_;
+  const int batch_;
+  const SampleProgram program_;
+  const WeightProgram weights_;
+  const FusedForm form_;
+
+  Arena memory_;
+  float* records_ = nullptr;    // (batch_, record_floats)
+  LossSums* losses_ = nullptr;  // one a sample
+  float* logits_ = nullptr;     // (samples, 10)
+};
 
 }  // namespace digitron

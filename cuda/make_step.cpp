@@ -10,22 +10,25 @@ namespace {
 
 constexpr const char* kAsked = "asked for, by --step or by the run that is resumed";
 
-ChosenStep layers(const Context& context, const Plan& plan, const char* reason) {
+ChosenStep layers(const Context& context, const Plan& plan, const std::string& reason) {
   return {std::make_unique<LayerwiseStep>(context, plan), StepKind::kLayers, reason};
 }
 
 }  // namespace
 
 ChosenStep make_step(const Context& context, const Plan& plan) {
-  if (context.options.step == StepKind::kLayers) return layers(context, plan, kAsked);
-  if (context.options.step == StepKind::kAuto) {
-    return layers(context, plan, "the fused step has not run on a GPU yet");
-  }
-  auto fused = make_fused_step(context, plan);
-  if (const auto* reason = std::get_if<std::string>(&fused)) {
+  const StepKind asked = context.options.step;
+  if (asked == StepKind::kLayers) return layers(context, plan, kAsked);
+  const auto program = fused_program(context, plan);
+  if (const auto* reason = std::get_if<std::string>(&program)) {
+    if (asked == StepKind::kAuto) return layers(context, plan, *reason);
     throw InputError("--step fused: " + *reason + "; take --step layers or auto");
   }
-  return {std::move(std::get<std::unique_ptr<Step>>(fused)), StepKind::kFused, kAsked};
+  if (asked == StepKind::kAuto) {
+    return layers(context, plan, "the fused step has not run on a GPU yet");
+  }
+  return {std::make_unique<FusedStep>(context, plan, std::get<FusedProgram>(program)),
+          StepKind::kFused, kAsked};
 }
 
 }  // namespace digitron

@@ -56,6 +56,16 @@ void add_device(CLI::App& app, DeviceRequest& request) {
       ->type_name("WORD")
       ->default_str("auto")
       ->group(group);
+  app.add_option("--blocks-per-sample", cuda.blocks_per_sample,
+                 "Of the fused step: 1, 2 from compute capability 9.0 on, 0 for the most; the\n"
+                 "result does not depend on it")
+      ->check(CLI::Range(0, 2))
+      ->capture_default_str()
+      ->group(group);
+  app.add_flag_callback(
+         "--no-dependent-launch", [&cuda] { cuda.dependent_launch = false; },
+         "Of the fused step: start no kernel before the one in front has ended")
+      ->group(group);
   app.add_flag_callback(
          "--no-graph", [&cuda] { cuda.graph = false; },
          "Make every call of a step one by one; a graph replays them all at once")
