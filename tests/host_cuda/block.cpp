@@ -211,6 +211,7 @@ void Block::end_shared_memory() {
     for (std::byte* array : dynamic_shared_arrays())
       note_write(array, kernel().shape.dynamic_shared_bytes);
   release_dynamic_shared();
+  release(*shared_sync_);
 }
 
 void Block::fail(const std::string& problem, Site site) {

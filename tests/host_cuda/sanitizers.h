@@ -16,6 +16,8 @@ extern "C" {
 [[gnu::weak]] void __tsan_switch_to_fiber(void* fiber, unsigned flags);
 [[gnu::weak]] void __tsan_acquire(void* address);
 [[gnu::weak]] void __tsan_release(void* address);
+[[gnu::weak]] void __tsan_ignore_thread_begin();
+[[gnu::weak]] void __tsan_ignore_thread_end();
 [[gnu::weak]] void __tsan_read_range(void* address, unsigned long bytes);
 [[gnu::weak]] void __tsan_write_range(void* address, unsigned long bytes);
 }
@@ -39,6 +41,18 @@ inline void note_read(const void* address, size_t bytes) {
 inline void note_write(void* address, size_t bytes) {
   if (__tsan_write_range != nullptr) __tsan_write_range(address, bytes);
 }
+// While this thread frees what a device thread allocated in the stand-in.
+class IgnoreAccesses {
+ public:
+  IgnoreAccesses() {
+    if (__tsan_ignore_thread_begin != nullptr) __tsan_ignore_thread_begin();
+  }
+  ~IgnoreAccesses() {
+    if (__tsan_ignore_thread_end != nullptr) __tsan_ignore_thread_end();
+  }
+  IgnoreAccesses(const IgnoreAccesses&) = delete;
+  IgnoreAccesses& operator=(const IgnoreAccesses&) = delete;
+};
 inline void poison_region(const void* address, size_t bytes) {
   if (__asan_poison_memory_region != nullptr) __asan_poison_memory_region(address, bytes);
 }
