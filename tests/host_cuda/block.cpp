@@ -1,7 +1,6 @@
 #include "tests/host_cuda/block.h"
 
 #include <algorithm>
-#include <cstdlib>
 #include <memory>
 
 #include "tests/host_cuda/cluster.h"
@@ -144,8 +143,12 @@ void Block::start_threads(Fiber* self) {
     set_current(index);
     threads_[index].fiber = self;
     enter_thread();
-    kernel().thread();
-    leave_thread();
+    try {
+      kernel().thread();
+      leave_thread();
+    } catch (const KernelProblem& thrown) {
+      problem_ = thrown.what();
+    }
     if (under_tsan()) break;  // there each thread has a fiber of its own
   }
   returned_ = true;
@@ -181,7 +184,7 @@ void Block::leave_thread() {
   const auto copies = copies_.find(current_);
   if (copies != copies_.end()) {
     if (copies->second.pending() != 0)
-      problem_ = "a thread ended with asynchronous copies that it did not wait for";
+      throw KernelProblem("a thread ended with asynchronous copies that it did not wait for");
     copies_.erase(copies);
   }
   threads_[current_].state = State::kDone;
@@ -215,9 +218,7 @@ void Block::end_shared_memory() {
 }
 
 void Block::fail(const std::string& problem, Site site) {
-  problem_ = problem + ", at " + in_words(site);
-  suspend(State::kFailed, site);
-  std::abort();  // not reached: nothing resumes it
+  throw KernelProblem(problem + ", at " + in_words(site));
 }
 
 std::string Block::where() const {

@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <functional>
 #include <map>
+#include <stdexcept>
 #include <string>
 #include <utility>
 #include <vector>
@@ -21,6 +22,11 @@ struct WarpRequest {
   unsigned mask;
   uint64_t bits;
   int source_lane;
+};
+
+// What went wrong in a kernel, in words.
+struct KernelProblem : std::runtime_error {
+  using std::runtime_error::runtime_error;
 };
 
 class Cluster;
@@ -64,7 +70,8 @@ class Block {
   void trigger(Site site);
   void wait_at_cluster_barrier(Site site);
   AsyncCopies& copies() { return copies_[current_]; }
-  // Ends the kernel with this problem, after the place.
+  // Ends the kernel with this problem, at this place. Throws KernelProblem, so that nothing of the
+  // thread is left.
   [[noreturn]] void fail(const std::string& problem, Site site);
 
   Cluster* cluster() const { return cluster_; }
@@ -86,7 +93,6 @@ class Block {
     kAtTrigger,
     kAtDependency,
     kAtClusterBarrier,
-    kFailed,
     kDone
   };
 

@@ -3,18 +3,12 @@
 #pragma once
 
 #include <memory>
-#include <stdexcept>
 #include <vector>
 
 #include "tests/host_cuda/block.h"
 #include "tests/host_cuda/host_thread.h"
 
 namespace host_cuda {
-
-// What went wrong in a kernel, in words.
-struct KernelProblem : std::runtime_error {
-  using std::runtime_error::runtime_error;
-};
 
 class Cluster {
  public:

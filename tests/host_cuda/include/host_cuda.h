@@ -2,9 +2,10 @@
 // make calls fail, count, and ask what went wrong.
 //
 // The stand-in behaves as one device whose streams are always up to date: work is done when it is
-// submitted, or when its graph is launched. Device memory is filled with NaN when it is allocated
-// and is not readable by the host; what the real libraries refuse is refused with their errors. An
-// error inside a kernel, as on a device, is reported by the calls that follow.
+// submitted, or when its graph is launched. Only kernels wait for the next call, which may launch
+// one that overlaps with them. Device memory is filled with NaN when it is allocated and is not
+// readable by the host; what the real libraries refuse is refused with their errors. An error
+// inside a kernel, as on a device, is reported by the calls that follow.
 #pragma once
 
 #include <cstddef>
@@ -23,7 +24,8 @@ void set_device_count(int count);
 // As CUDART_VERSION; 0 is no driver, older than the runtime's major version is
 // cudaErrorInsufficientDriver.
 void set_driver_version(int version);
-// Below 7.5 every launch answers cudaErrorNoKernelImageForDevice.
+// Below 7.5 every launch answers cudaErrorNoKernelImageForDevice. Also decides how much shared
+// memory a block may have.
 void set_compute_capability(int major, int minor);
 // What is left to allocate from now on.
 void set_free_bytes(size_t bytes);
@@ -64,7 +66,7 @@ size_t live_device_bytes();
 std::string last_problem();
 
 constexpr size_t kSharedBytes = 48 * 1024;          // of a block
-constexpr size_t kDynamicSharedBytes = 227 * 1024;  // of a kernel that asked for more
+constexpr size_t kDynamicSharedBytes = 227 * 1024;  // of a kernel that asked for more, at the most
 constexpr size_t kMemoryBytes = size_t{16} << 30;   // of the device
 
 // The definition behind a kernel's `extern __shared__ type name[]`, which the test build supplies,
