@@ -86,7 +86,7 @@ class HostCudaOverlap : public HostCuda {
                       Arguments... arguments) {
     cudaLaunchConfig_t config = {};
     config.gridDim = dim3(blocks_);
-    config.blockDim = dim3(kThreads);
+    config.blockDim = dim3(threads_);
     config.dynamicSmemBytes = kThreads * sizeof(int);
     config.stream = stream_;
     config.attrs = attributes.data();
@@ -118,6 +118,7 @@ class HostCudaOverlap : public HostCuda {
   cudaStream_t stream_ = nullptr;
   Found* rows_[4] = {};
   unsigned blocks_ = 0;
+  unsigned threads_ = kThreads;
 };
 
 TEST_F(HostCudaOverlap, StartsBeforeTheKernelInFrontHasRun) {
@@ -199,6 +200,14 @@ TEST_F(HostCudaOverlap, StartsTheFirstAndTheLastBlocksOfMany) {
   EXPECT_EQ(found(2), expected);
   EXPECT_EQ(found(3).front(), (Found{1, 3}));
   EXPECT_EQ(found(3)[7], (Found{3, 3}));
+}
+
+TEST_F(HostCudaOverlap, StartsTheFirstAndTheLastBlocksOfLargeOnes) {
+  resize(3);
+  add(1, {});
+  threads_ = 1024;
+  add(2, {programmatic()}, add_one_without_waiting);
+  EXPECT_THAT(found(2), ElementsAre(Found{0, 1}, Found{0, 2}, Found{0, 1}));
 }
 
 TEST_F(HostCudaOverlap, WorksForClusters) {

@@ -42,8 +42,10 @@ class Chain {
 
  private:
   static bool is_early(const RunningKernel& kernel, size_t position) {
-    return kernel.started && (kernel.grid.kernel->shape.blocks() <= kEarlyBlocks || position == 0 ||
-                              position + 1 == kernel.order.size());
+    const LaunchShape& shape = kernel.grid.kernel->shape;
+    const bool all =
+        shape.blocks() <= kEarlyBlocks && shape.blocks() * shape.threads() <= kEarlyThreads;
+    return kernel.started && (all || position == 0 || position + 1 == kernel.order.size());
   }
 
   // Kernel i, as far as it goes while those before it have not ended.

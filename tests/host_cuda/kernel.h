@@ -32,8 +32,9 @@ struct Kernel {
 // - A kernel may start when every block of the one before has triggered or ended, and so it does,
 //   as far as cudaGridDependencySynchronize; the first kernel of all has triggered from the start.
 //   Then the kernels end in their order.
-// - Of a kernel with more than kEarlyBlocks blocks only the first and the last cluster start early.
-//   The others run wholly when the kernel before has ended, as they would on a full device.
+// - Of a kernel with more than kEarlyBlocks blocks or kEarlyThreads threads only the first and the
+//   last cluster start early. The others run wholly when the kernel before has ended, as they would
+//   on a full device.
 // - Blocks, and the threads of a block, take turns in the order that set_order chose.
 //
 // Returns what went wrong in words, or nothing; what comes after that does not run.
@@ -44,5 +45,6 @@ struct Kernel {
 std::string run_kernels(const std::vector<const Kernel*>& kernels);
 
 constexpr size_t kEarlyBlocks = 16;
+constexpr size_t kEarlyThreads = 2048;  // ThreadSanitizer knows 8128, of all kernels that overlap
 
 }  // namespace host_cuda
