@@ -149,14 +149,15 @@ StepData CudaEngine::step_data(const Samples& samples, State parameters) const {
 
 std::vector<Metrics> CudaEngine::train(int epoch, int first, std::span<const StepRates> rates) {
   const NvtxRange range("epoch " + std::to_string(epoch));
-  const Samples& samples = data_.train();
-  require_trainable(plan_, samples.count);
-  const Permutation order(training_.seed, static_cast<uint32_t>(epoch),
-                          static_cast<uint32_t>(samples.count), training_.shuffle);
-  sent_rates_.assign(rates.begin(), rates.end());
-  upload<StepRates>(data_.rates(), sent_rates_, stream());
-  start(order, epoch, first * plan_.batch, global_step(epoch, first, samples.count, plan_.batch));
-  return run(samples, first, first + static_cast<int>(rates.size()), plan_.batch, true);
+  start_training(epoch, first, rates);
+  return run(data_.train(), first, first + static_cast<int>(rates.size()), plan_.batch, true);
+}
+
+Profile CudaEngine::profile(std::span<const StepRates> rates) {
+  start_training(1, 0, rates);
+  chosen_.step->prepare(plan_.batch, true);
+  return chosen_.step->profile(step_data(data_.train(), State::kParameters), plan_.batch,
+                               static_cast<int>(rates.size()));
 }
 
 Metrics CudaEngine::evaluate(Split split) {
@@ -194,6 +195,16 @@ std::vector<float> CudaEngine::predict(std::span<const uint8_t> images) {
     logits.insert(logits.end(), part.begin(), part.end());
   }
   return logits;
+}
+
+void CudaEngine::start_training(int epoch, int first, std::span<const StepRates> rates) {
+  const int count = data_.train().count;
+  require_trainable(plan_, count);
+  const Permutation order(training_.seed, static_cast<uint32_t>(epoch),
+                          static_cast<uint32_t>(count), training_.shuffle);
+  sent_rates_.assign(rates.begin(), rates.end());
+  upload<StepRates>(data_.rates(), sent_rates_, stream());
+  start(order, epoch, first * plan_.batch, global_step(epoch, first, count, plan_.batch));
 }
 
 void CudaEngine::start(const Permutation& order, int epoch, int first_sample, uint32_t step) {

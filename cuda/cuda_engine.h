@@ -39,6 +39,7 @@ class CudaEngine final : public Engine {
   Metrics evaluate(Split split) override;
   std::vector<float> predict(std::span<const uint8_t> images) override;
   double device_seconds() const override;
+  Profile profile(std::span<const StepRates> rates) override;
 
  private:
   // What a recorded step depends on: samples, batch size, number of steps, whether it trains.
@@ -50,6 +51,8 @@ class CudaEngine final : public Engine {
   StepData step_data(const Samples& samples, State parameters) const;
   // Waits for all that is on the stream: what uploads read may go only then.
   void wait() const;
+  // Makes ready for an epoch's steps from `first` on, one for each of the rates.
+  void start_training(int epoch, int first, std::span<const StepRates> rates);
   void start(const Permutation& order, int epoch, int first_sample, uint32_t step);
   std::vector<Metrics> run(const Samples& samples, int first, int last, int batch, bool training);
   void run_steps(const Samples& samples, int n, int steps, bool training);

@@ -54,6 +54,10 @@ class Step {
   // The logits of n samples from the state's position on, as evaluate computes them: device memory,
   // (n, 10), until the next call. The state stays.
   virtual const float* forward(const StepData& data, int n) = 0;
+
+  // Does what train does, and tells how long each phase of a step took: allocates, waits, and
+  // cannot be recorded. A way that times no phases does nothing and returns none.
+  virtual Profile profile(const StepData&, int, int) { return {}; }
 };
 
 }  // namespace digitron

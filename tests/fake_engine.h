@@ -31,6 +31,7 @@ class FakeEngine final : public Engine {
   double seconds = -1;           // what the device's clock says of a call
   std::vector<StepRates> rates;  // of the steps so far
   std::vector<Detail> more;      // its details
+  Profile measured;              // its phases
 
   const Plan& plan() const override { return plan_; }
   std::string description() const override { return "fake"; }
@@ -62,6 +63,10 @@ class FakeEngine final : public Engine {
     return on_evaluate();
   }
   double device_seconds() const override { return seconds; }
+  Profile profile(std::span<const StepRates> step_rates) override {
+    rates.assign(step_rates.begin(), step_rates.end());
+    return measured;
+  }
   std::vector<float> predict(std::span<const uint8_t>) override { return {}; }
 
  private:

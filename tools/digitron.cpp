@@ -52,6 +52,7 @@ int run(int argc, char** argv) {
                                       add_predict(app),
                                       add_inspect(app),
                                       add_bench(app),
+                                      add_profile(app),
                                       add_report(app),
                                       add_sweep(app, {argv, argv + argc}),
                                       add_devices(app)};

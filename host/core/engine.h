@@ -65,6 +65,20 @@ struct Detail {
   std::variant<std::string, int64_t> value;
 };
 
+// A part of a training step, by a device's own clock.
+struct Phase {
+  std::string name;       // what it works on: "gather", "conv1", "loss"
+  std::string direction;  // "forward" or "backward"; empty for what is neither
+  double median = 0;      // of all the blocks, or threads, of all steps
+  double slowest = 0;     // of the slowest one of each step: the median of the steps
+};
+
+// Where the time of training steps goes.
+struct Profile {
+  std::string unit;           // of the phases' times: "clocks"
+  std::vector<Phase> phases;  // in the order in which a step has them
+};
+
 class Engine {
  public:
   virtual ~Engine() = default;
@@ -112,6 +126,10 @@ class Engine {
   // How long the steps of the newest train or evaluate took on a device with a clock of its own;
   // below zero for an engine without one, whose calls the host's clock times.
   virtual double device_seconds() const { return -1; }
+
+  // Trains the first steps of epoch 1 as train does, with whole batches only, and tells how long
+  // each phase of a step took. An engine that times none trains nothing and returns none.
+  virtual Profile profile(std::span<const StepRates>) { return {}; }
 };
 
 }  // namespace digitron
