@@ -3,6 +3,8 @@
 #include <algorithm>
 
 #include "cuda/check.h"
+#include "cuda/copy.h"
+#include "cuda/fused_phases.h"
 #include "cuda/sample_program.h"
 #include "host/shared/dataset_constants.h"
 
@@ -39,11 +41,14 @@ FusedStep::FusedStep(const Context& context, const Plan& plan, const FusedProgra
     : context_(context),
       batch_(plan.batch),
       program_(program.samples),
+      segments_(training_segments(program.samples)),
       weights_(make_weight_program(program.samples)),
-      form_(program.form) {
+      form_(program.form),
+      phases_(sample_phases(program_, segments_, op_names(plan))) {
   const auto most = static_cast<size_t>(evaluation_batch(kMostEvaluated));
-  const size_t records = static_cast<size_t>(batch_) * static_cast<size_t>(program_.record_floats);
-  memory_.add("records", &records_, records);
+  const auto batch = static_cast<size_t>(batch_);
+  memory_.add("records", &records_, batch * static_cast<size_t>(program_.record_floats));
+  memory_.add("between segments", &cross_, batch * static_cast<size_t>(program_.cross_floats));
   memory_.add("losses", &losses_, most);
   memory_.add("logits", &logits_, most * kClasses);
   memory_.allocate();
@@ -51,7 +56,8 @@ FusedStep::FusedStep(const Context& context, const Plan& plan, const FusedProgra
 }
 
 std::string FusedStep::description() const {
-  return form_.parts == 1 ? "fused" : "fused, two blocks a sample";
+  const std::string kernels = std::to_string(segments_.size() + 1) + " kernels a step";
+  return "fused, " + kernels + (form_.parts == 2 ? ", two blocks a sample" : "");
 }
 
 std::vector<Detail> FusedStep::details() const {
@@ -70,32 +76,61 @@ int FusedStep::evaluation_batch(int count) const {
 }
 
 void FusedStep::train(const StepData& data, int n, int steps) {
-  const Training& training = *data.training;
-  const UpdateRule rule = update_rule(training.optimizer);
+  for (int step = 0; step < steps; ++step) enqueue_step(data, n, step, nullptr);
+  check(advance_steps(data.state, steps, n, stream()), "advance_steps");
+}
+
+Profile FusedStep::profile(const StepData& data, int n, int steps) {
+  const int groups = (n + program_.samples - 1) / program_.samples;
+  const PassClocks shape = {static_cast<size_t>(steps), segments_.size(),
+                            static_cast<size_t>(groups * form_.parts)};
+  Arena memory;
+  int64_t* times = nullptr;
+  memory.add("clocks", &times, shape.count());
+  memory.allocate();
   for (int step = 0; step < steps; ++step) {
-    const auto in_graph = static_cast<uint32_t>(step);
-    // The first reads the state that the kernel in front may still write.
-    const SampleLaunch how = {n, form_.parts, in_graph, form_.early && step > 0,
-                              training.label_smoothing};
-    enqueue_sample_pass(data, {.records = records_}, training.augmentation, how);
-    check(weight_pass(weights_, data.buffers, records_, losses_, data.metrics, rule, data.rates,
-                      data.state, in_graph, n, form_.early, stream()),
-          "weight_pass");
+    enqueue_step(data, n, step, times + shape.of_step(static_cast<size_t>(step)));
   }
   check(advance_steps(data.state, steps, n, stream()), "advance_steps");
+  return timed_phases(phases_, download(times, shape.count(), stream()), shape);
+}
+
+// times: (segments, blocks, kMostPhases), or null.
+void FusedStep::enqueue_step(const StepData& data, int n, int step, int64_t* times) const {
+  const Training& training = *data.training;
+  const int groups = (n + program_.samples - 1) / program_.samples;
+  const auto in_graph = static_cast<uint32_t>(step);
+  // The first kernel reads the state that the one in front of it may still write.
+  bool early = form_.early && step > 0;
+  for (const SampleSegment& segment : segments_) {
+    enqueue_sample_pass(data, {.records = records_, .cross = cross_, .times = times},
+                        training.augmentation,
+                        {n, form_.parts, in_graph, early, true, training.label_smoothing, segment});
+    early = form_.early;
+    if (times) times += groups * form_.parts * kMostPhases;
+  }
+  check(weight_pass(weights_, data.buffers, records_, losses_, data.metrics,
+                    update_rule(training.optimizer), data.rates, data.state, in_graph, n,
+                    form_.early, stream()),
+        "weight_pass");
 }
 
 void FusedStep::evaluate(const StepData& data, int n, int steps) {
   for (int step = 0; step < steps; ++step) {
-    enqueue_sample_pass(data, {}, {}, {n, form_.parts, 0, false, 0});
+    enqueue_sample_pass(data, {}, {}, forward_launch(n));
     check(advance(data.state, data.metrics, losses_, static_cast<size_t>(n), n, stream()),
           "advance");
   }
 }
 
 const float* FusedStep::forward(const StepData& data, int n) {
-  enqueue_sample_pass(data, {.logits = logits_}, {}, {n, form_.parts, 0, false, 0});
+  enqueue_sample_pass(data, {.logits = logits_}, {}, forward_launch(n));
   return logits_;
+}
+
+// The whole network forward, with nothing in front that it could start before.
+SampleLaunch FusedStep::forward_launch(int n) const {
+  return {n, form_.parts, 0, false, false, 0, {.last = program_.count, .loss = true}};
 }
 
 // results: where they go; what is read is put in here.
@@ -106,6 +141,7 @@ void FusedStep::enqueue_sample_pass(const StepData& data, SampleBuffers results,
   results.labels = data.samples.labels;
   results.state = data.state;
   results.parameters = data.buffers.w;
+  results.running = data.running_statistics;
   results.losses = losses_;
   check(sample_pass(program_, results, augmentation, how, stream()), "sample_pass");
 }

@@ -2,10 +2,13 @@
 // and kernels/weight_pass.cu.
 #pragma once
 
+#include <cstdint>
 #include <string>
 #include <variant>
+#include <vector>
 
 #include "cuda/context.h"
+#include "cuda/fused_phases.h"
 #include "cuda/step.h"
 #include "kernels/sample_pass.h"
 #include "kernels/weight_pass.h"
@@ -41,21 +44,28 @@ class FusedStep final : public Step {
   void train(const StepData& data, int n, int steps) override;
   void evaluate(const StepData& data, int n, int steps) override;
   const float* forward(const StepData& data, int n) override;
+  Profile profile(const StepData& data, int n, int steps) override;
 
  private:
+  // The step'th one behind the state. times: where its sample pass leaves its clocks, or null.
+  void enqueue_step(const StepData& data, int n, int step, int64_t* times) const;
   void enqueue_sample_pass(const StepData& data, SampleBuffers results,
                            const Augmentation& augmentation, const SampleLaunch& how) const;
+  SampleLaunch forward_launch(int n) const;
 
   cudaStream_t stream() const { return context_.stream.get(); }
 
   const Context& context_;
   const int batch_;
   const SampleProgram program_;
+  const std::vector<SampleSegment> segments_;  // of a training step
   const WeightProgram weights_;
   const FusedForm form_;
+  const SegmentPhases phases_;  // without times
 
   Arena memory_;
   float* records_ = nullptr;    // (batch_, record_floats)
+  float* cross_ = nullptr;      // (batch_, cross_floats)
   LossSums* losses_ = nullptr;  // one a sample
   float* logits_ = nullptr;     // (samples, 10)
 };

@@ -5,6 +5,7 @@
 #include <cstddef>
 #include <string>
 #include <variant>
+#include <vector>
 
 #include "host/core/plan.h"
 #include "kernels/sample_program.h"
@@ -21,5 +22,11 @@ struct SampleLimits {
 // shared_bytes; on `parts` it does not depend.
 std::variant<SampleProgram, std::string> make_sample_program(const Plan& plan,
                                                              const SampleLimits& limits);
+
+// A training step's segments, in their order: one, or with m batch normalisations up to 2 m + 1.
+std::vector<SampleSegment> training_segments(const SampleProgram& program);
+
+// The layer that each of the program's ops is named after: "conv1".
+std::vector<std::string> op_names(const Plan& plan);
 
 }  // namespace digitron

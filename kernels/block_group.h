@@ -2,11 +2,9 @@
 // sample needs in its own shared memory.
 #pragma once
 
-#include <cuda_runtime.h>
-
-#if !defined(__CUDA_ARCH__) || __CUDA_ARCH__ >= 900
 #include <cooperative_groups.h>
-#endif
+#include <cuda_runtime.h>
+#include <nv/target>
 
 namespace digitron {
 
@@ -37,26 +35,32 @@ class Group<1> {
   }
 };
 
-#if !defined(__CUDA_ARCH__) || __CUDA_ARCH__ >= 900
+// A cluster of two, from compute capability 9.0 on. No kernel runs this code before, but it is
+// compiled, and then without the clusters that it cannot have.
 template <>
 class Group<2> {
  public:
   static constexpr int kParts = 2;
 
-  __device__ Group() : rank_(static_cast<int>(cooperative_groups::this_cluster().block_rank())) {}
+  __device__ Group() {
+    NV_IF_TARGET(NV_PROVIDES_SM_90,
+                 (rank_ = static_cast<int>(cooperative_groups::this_cluster().block_rank());))
+  }
 
   __device__ int rank() const { return rank_; }
   __device__ Range share(int count) const { return {count * rank_ / 2, count * (rank_ + 1) / 2}; }
-  __device__ void sync() const { cooperative_groups::this_cluster().sync(); }
+  __device__ void sync() const {
+    NV_IF_TARGET(NV_PROVIDES_SM_90, (cooperative_groups::this_cluster().sync();))
+  }
   template <class T>
   __device__ void store(T* mine, T value) const {
     *mine = value;
-    *cooperative_groups::this_cluster().map_shared_rank(mine, 1 - rank_) = value;
+    NV_IF_TARGET(NV_PROVIDES_SM_90,
+                 (*cooperative_groups::this_cluster().map_shared_rank(mine, 1 - rank_) = value;))
   }
 
  private:
-  int rank_;
+  int rank_ = 0;
 };
-#endif
 
 }  // namespace digitron

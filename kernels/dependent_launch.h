@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cuda_runtime.h>
+#include <nv/target>
 
 namespace digitron {
 
@@ -11,10 +12,8 @@ namespace digitron {
 // front of it have ended. The other way round the second weight pass could read the weights that
 // the first still writes. A kernel that was not launched early has nothing to wait for.
 __device__ inline void wait_for_kernel_in_front() {
-#if !defined(__CUDA_ARCH__) || __CUDA_ARCH__ >= 900
-  cudaGridDependencySynchronize();
-  cudaTriggerProgrammaticLaunchCompletion();
-#endif
+  NV_IF_TARGET(NV_PROVIDES_SM_90,
+               (cudaGridDependencySynchronize(); cudaTriggerProgrammaticLaunchCompletion();))
 }
 
 }  // namespace digitron

@@ -7,6 +7,8 @@
 // Each thread takes elements of y. A tensor with a border of zeros is written whole.
 #pragma once
 
+#include <type_traits>
+
 #include "kernels/block_group.h"
 #include "kernels/sample_dropout.h"
 #include "kernels/sample_program.h"
@@ -28,34 +30,70 @@ __device__ inline uint8_t* codes_of(float* memory, const SampleOp& op) {
   return reinterpret_cast<uint8_t*>(memory + op.codes);
 }
 
+template <int kNumber>
+using Constant = std::integral_constant<int, kNumber>;
+
 // Which z of its window an output takes, and its value.
 struct Winner {
   float value;
   int code;  // row * window + column in the window
 };
 
-__device__ inline Winner pool_window(const SampleOp& op, const float* memory, int c, int r, int q) {
-  Winner winner = {sum_slices(memory, op.z, c, r * op.stride, q * op.stride), 0};
+// Calls f with the side of a window as a constant, or with 0 for one that has no code of its own.
+template <class F>
+__device__ __forceinline__ auto with_window(int window, F f) {
+  if (window == 1) return f(Constant<1>());
+  if (window == 2) return f(Constant<2>());
+  return f(Constant<0>());
+}
+
+// The window of output (c, r, q): its first largest value, or its mean. A batch normalisation takes
+// its channel's mean off and scales before it compares.
+template <int kWindow>
+__device__ __forceinline__ Winner pool_window(const SampleOp& op, const float* memory, int c, int r,
+                                              int q) {
+  const int window = kWindow > 0 ? kWindow : op.window;
+  const bool normalises = op.kind == OpKind::kBatchNorm;
+  const float* of = memory + op.statistics + c;
+  const float shift = normalises ? of[kMean * op.channels] : 0.0f;
+  const float scale = normalises ? of[kScale * op.channels] : 1.0f;
   const bool mean = op.kind == OpKind::kAvgPool;
-  for (int i = 1; i < op.window * op.window; ++i) {
-    const float z =
-        sum_slices(memory, op.z, c, r * op.stride + i / op.window, q * op.stride + i % op.window);
-    if (mean) {
-      winner.value += z;
-    } else if (z > winner.value) {
-      winner = {z, i};
+  const float* first =
+      memory + op.z.offset + c * op.z.plane + r * op.stride * op.z.row + q * op.stride;
+  Winner winner = {};
+  int code = 0;
+#pragma unroll
+  for (int i = 0; i < window; ++i) {
+#pragma unroll
+    for (int j = 0; j < window; ++j, ++code) {
+      const float* at = first + i * op.z.row + j;
+      float z = at[0];
+      for (int s = 1; s < op.z.slices; ++s) z += at[s * op.z.slice];
+      z = (z - shift) * scale;
+      if (mean) {
+        winner.value += z;
+      } else if (code == 0 || z > winner.value) {
+        winner = {z, code};
+      }
     }
   }
-  if (mean) winner.value /= static_cast<float>(op.window * op.window);
+  if (mean) winner.value /= static_cast<float>(window * window);
   return winner;
 }
 
 // y, in every part, of this part's channels or, where parts do not share the work, of all.
-// b: the bias of a convolution's channels, else null.
+// b: the bias of a convolution's or a normalisation's channels, else null.
 template <class G>
 __device__ void activation_forward(const SampleOp& op, float* memory, const float* b,
                                    const SampleDraw& draw, const G& group) {
   const Range own = op.split ? group.share(op.out_channels) : Range{0, op.out_channels};
+  const auto put = [&](auto* to, auto value) {
+    if (op.split) {
+      group.store(to, value);
+    } else {
+      *to = value;
+    }
+  };
   const int items = own.count() * op.y.plane;
   for (int item = static_cast<int>(threadIdx.x); item < items;
        item += static_cast<int>(blockDim.x)) {
@@ -67,18 +105,14 @@ __device__ void activation_forward(const SampleOp& op, float* memory, const floa
     float y = 0;
     if (r >= 0 && r < op.out_height && q >= 0 && q < op.out_width) {
       const int at = (c * op.out_height + r) * op.out_width + q;
-      const Winner winner = pool_window(op, memory, c, r, q);
+      const Winner winner = with_window(
+          op.window, [&](auto window) { return pool_window<window>(op, memory, c, r, q); });
       y = winner.value + (b ? b[c] : 0.0f);
       if (op.relu && y <= 0.0f) y = 0;  // NaN passes
       if (op.dropout_layer >= 0) y *= dropout_factor(op, draw, at);
-      if (op.has_codes()) group.store(codes_of(memory, op) + at, static_cast<uint8_t>(winner.code));
+      if (op.has_codes()) put(codes_of(memory, op) + at, static_cast<uint8_t>(winner.code));
     }
-    float* const to = memory + op.y.offset + c * op.y.plane + row * op.y.row + column;
-    if (op.split) {
-      group.store(to, y);
-    } else {
-      *to = y;
-    }
+    put(memory + op.y.offset + c * op.y.plane + row * op.y.row + column, y);
   }
 }
 
@@ -114,20 +148,34 @@ __device__ void conv_delta(const SampleOp& op, float* memory, const SampleDraw& 
     const int code =
         op.has_codes() ? codes_of(memory, op)[(c * op.out_height + r) * op.out_width + q] : 0;
     float* const first = &element(memory, op.dz, c, r * op.window, q * op.window);
-    for (int i = 0, k = 0; i < op.window; ++i) {
-      for (int j = 0; j < op.window; ++j, ++k) put(first + i * op.dz.row + j, k == code ? d : 0.0f);
-    }
+    with_window(op.window, [&](auto constant) {
+      const int window = constant > 0 ? constant : op.window;
+      int k = 0;
+#pragma unroll
+      for (int i = 0; i < window; ++i) {
+#pragma unroll
+        for (int j = 0; j < window; ++j, ++k) {
+          put(first + i * op.dz.row + j, k == code ? d : 0.0f);
+        }
+      }
+    });
   }
-  const int covered_rows = op.out_height * op.window, covered_columns = op.out_width * op.window;
-  if (op.dz.plane == covered_rows * covered_columns) return;
-  for (int item = static_cast<int>(threadIdx.x); item < own.count() * op.dz.plane;
+  // The columns and rows that no window covers.
+  const int covered_columns = op.out_width * op.window;
+  const int border = op.dz.row - covered_columns;
+  for (int item = static_cast<int>(threadIdx.x); item < own.count() * op.z_height * border;
        item += static_cast<int>(blockDim.x)) {
     int column = item;
-    const int c = own.first + op.dz.by_plane.divide(column);
-    const int row = op.dz.by_row.divide(column);
-    const bool covered =
-        row < covered_rows && column >= op.dz.left && column < op.dz.left + covered_columns;
-    if (!covered) put(memory + op.dz.offset + c * op.dz.plane + row * op.dz.row + column, 0.0f);
+    const int row = op.by_border.divide(column);  // of all channels'
+    if (column >= op.dz.left) column += covered_columns;
+    put(memory + op.dz.offset + own.first * op.dz.plane + row * op.dz.row + column, 0.0f);
+  }
+  for (int row = op.out_height * op.window; row < op.z_height; ++row) {
+    for (int item = static_cast<int>(threadIdx.x); item < own.count() * covered_columns;
+         item += static_cast<int>(blockDim.x)) {
+      put(&element(memory, op.dz, own.first + item / covered_columns, row, item % covered_columns),
+          0.0f);
+    }
   }
 }
 

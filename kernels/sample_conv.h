@@ -78,9 +78,11 @@ __device__ void conv_forward(const SampleOp& op, const Image& x, float* memory, 
     const int o = own.first + op.z.by_slices.divide(slice);
     const int last = op.channels * (slice + 1) / op.z.slices;
     float acc[kTile] = {};
+#pragma unroll 1
     for (int c = op.channels * slice / op.z.slices; c < last; ++c) {
       const float* from = memory + x.offset + c * x.plane + row * x.row + tile * kTile;
       const float* w = memory + op.weights + (o * op.channels + c) * kKernel * kWeightRow<kKernel>;
+#pragma unroll 1
       for (int i = 0; i < kKernel; ++i) {
         float values[kTile + kKernel - 1], weights[kKernel];
         load_row(values, from + i * x.row);
@@ -114,10 +116,12 @@ __device__ void conv_input(const SampleOp& op, const Slices& dx, float* memory, 
       const int from_tap = max(0, row - op.z_height + 1);
       const int to_tap = min(kKernel - 1, row);
       float acc[kTile] = {};
+#pragma unroll 1
       for (int o = begin; o < end; ++o) {
         const float* from = memory + op.dz.offset + o * op.dz.plane + row * op.dz.row + column;
         const float* w =
             memory + op.weights + (o * op.channels + c) * kKernel * kWeightRow<kKernel>;
+#pragma unroll 1
         for (int i = from_tap; i <= to_tap; ++i) {
           float values[kTile + kKernel - 1], weights[kKernel];
           const float* dz_row = from - i * op.dz.row;
@@ -153,6 +157,7 @@ __device__ void conv_weights(const SampleOp& op, const Image& x, float* memory, 
     const int o = own.first + op.dw.by_slices.divide(slice);
     const int last = units * (slice + 1) / op.dw.slices;
     float acc[kKernel] = {};
+#pragma unroll 1
     for (int unit = units * slice / op.dw.slices; unit < last; ++unit) {
       int tile = unit;
       const int row = op.weight_tiles.by_count.divide(tile);

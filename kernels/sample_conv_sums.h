@@ -3,8 +3,8 @@
 #pragma once
 
 #include "kernels/block_group.h"
-#include "kernels/block_sum.h"
 #include "kernels/sample_conv.h"
+#include "kernels/warp_sum.h"
 
 namespace digitron {
 
@@ -29,10 +29,7 @@ __device__ inline void conv_bias(const SampleOp& op, const float* memory, float*
     for (int i = lane; i < op.dz.plane; i += kWarp) {
       sum += memory[op.dz.offset + o * op.dz.plane + i];
     }
-#pragma unroll
-    for (int offset = kWarp / 2; offset > 0; offset /= 2) {
-      sum += __shfl_xor_sync(0xffffffffu, sum, offset);
-    }
+    sum = warp_sum(sum);
     if (lane == 0) record[op.record_b + o] = sum;
   }
 }

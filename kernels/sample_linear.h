@@ -10,9 +10,9 @@
 #pragma once
 
 #include "kernels/block_group.h"
-#include "kernels/block_sum.h"
 #include "kernels/sample_dropout.h"
 #include "kernels/sample_program.h"
+#include "kernels/warp_sum.h"
 
 namespace digitron {
 
@@ -28,28 +28,6 @@ __device__ __forceinline__ Lanes<kWidth> load(const float* from) {
     return {{four.x, four.y, four.z, four.w}};
   } else {
     return {{*from}};
-  }
-}
-
-// The sums of kCount values over the lanes of a warp: lane l gets that of value l / (32 / kCount).
-// Each step halves the values, as lanes that meet keep one half and give the other, and then the
-// lanes that have the same one.
-template <int kCount, int kOffset = kWarp / 2>
-__device__ __forceinline__ float warp_sums(float* values, int lane) {
-  if constexpr (kOffset == 0) {
-    return values[0];
-  } else if constexpr (kCount == 1) {
-    values[0] += __shfl_xor_sync(0xffffffffu, values[0], kOffset);
-    return warp_sums<1, kOffset / 2>(values, lane);
-  } else {
-    const bool upper = (lane & kOffset) != 0;
-#pragma unroll
-    for (int i = 0; i < kCount / 2; ++i) {
-      const float kept = upper ? values[i + kCount / 2] : values[i];
-      const float given = upper ? values[i] : values[i + kCount / 2];
-      values[i] = kept + __shfl_xor_sync(0xffffffffu, given, kOffset);
-    }
-    return warp_sums<kCount / 2, kOffset / 2>(values, lane);
   }
 }
 
@@ -75,6 +53,7 @@ __device__ __forceinline__ void linear_forward(const SampleOp& op, const Image& 
   for (int first = own.first + static_cast<int>(threadIdx.x) / kWarp; first < own.last;
        first += kOutputs * warps) {
     float sums[kOutputs * kSamples] = {};
+#pragma unroll kSamples == 1 ? 2 : 1
     for (int i = lane * kWidth; i < inputs; i += kWarp * kWidth) {
       Lanes<kWidth> values[kSamples];
 #pragma unroll
@@ -128,6 +107,7 @@ __device__ __forceinline__ void linear_input(const SampleOp& op, const Slices& d
     const int slice = own.first + op.by_quads.divide(column);
     const int last = op.out_channels * (slice + 1) / dx.slices;
     Lanes<kWidth> sums[kSamples] = {};
+#pragma unroll kSamples == 1 ? 4 : 2
     for (int o = op.out_channels * slice / dx.slices; o < last; ++o) {
       const Lanes<kWidth> weights = load<kWidth>(w + o * inputs + column * kWidth);
 #pragma unroll

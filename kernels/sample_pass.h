@@ -18,10 +18,12 @@ struct SampleBuffers {
   const uint8_t* labels = nullptr;    // (count)
   const StepState* state = nullptr;   // position + n <= count
   const float* parameters = nullptr;  // flat, in the plan's layout
-  float* records = nullptr;    // (n, record_floats), for the weight pass; null: no backward pass
-  LossSums* losses = nullptr;  // (n)
-  float* logits = nullptr;     // (n, 10)
-  int64_t* times = nullptr;    // (blocks, kMostPhases) clocks of a timed pass
+  float* running = nullptr;           // running statistics, flat, in the plan's layout
+  float* records = nullptr;           // (n, record_floats), for the weight pass
+  float* cross = nullptr;             // (n, cross_floats), from one segment to the next
+  LossSums* losses = nullptr;         // (n)
+  float* logits = nullptr;            // (n, 10)
+  int64_t* times = nullptr;           // (blocks, kMostPhases) clocks of a timed pass
 };
 
 // How a pass is made.
@@ -30,10 +32,12 @@ struct SampleLaunch {
   int parts;               // blocks of a sample: 1, or 2 from compute capability 9.0 on
   uint32_t step_in_graph;  // steps since the state was advanced
   bool early;              // begins before the kernel in front has ended (from 9.0 on)
+  bool training;           // else running statistics, and nothing is dropped
   float smoothing;
+  SampleSegment segment;  // the part of the program
 };
 
-inline constexpr int kMostPhases = 4 * kMostOps + 4;
+inline constexpr int kMostPhases = 4 * kMostOps + 8;  // marks of a block in a segment
 
 // Lets the kernel have `program.shared_floats` of shared memory: once, before it is launched.
 cudaError_t prepare_sample_pass(const SampleProgram& program, int parts);

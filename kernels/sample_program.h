@@ -66,8 +66,14 @@ enum class OpKind : uint8_t {
   kLinear,      // with a ReLU and a dropout, where they follow
   kMaxPool,     // by itself
   kAvgPool,     // likewise
+  kBatchNorm,   // with a ReLU and a max-pooling, where they follow
   kElementwise  // a ReLU or a dropout by itself
 };
+
+// What a batch normalisation knows of a channel, each a plane of its statistics: the batch's mean,
+// 1 / deviation, w / deviation, and the means of dy and of dy times the normalised x.
+enum ChannelStatistic { kMean, kReciprocal, kScale, kMeanDelta, kMeanProduct };
+inline constexpr int kChannelStatistics = 5;
 
 // A layer of the plan and what is computed with it: x (channels, height, width) -> y (out_channels,
 // out_height, out_width). What the sums of products make, before pooling and ReLU, is z.
@@ -93,17 +99,21 @@ struct SampleOp {
   float dropout = 0, gain = 1;     // probability, and what kept values are multiplied with
   int dropout_layer = -1;          // its index in the plan; below 0: there is none
   int record_x = 0, record_d = 0;  // a linear layer's x and dz in a sample's record
-  int record_w = 0, record_b = 0;  // a convolution's gradients there
+  int record_w = 0, record_b = 0;  // a convolution's or a normalisation's gradients there
   int weights = -1;                // shared copy of the weights; below 0: there is none
   int codes = 0;                   // winners of a max-pooling's windows, a byte each
+  int statistics = 0;              // of a normalisation's channels: kChannelStatistics planes
+  int running_mean = 0, running_variance = 0;       // likewise, in their flat buffer
+  int cross_x = 0, cross_d = 0, cross_moments = 0;  // likewise, what crosses between segments
   Image y, dz;
   Slices z, dy, dw;
   Tiling forward, input, weight_tiles;
-  Divisor by_channels;  // of x
+  Divisor by_channels, by_plane, by_width;  // of x, without borders
+  Divisor by_out_plane, by_out_width;       // of y, likewise
   Divisor by_z_height;
-  Divisor by_out_plane, by_out_width;  // of y, without borders
-  Divisor by_plane, by_width;          // of x, likewise
-  Divisor by_quads;                    // of inputs, or by inputs that do not make quads
+  Divisor by_border;  // columns of dz that no window covers
+  Divisor by_window;  // of a pooling whose windows lie side by side
+  Divisor by_quads;   // of inputs, or by inputs that do not make quads
 
   // Whether windows leave behind which of their values they took.
   constexpr bool has_codes() const { return window > 1 && kind != OpKind::kAvgPool; }
@@ -116,12 +126,21 @@ inline constexpr int kSampleThreads = 512;  // of all the blocks of a group toge
 struct SampleProgram {
   int count = 0;          // of ops
   int samples = 1;        // of a group: 1, or kMostSamples where there is no convolution
-  int parameters = 0;     // floats of the flat buffer
   int record_floats = 0;  // what a sample leaves for the weight pass, a multiple of 4
+  int cross_floats = 0;   //   and one of its segments for the next
   int sample_floats = 0;  // shared memory of a sample
   int shared_floats = 0;  //   and of a block
   Image image;
   SampleOp ops[kMostOps];
+};
+
+// A part of a training step that needs nothing of the batch but what the segment before left. A
+// batch normalisation needs the whole batch, forward and back, so each begins two of them.
+struct SampleSegment {
+  int first = 0, last = 0;            // forward through ops [first, last)
+  bool loss = false;                  // and on to the loss
+  int norm = -1;                      // or a normalisation to go back through, forward once more
+  int back_first = 0, back_last = 0;  // back through ops back_first - 1 to back_last
 };
 
 }  // namespace digitron

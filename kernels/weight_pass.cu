@@ -55,50 +55,89 @@ __device__ void store_element(const FlatBuffers& buffers, int i, const Element& 
   if (buffers.average) buffers.average[i] = p.average;
 }
 
+__device__ float4 load_four(const float* from, int i) {
+  return from ? *reinterpret_cast<const float4*>(from + i) : make_float4(0, 0, 0, 0);
+}
+
+__device__ void store_four(float* to, int i, float a, float b, float c, float d) {
+  if (to) *reinterpret_cast<float4*>(to + i) = make_float4(a, b, c, d);
+}
+
+// Parameters i to i + count - 1 of a thread, in 16-byte loads where `aligned` says that there are
+// four of them and where they begin.
+__device__ void load_elements(Element (&p)[4], const FlatBuffers& buffers, int i, int count,
+                              bool aligned) {
+  if (aligned) {
+    const float4 w = load_four(buffers.w, i), m = load_four(buffers.m, i);
+    const float4 v = load_four(buffers.v, i), a = load_four(buffers.average, i);
+    p[0] = {w.x, m.x, v.x, a.x};
+    p[1] = {w.y, m.y, v.y, a.y};
+    p[2] = {w.z, m.z, v.z, a.z};
+    p[3] = {w.w, m.w, v.w, a.w};
+    return;
+  }
+#pragma unroll
+  for (int k = 0; k < 4; ++k) {
+    if (k < count) p[k] = load_element(buffers, i + k);
+  }
+}
+
+__device__ void store_elements(const FlatBuffers& buffers, int i, const Element (&p)[4], int count,
+                               bool aligned) {
+  if (aligned) {
+    store_four(buffers.w, i, p[0].w, p[1].w, p[2].w, p[3].w);
+    store_four(buffers.m, i, p[0].m, p[1].m, p[2].m, p[3].m);
+    store_four(buffers.v, i, p[0].v, p[1].v, p[2].v, p[3].v);
+    store_four(buffers.average, i, p[0].average, p[1].average, p[2].average, p[3].average);
+    return;
+  }
+#pragma unroll
+  for (int k = 0; k < 4; ++k) {
+    if (k < count) store_element(buffers, i + k, p[k]);
+  }
+}
+
 // A tile of `of`'s weights.
 template <OptimizerKind kKind>
 __device__ void update_tile(const WeightProgram& program, const WeightPass& pass,
                             const LinearWeights& of, int tile) {
   __shared__ __align__(16) float x[kChunk][kTileInputs];
   __shared__ float d[kChunk][kTileOutputs];
+  constexpr int kQuads = kTileInputs / 4;
   const int first_output = tile / of.tiles_wide * kTileOutputs;
   const int first_input = tile % of.tiles_wide * kTileInputs;
   const int thread = static_cast<int>(threadIdx.x);
-  const int row = thread / (kTileInputs / 4);
-  const int column = thread % (kTileInputs / 4) * 4;
+  const int row = thread / kQuads;
+  const int column = thread % kQuads * 4;
   const int at = of.weight + (first_output + row) * of.inputs + first_input + column;
-  const int mine = first_output + row < of.outputs
-                       ? max(0, min(4, of.inputs - first_input - column))
-                       : 0;  // weights of this thread
-  Element elements[4];
-#pragma unroll
-  for (int k = 0; k < 4; ++k) {
-    if (k < mine) elements[k] = load_element(pass.buffers, at + k);
-  }
+  const int left = first_output + row < of.outputs ? of.inputs - first_input - column : 0;
+  const int count = max(0, min(4, left));  // weights of this thread
+  const bool aligned = count == 4 && of.inputs % 4 == 0;
+  Element elements[4] = {};
+  load_elements(elements, pass.buffers, at, count, aligned);
   wait_for_kernel_in_front();
 
   float sums[4] = {};
   for (int begin = 0; begin < pass.n; begin += kChunk) {
     const int samples = min(kChunk, pass.n - begin);
+    const float* records = pass.records + size_t(begin) * size_t(program.record_floats);
     __syncthreads();  // the chunk before has been read
-    for (int i = thread; i < samples * kTileInputs; i += kWeightThreads) {
-      const int input = first_input + i % kTileInputs;
-      x[i / kTileInputs][i % kTileInputs] =
-          input < of.inputs
-              ? pass.records[size_t(begin + i / kTileInputs) * size_t(program.record_floats) +
-                             size_t(of.x + input)]
-              : 0.0f;
+                      // A record holds x in whole quads; what is behind the last input nobody uses.
+#pragma unroll 8
+    for (int i = thread; i < samples * kQuads; i += kWeightThreads) {
+      const int sample = i / kQuads, quad = i % kQuads * 4;
+      if (first_input + quad >= of.inputs) continue;
+      *reinterpret_cast<float4*>(&x[sample][quad]) =
+          load_four(records, sample * program.record_floats + of.x + first_input + quad);
     }
+#pragma unroll 4
     for (int i = thread; i < samples * kTileOutputs; i += kWeightThreads) {
-      const int output = first_output + i % kTileOutputs;
-      d[i / kTileOutputs][i % kTileOutputs] =
-          output < of.outputs
-              ? pass.records[size_t(begin + i / kTileOutputs) * size_t(program.record_floats) +
-                             size_t(of.d + output)]
-              : 0.0f;
+      const int sample = i / kTileOutputs, output = i % kTileOutputs;
+      if (first_output + output >= of.outputs) continue;
+      d[sample][output] = records[sample * program.record_floats + of.d + first_output + output];
     }
     __syncthreads();
-#pragma unroll 4
+#pragma unroll 8
     for (int s = 0; s < samples; ++s) {
       const float4 values = *reinterpret_cast<const float4*>(&x[s][column]);
       const float delta = d[s][row];
@@ -110,11 +149,8 @@ __device__ void update_tile(const WeightProgram& program, const WeightPass& pass
   }
   const StepRates rates = pass.rates[pass.state->slot + pass.step_in_graph];
 #pragma unroll
-  for (int k = 0; k < 4; ++k) {
-    if (k >= mine) continue;
-    update<kKind>(elements[k], sums[k], pass.rule, rates);
-    store_element(pass.buffers, at + k, elements[k]);
-  }
+  for (int k = 0; k < 4; ++k) update<kKind>(elements[k], sums[k], pass.rule, rates);
+  store_elements(pass.buffers, at, elements, count, aligned);
 }
 
 // Parameters whose gradients stand in the records.
@@ -129,7 +165,7 @@ __device__ void update_sums(const WeightProgram& program, const WeightPass& pass
   if (!mine) return;
   const float* from = pass.records + of.record + i;
   float sum = 0;
-#pragma unroll 8
+#pragma unroll 32
   for (int s = 0; s < pass.n; ++s) sum += from[size_t(s) * size_t(program.record_floats)];
   update<kKind>(element, sum, pass.rule, pass.rates[pass.state->slot + pass.step_in_graph]);
   store_element(pass.buffers, of.parameter + i, element);
@@ -210,6 +246,9 @@ WeightProgram make_weight_program(const SampleProgram& program) {
     if (op.kind == OpKind::kConv) {
       add(op.weight, op.record_w, op.out_channels * op.channels * op.kernel * op.kernel);
       add(op.bias, op.record_b, op.out_channels);
+    } else if (op.kind == OpKind::kBatchNorm) {
+      add(op.weight, op.record_w, op.channels);
+      add(op.bias, op.record_b, op.channels);
     } else if (op.kind == OpKind::kLinear) {
       add(op.bias, op.record_d, op.out_channels);
     }

@@ -6,6 +6,7 @@
 #include <variant>
 #include <vector>
 
+#include "host/shared/batchnorm.h"
 #include "host/shared/dataset_constants.h"
 
 namespace digitron {
@@ -57,8 +58,8 @@ struct ReLU {
 // biased variance; evaluation with running statistics, to which training steps add their mean and
 // their unbiased variance.
 struct BatchNorm2d {
-  static constexpr double kEpsilon = 1e-5;
-  static constexpr double kMomentum = 0.1;
+  static constexpr double kEpsilon = kBatchNormEpsilon;
+  static constexpr double kMomentum = kBatchNormMomentum;
   bool operator==(const BatchNorm2d&) const = default;
 };
 
