@@ -13,41 +13,16 @@
 #include "kernels/kernels.h"
 #include "tests/cuda_testing.h"
 #include "tests/engine_testing.h"
+#include "tests/on_device.h"
 
 namespace digitron {
 namespace {
 
 using testing::is_near;
+using testing::OnDevice;
 using testing::Random;
 
 constexpr double kTolerance = 1e-6;
-
-// Device memory with the values of a vector.
-template <class T>
-class OnDevice {
- public:
-  explicit OnDevice(const std::vector<T>& values) : initial_(values) {
-    EXPECT_EQ(cudaMalloc(reinterpret_cast<void**>(&pointer_), bytes()), cudaSuccess);
-    EXPECT_EQ(cudaMemcpy(pointer_, values.data(), bytes(), cudaMemcpyHostToDevice), cudaSuccess);
-  }
-  explicit OnDevice(size_t count) : OnDevice(std::vector<T>(count)) {}
-  ~OnDevice() { cudaFree(pointer_); }
-  OnDevice(const OnDevice&) = delete;
-  OnDevice& operator=(const OnDevice&) = delete;
-
-  operator T*() { return pointer_; }
-  std::vector<T> values() const {
-    std::vector<T> host = initial_;
-    EXPECT_EQ(cudaMemcpy(host.data(), pointer_, bytes(), cudaMemcpyDeviceToHost), cudaSuccess);
-    return host;
-  }
-
- private:
-  size_t bytes() const { return initial_.size() * sizeof(T); }
-
-  std::vector<T> initial_;
-  T* pointer_ = nullptr;
-};
 
 std::vector<double> in_double(const std::vector<float>& values) {
   return {values.begin(), values.end()};

@@ -30,6 +30,6 @@ std::unique_ptr<Engine> cuda_engine(const Plan& plan, const CudaOptions& options
   return std::move(std::get<std::unique_ptr<Engine>>(answer));
 }
 
-void scramble_threads() {}
+void order_threads(ThreadOrder) {}
 
 }  // namespace digitron::testing

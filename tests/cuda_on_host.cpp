@@ -14,8 +14,10 @@ void CudaTest::TearDown() {
   }
 }
 
-void scramble_threads() {
-  host_cuda::set_order(host_cuda::Order::kScrambled, 7);
+void order_threads(ThreadOrder order) {
+  constexpr host_cuda::Order kOrders[] = {
+      host_cuda::Order::kAscending, host_cuda::Order::kDescending, host_cuda::Order::kScrambled};
+  host_cuda::set_order(kOrders[static_cast<int>(order)], 7);
 }
 
 }  // namespace digitron::testing

@@ -150,7 +150,7 @@ TEST_F(CudaOnHostTest, TheWayThroughAStepIsSaidWithItsReason) {
 }
 
 TEST_F(CudaOnHostTest, AFusedStepThatAPlanDoesNotHaveIsRefusedWithTheReason) {
-  const Plan plan = make_plan(parse_model("conv 3x5, bn, relu, fc 10"), kBatch);
+  const Plan plan = make_plan(parse_model("conv 3x5 stride 2, fc 10"), kBatch);
   auto fused = [&] { CudaEngine(plan, 0, {.step = StepKind::kFused}); };
   EXPECT_THAT(testing::error_of<InputError>(fused),
               ::testing::MatchesRegex("--step fused: .+; take --step layers or auto"));

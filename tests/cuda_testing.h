@@ -21,7 +21,8 @@ class CudaTest : public ::testing::Test {
 // Throws where the engine is not available.
 std::unique_ptr<Engine> cuda_engine(const Plan& plan, const CudaOptions& options = {});
 
-// From now on the threads of kernels run in another order, where that can be chosen.
-void scramble_threads();
+// From now on the threads of kernels run in this order, where it can be chosen.
+enum class ThreadOrder { kAscending, kDescending, kScrambled };
+void order_threads(ThreadOrder order);
 
 }  // namespace digitron::testing

@@ -70,4 +70,63 @@ inline Model random_model(Random& random) {
   return model;
 }
 
+// The same with a fused form: kernels of 3 and 5 at stride 1.
+inline Conv2d random_fused_conv(Random& random, const Shape& in, int channels) {
+  constexpr int kMostWork = 200'000;
+  for (;;) {
+    Conv2d conv{channels, random.chance(50) ? 3 : 5};
+    conv.padding = random.chance(40) ? 0 : random.between(1, conv.kernel - 1);
+    if (conv.kernel > in.height + 2 * conv.padding) continue;
+    const Shape out = output_shape(conv, in);
+    if (out.count() * in.channels * conv.kernel * conv.kernel <= kMostWork) return conv;
+    if (channels > 1) --channels;
+  }
+}
+
+// Layers that the fused step has kernels for, perhaps too many.
+inline Model draw_fused_layers(Random& random) {
+  Model model;
+  Shape shape = model.input;
+  const auto add = [&](const Layer& layer) {
+    model.layers.push_back(layer);
+    shape = output_shape(layer, shape);
+  };
+  const auto add_elementwise = [&](int relus) {
+    while (random.chance(relus)) add(ReLU{});
+    if (random.chance(15)) add(Dropout{static_cast<float>(random.between(0, 3)) / 4});
+  };
+  add_elementwise(10);
+  for (int layers = random.between(0, 3); layers > 0; --layers) {
+    add(random_fused_conv(random, shape, random.between(1, 8)));
+    add_elementwise(50);
+    if (random.chance(70)) {
+      add(random_pool<MaxPool2d>(random, shape));
+    } else if (random.chance(40)) {
+      add(random_pool<AvgPool2d>(random, shape));
+    }
+    add_elementwise(20);
+  }
+  for (const Conv2d& conv : {Conv2d{kClasses, 3}, Conv2d{kClasses, 5}, Conv2d{kClasses, 3, 1, 1},
+                             Conv2d{kClasses, 5, 1, 1}, Conv2d{kClasses, 5, 1, 2}}) {
+    if (shape.height + 2 * conv.padding != conv.kernel) continue;
+    add(conv);
+    return model;
+  }
+  constexpr int kWidths[] = {1, 7, 33, 20, 48};
+  for (int layers = random.between(0, 2); layers > 0; --layers) {
+    add(Linear{kWidths[random.between(0, 4)]});
+    add_elementwise(50);
+  }
+  add(Linear{kClasses});
+  return model;
+}
+
+// A model that the fused step takes, which has a limit of 12 layers.
+inline Model random_fused_model(Random& random) {
+  for (;;) {
+    Model model = draw_fused_layers(random);
+    if (model.layers.size() <= 12) return model;
+  }
+}
+
 }  // namespace digitron::testing

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "host/core/engine.h"
@@ -41,16 +42,22 @@ struct Trained {
   bool operator==(const Trained&) const = default;
 };
 
-inline Trained train(Engine& engine, const Training& training) {
-  constexpr int kCount = 110;
-  constexpr int kTestCount = 30;
-  const auto test = random_dataset(kTestCount, 6);
-  engine.load(random_dataset(kCount, 5), test);
+// Samples to train on and to test with, and the steps of an epoch's first slice; the rest is
+// another, whose rates are its own.
+struct Extent {
+  int train = 110;
+  int test = 30;
+  int first_slice = 1;
+};
+
+inline Trained train(Engine& engine, const Training& training, const Extent& extent = {}) {
+  const auto test = random_dataset(extent.test, 6);
+  engine.load(random_dataset(extent.train, 5), test);
   engine.set_state(State::kParameters, initial_parameters(engine.plan(), 1));
   Training with_seed = training;
   with_seed.seed = 8;
   engine.configure(with_seed);
-  const int steps = steps_per_epoch(kCount, engine.plan().batch);
+  const int steps = steps_per_epoch(extent.train, engine.plan().batch);
   const double lr = has_second_moment(training.optimizer.kind) ? 0.002 : 0.02;
   Trained trained;
   for (int epoch = 1, t = 1; epoch <= 2; ++epoch) {
@@ -58,12 +65,11 @@ inline Trained train(Engine& engine, const Training& training) {
     for (int i = 0; i < steps; ++i, ++t) {
       rates.push_back(step_rates(training.optimizer, lr / t, t));
     }
-    // In two slices: the rates are the slice's own.
-    for (const Metrics& m : engine.train(epoch, 0, std::span(rates).first(1))) {
-      trained.losses.push_back(m.loss());
-    }
-    for (const Metrics& m : engine.train(epoch, 1, std::span(rates).subspan(1))) {
-      trained.losses.push_back(m.loss());
+    for (const auto& [begin, end] :
+         {std::pair(0, extent.first_slice), std::pair(extent.first_slice, steps)}) {
+      if (begin == end) continue;
+      const auto slice = std::span(rates).subspan(size_t(begin), size_t(end - begin));
+      for (const Metrics& m : engine.train(epoch, begin, slice)) trained.losses.push_back(m.loss());
     }
   }
   for (const State which : kStates) trained.states.push_back(engine.state(which));

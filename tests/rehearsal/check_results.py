@@ -119,7 +119,7 @@ class WholeRun(unittest.TestCase):
         self.assertIn("A rehearsal", summary)
         self.assertRegex(summary, r"\| lenet5 \| 64 \| [\d.]+ \| [\d.]+ \| ")
         self.assertRegex(summary, r"\| custom-mlp \| [\d.]+ % \| [\d.]+ \| [\d.]+ \|")
-        self.assertRegex(summary, r"8 passed, 0 failed, 0 skipped of 8; 0 hazards displayed")
+        self.assertRegex(summary, r"9 passed, 0 failed, 0 skipped of 9; 0 hazards displayed")
 
     def test_archive_holds_logs_samples_and_runs(self):
         inside = packed(self.results)

@@ -27,6 +27,30 @@ class RehearsalTest : public testing::ProgramTest {
     return run_shell("HOST_CUDA_FAULT='" + fault + "' exec \"$0\" \"$@\"", train_arguments(more));
   }
 
+  // Two epochs over `images` into file("whole"), and the same into out(), stopped in the midst and
+  // resumed.
+  void stop_and_resume(int images, const std::vector<std::string>& more) {
+    testing::write_idx_directory(file("more"), testing::bars(images), testing::bars(10));
+    const auto run_of = [&](const std::string& where) {
+      std::vector<std::string> arguments{
+          "train", "--data",      file("more"), "--epochs", "2",         "--batch",
+          "2",     "--log-steps", "--out",      where,      "--augment", "--ema",
+          "0.9",   "--optimizer", "adam",       "--device", "cuda"};
+      arguments.insert(arguments.end(), more.begin(), more.end());
+      return arguments;
+    };
+    ASSERT_EQ(run_program(run_of(file("whole"))).exit_code, 0);
+    testing::Process process(testing::program(run_of(out())));
+    for (int i = 0; i < 30000 && read_file(out() + "/metrics.jsonl").empty(); ++i) usleep(1000);
+    process.send(SIGINT);
+    ASSERT_EQ(process.wait().exit_code, 130);
+    const ProgramResult resumed = run_program({"train", "--resume", out(), "--device", "cuda"});
+    EXPECT_EQ(resumed.exit_code, 0) << resumed.err;
+    EXPECT_THAT(resumed.out, HasSubstr("Resumed in epoch "));
+    EXPECT_TRUE(read_file(out() + "/model.safetensors") ==
+                read_file(file("whole") + "/model.safetensors"));
+  }
+
   // The program in a folder of its own, with `module` as its module's bytes; empty: without one.
   std::string program_beside(const std::string& module) {
     std::filesystem::create_directory(file("elsewhere"));
@@ -110,6 +134,33 @@ TEST_F(RehearsalTest, BenchRunsInBothModes) {
   }
 }
 
+TEST_F(RehearsalTest, ProfileTellsThePhasesOfTheFusedStepAlone) {
+  const auto profile = [&](const std::vector<std::string>& more) {
+    return run_program(with({"profile", "--model", "conv 2x5, relu, fc 10", "--data", data(),
+                             "--batch", "16", "--steps", "3"},
+                            more));
+  };
+  const ProgramResult fused = profile({"--step", "fused"});
+  EXPECT_EQ(fused.exit_code, 0) << fused.err;
+  EXPECT_THAT(fused.out, HasSubstr("| batch 16 | CUDA, stand-in for CUDA on the host"));
+  for (const char* row :
+       {"\ngather ", "\nconv1 activation  forward ", "\nconv1             backward "})
+    EXPECT_THAT(fused.out, HasSubstr(row));
+  expect_error(profile({"--step", "layers"}), 2, "times no phases of a step; take");
+  expect_error(profile({"--device", "cpu"}), 2, "times no phases of a step; take");
+}
+
+TEST_F(RehearsalTest, BenchMeasuresTheFusedStep) {
+  const std::string path = file("bench.json");
+  const ProgramResult result = run_program(
+      {"bench", "--model", "conv 2x5, relu, maxpool 4, fc 10", "--data", data(), "--batch", "4",
+       "--steps", "4", "--samples", "3", "--json", path, "--device", "cuda", "--step", "fused"});
+  EXPECT_EQ(result.exit_code, 0) << result.err;
+  const json report = json::parse(read_file(path));
+  EXPECT_EQ(report["clock"], "device");
+  EXPECT_EQ(report["details"]["step"]["way"], "fused");
+}
+
 TEST_F(RehearsalTest, InspectListsTheDevicesMemory) {
   const ProgramResult result =
       run_program({"inspect", "--model", kConv[1], "--batch", "16", "--device", "cuda"});
@@ -137,40 +188,26 @@ TEST_F(RehearsalTest, SweepTrainsOnTheGpuAndReports) {
 // parameters. (ProgramTest's own takes a network that is slow on purpose, too slow for the
 // stand-in.)
 TEST_F(RehearsalTest, AResumedRunEqualsOneThatNeverStopped) {
-  testing::write_idx_directory(file("more"), testing::bars(300), testing::bars(10));
-  const auto run_of = [&](const std::string& where) {
-    return std::vector<std::string>{
-        "train",
-        "--model",
-        "conv 4x5 stride 2, relu, bn, maxpool 2, fc 20, relu, dropout 0.3, fc 10",
-        "--data",
-        file("more"),
-        "--epochs",
-        "2",
-        "--batch",
-        "2",
-        "--log-steps",
-        "--out",
-        where,
-        "--augment",
-        "--ema",
-        "0.9",
-        "--optimizer",
-        "adam",
-        "--device",
-        "cuda"};
-  };
-  ASSERT_EQ(run_program(run_of(file("whole"))).exit_code, 0);
-  testing::Process process(testing::program(run_of(out())));
-  for (int i = 0; i < 30000 && read_file(out() + "/metrics.jsonl").empty(); ++i) usleep(1000);
-  process.send(SIGINT);
-  ASSERT_EQ(process.wait().exit_code, 130);
-  const ProgramResult resumed = run_program({"train", "--resume", out(), "--device", "cuda"});
-  EXPECT_EQ(resumed.exit_code, 0) << resumed.err;
-  EXPECT_THAT(resumed.out, HasSubstr("Resumed in epoch "));
-  EXPECT_TRUE(read_file(out() + "/model.safetensors") ==
-              read_file(file("whole") + "/model.safetensors"));
+  stop_and_resume(
+      300, {"--model", "conv 4x5 stride 2, relu, bn, maxpool 2, fc 20, relu, dropout 0.3, fc 10"});
   EXPECT_THAT(run()["resumed"][0]["device"]["description"], HasSubstr("stand-in for CUDA"));
+}
+
+// The same, and an evaluation of what is left.
+TEST_F(RehearsalTest, AFusedRunIsResumedInItsWay) {
+  stop_and_resume(60,
+                  {"--model", "conv 2x5, relu, maxpool 4, dropout 0.3, fc 10", "--step", "fused"});
+  for (const json& device : {run()["device"], run()["resumed"][0]["device"]}) {
+    EXPECT_THAT(device["description"],
+                HasSubstr("fused, 2 kernels a step, two blocks a sample (asked for"));
+    EXPECT_EQ(device["details"]["step"]["way"], "fused");
+    EXPECT_EQ(device["details"]["fused step"]["blocks of a group"], 2);
+  }
+  const std::vector<std::string> eval{"eval",   "--checkpoint", out() + "/model.safetensors",
+                                      "--data", file("more"),   "--device"};
+  const ProgramResult fused = run_program(with(eval, {"cuda", "--step", "fused"}));
+  EXPECT_EQ(fused.exit_code, 0) << fused.err;
+  EXPECT_EQ(fused.out, run_program(with(eval, {"cpu"})).out);
 }
 
 // As a user goes: the way through a step is in the log and in run.json, and a resumed run keeps it.

@@ -1,0 +1,174 @@
+// The phases of the fused step: as many as the kernel marks, with the names of the layers.
+#include "cuda/fused_phases.h"
+
+#include <gmock/gmock.h>
+
+#include "cuda/arena.h"
+#include "cuda/copy.h"
+#include "cuda/sample_program.h"
+#include "kernels/sample_pass.h"
+#include "tests/cuda_testing.h"
+#include "tests/engine_testing.h"
+#include "tests/models.h"
+
+namespace digitron {
+namespace {
+
+using ::testing::ElementsAre;
+
+constexpr int kBatch = 5;
+constexpr int kTrainCount = 20;
+constexpr size_t kSharedBytes = size_t{227} << 10;
+
+SampleProgram program_of(const Plan& plan, int parts) {
+  return std::get<SampleProgram>(make_sample_program(plan, {kSharedBytes, parts}));
+}
+
+SegmentPhases phases_of(const Plan& plan) {
+  const SampleProgram program = program_of(plan, 1);
+  return sample_phases(program, training_segments(program), op_names(plan));
+}
+
+std::vector<std::string> lines(const SegmentPhases& segments) {
+  std::vector<std::string> lines;
+  for (const std::vector<Phase>& phases : segments) {
+    for (const Phase& phase : phases) {
+      lines.push_back(phase.direction.empty() ? phase.name : phase.name + ", " + phase.direction);
+    }
+  }
+  return lines;
+}
+
+// How many clocks the timed segments of one sample leave in each block.
+std::vector<int64_t> marks(const Plan& plan, int parts) {
+  const SampleProgram program = program_of(plan, parts);
+  const std::vector<SampleSegment> segments = training_segments(program);
+  const size_t segment_clocks = static_cast<size_t>(parts * kMostPhases);
+  const size_t clocks = segments.size() * segment_clocks;
+  SampleBuffers buffers;
+  uint8_t *images = nullptr, *labels = nullptr;
+  StepState* state = nullptr;
+  float* parameters = nullptr;
+  Arena memory;
+  memory.add("images", &images, kImagePixels);
+  memory.add("labels", &labels, 1);
+  memory.add("state", &state, 1);
+  memory.add("parameters", &parameters, plan.parameter_floats);
+  memory.add("records", &buffers.records, static_cast<size_t>(program.record_floats));
+  memory.add("running", &buffers.running, plan.buffer_floats);
+  memory.add("cross", &buffers.cross, static_cast<size_t>(program.cross_floats));
+  memory.add("losses", &buffers.losses, 1);
+  memory.add("times", &buffers.times, clocks);
+  memory.allocate();
+  const std::shared_ptr<const Dataset> sample = testing::random_dataset(1, 1);
+  const StepState first{Permutation(1, 1, 1, false), 0, 1, 1, 0, 0};
+  const std::vector<float> values = testing::varied_parameters(plan, 1);
+  const std::vector<int64_t> unmarked(clocks, -1);
+  upload<uint8_t>(images, sample->images, nullptr);
+  upload<uint8_t>(labels, sample->labels, nullptr);
+  upload<StepState>(state, std::span(&first, 1), nullptr);
+  upload<float>(parameters, values, nullptr);
+  upload<int64_t>(buffers.times, unmarked, nullptr);
+  check(cudaStreamSynchronize(nullptr), "cudaStreamSynchronize");
+  buffers.images = images;
+  buffers.labels = labels;
+  buffers.state = state;
+  buffers.parameters = parameters;
+  check(prepare_sample_pass(program, parts), "prepare_sample_pass");
+  int64_t* const all_times = buffers.times;
+  for (const SampleSegment& segment : segments) {
+    check(sample_pass(program, buffers, {}, {1, parts, 0, false, true, 0, segment}, nullptr),
+          "sample_pass");
+    buffers.times += segment_clocks;
+  }
+
+  const std::vector<int64_t> times = download(all_times, clocks, nullptr);
+  std::vector<int64_t> counts;
+  for (auto block = times.begin(); block != times.end(); block += kMostPhases) {
+    counts.push_back(kMostPhases - std::count(block, block + kMostPhases, -1));
+  }
+  return counts;
+}
+
+class CudaPhasesTest : public testing::CudaTest {};
+
+TEST_F(CudaPhasesTest, AreAsManyAsTheKernelMarks) {
+  for (const Model& model :
+       {lenet5(), custom_mlp(), parse_model("maxpool 2, dropout 0.5, conv 3x3, avgpool 2, fc 10"),
+        parse_model("conv 2x5, conv 2x3 pad 1, relu, fc 20, dropout 0.2, fc 10, relu"),
+        lenet5_improved(), parse_model("bn, conv 2x5, maxpool 2, bn, relu, bn, fc 10")}) {
+    const Plan plan = make_plan(model, 1);
+    std::vector<int64_t> expected[2];
+    for (const std::vector<Phase>& segment : phases_of(plan)) {
+      const auto marks = static_cast<int64_t>(segment.size()) + 1;
+      expected[0].push_back(marks);
+      expected[1].insert(expected[1].end(), 2, marks);
+    }
+    EXPECT_EQ(marks(plan, 1), expected[0]) << to_text(model);
+    EXPECT_EQ(marks(plan, 2), expected[1]) << to_text(model);
+  }
+}
+
+TEST_F(CudaPhasesTest, HaveTheNamesOfTheLayers) {
+  const Plan plan = make_plan(parse_model("conv 2x5, relu, maxpool 2, fc 20, relu, fc 10"), 1);
+  EXPECT_THAT(lines(phases_of(plan)),
+              ElementsAre("gather", "weights", "conv1, forward", "conv1 activation, forward",
+                          "fc1, forward", "fc2, forward", "loss", "fc2 delta, backward",
+                          "fc2, backward", "fc1 delta, backward", "fc1, backward",
+                          "conv1 delta, backward", "conv1, backward", "end"));
+}
+
+TEST_F(CudaPhasesTest, ABatchNormalisationBeginsSegments) {
+  const Plan plan = make_plan(parse_model("conv 2x5, bn, fc 10"), 1);
+  EXPECT_THAT(
+      lines(phases_of(plan)),
+      ElementsAre("1: gather", "1: weights", "1: conv1, forward", "1: conv1 activation, forward",
+                  "1: end", "2: gather", "2: weights", "2: bn1, forward", "2: fc1, forward",
+                  "2: loss", "2: fc1 delta, backward", "2: fc1, backward", "2: end", "3: gather",
+                  "3: weights", "3: bn1 statistics, backward", "3: bn1, forward",
+                  "3: bn1, backward", "3: conv1 delta, backward", "3: conv1, backward", "3: end"));
+}
+
+TEST_F(CudaPhasesTest, MedianAndSlowestAreOverBlocksAndSteps) {
+  std::vector<int64_t> clocks(2 * 3 * kMostPhases);  // 2 steps of 3 blocks
+  const int64_t ends[] = {10, 20, 60, 12, 22, 40};
+  for (size_t i = 0; i < std::size(ends); ++i) clocks[i * kMostPhases + 1] = ends[i];
+  const Profile profile = timed_phases({{{"gather", ""}}}, clocks, {2, 1, 3});
+  EXPECT_EQ(profile.unit, "clocks");
+  EXPECT_EQ(profile.phases.at(0).median, 22);
+  EXPECT_EQ(profile.phases.at(0).slowest, 60);
+}
+
+TEST_F(CudaPhasesTest, AProfiledStepIsAStep) {
+  const Plan plan = make_plan(parse_model("conv 2x5, relu, fc 10"), kBatch);
+  std::vector<std::vector<float>> parameters;
+  for (const bool profiled : {false, true}) {
+    const std::unique_ptr<Engine> engine =
+        testing::cuda_engine(plan, {.step = StepKind::kFused, .graph = false});
+    engine->load(testing::random_dataset(kTrainCount, 1), testing::random_dataset(kTrainCount, 2));
+    engine->set_state(State::kParameters, testing::varied_parameters(plan, 3));
+    const std::vector<StepRates> rates(3, {.lr = 0.01f});
+    if (profiled) {
+      const Profile profile = engine->profile(rates);
+      EXPECT_EQ(profile.phases.size(), 11u);
+      for (const Phase& phase : profile.phases) {
+        EXPECT_GT(phase.median, 0) << phase.name;
+        EXPECT_GE(phase.slowest, phase.median) << phase.name;
+      }
+    } else {
+      engine->train(1, 0, rates);
+    }
+    parameters.push_back(engine->state(State::kParameters));
+  }
+  EXPECT_EQ(parameters[0], parameters[1]);
+}
+
+TEST_F(CudaPhasesTest, LayerByLayerThereAreNone) {
+  const Plan plan = make_plan(parse_model("fc 10"), kBatch);
+  const std::unique_ptr<Engine> engine = testing::cuda_engine(plan, {.step = StepKind::kLayers});
+  engine->load(testing::random_dataset(kTrainCount, 1), testing::random_dataset(kTrainCount, 2));
+  EXPECT_TRUE(engine->profile(std::vector<StepRates>(1)).phases.empty());
+}
+
+}  // namespace
+}  // namespace digitron
