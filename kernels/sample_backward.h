@@ -1,9 +1,12 @@
 // The stages of a walk on the way back from the loss.
 #pragma once
 
-#include "kernels/sample_activation.h"
 #include "kernels/sample_batchnorm.h"
+#include "kernels/sample_conv.h"
+#include "kernels/sample_conv_sums.h"
+#include "kernels/sample_delta.h"
 #include "kernels/sample_linear.h"
+#include "kernels/sample_load.h"
 #include "kernels/sample_walk.h"
 
 namespace digitron {

@@ -11,7 +11,7 @@
 
 #include "host/shared/batchnorm.h"
 #include "kernels/block_group.h"
-#include "kernels/sample_activation.h"
+#include "kernels/sample_delta.h"
 #include "kernels/warp_sum.h"
 
 namespace digitron {

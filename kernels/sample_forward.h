@@ -2,7 +2,9 @@
 #pragma once
 
 #include "kernels/sample_activation.h"
+#include "kernels/sample_conv.h"
 #include "kernels/sample_linear.h"
+#include "kernels/sample_load.h"
 #include "kernels/sample_loss.h"
 #include "kernels/sample_walk.h"
 

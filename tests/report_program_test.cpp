@@ -7,8 +7,8 @@
 namespace digitron {
 namespace {
 
-using ::testing::HasSubstr;
 using ::testing::ContainsRegex;
+using ::testing::HasSubstr;
 using ::testing::Not;
 using testing::ProgramResult;
 using testing::ProgramTest;
