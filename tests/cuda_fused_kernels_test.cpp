@@ -69,8 +69,7 @@ TEST_P(CudaFusedKernels, PartsAndEarlyStartsLeaveTheSame) {
 }
 
 INSTANTIATE_TEST_SUITE_P(Models, CudaFusedKernels,
-                         ::testing::Values("lenet5",
-                                           "conv 3x5, bn, maxpool 4, conv 4x3, relu, bn, fc 10",
+                         ::testing::Values("conv 3x5, bn, maxpool 4, conv 4x3, relu, bn, fc 10",
                                            "fc 33, relu, dropout 0.25, fc 20, fc 10",
                                            "relu, conv 4x3 pad 1, relu, maxpool 3 stride 2, conv "
                                            "6x3, relu, conv 7x5 pad 2, avgpool 2, dropout 0.25, "

@@ -73,7 +73,7 @@ TEST_F(CudaFusedTest, GradientsOfCustomMlp) {
 
 // In six segments.
 TEST_F(CudaFusedTest, GradientsOfLeNet5Improved) {
-  expect_gradients(lenet5_improved(), 64, {3, 32, 64}, 3);
+  expect_gradients(lenet5_improved(), 64, {3, 33}, 3);
 }
 
 TEST_F(CudaFusedTest, GradientsWhereverABatchNormalisationStands) {
