@@ -80,10 +80,14 @@ void FusedStep::train(const StepData& data, int n, int steps) {
   check(advance_steps(data.state, steps, n, stream()), "advance_steps");
 }
 
-Profile FusedStep::profile(const StepData& data, int n, int steps) {
+int FusedStep::blocks(int n) const {
   const int groups = (n + program_.samples - 1) / program_.samples;
+  return groups * form_.parts;
+}
+
+Profile FusedStep::profile(const StepData& data, int n, int steps) {
   const PassClocks shape = {static_cast<size_t>(steps), segments_.size(),
-                            static_cast<size_t>(groups * form_.parts)};
+                            static_cast<size_t>(blocks(n))};
   Arena memory;
   int64_t* times = nullptr;
   memory.add("clocks", &times, shape.count());
@@ -98,7 +102,6 @@ Profile FusedStep::profile(const StepData& data, int n, int steps) {
 // times: (segments, blocks, kMostPhases), or null.
 void FusedStep::enqueue_step(const StepData& data, int n, int step, int64_t* times) const {
   const Training& training = *data.training;
-  const int groups = (n + program_.samples - 1) / program_.samples;
   const auto in_graph = static_cast<uint32_t>(step);
   // The first kernel reads the state that the one in front of it may still write.
   bool early = form_.early && step > 0;
@@ -107,7 +110,7 @@ void FusedStep::enqueue_step(const StepData& data, int n, int step, int64_t* tim
                         training.augmentation,
                         {n, form_.parts, in_graph, early, true, training.label_smoothing, segment});
     early = form_.early;
-    if (times) times += groups * form_.parts * kMostPhases;
+    if (times) times += blocks(n) * kMostPhases;
   }
   check(weight_pass(weights_, data.buffers, records_, losses_, data.metrics,
                     update_rule(training.optimizer), data.rates, data.state, in_graph, n,

@@ -52,6 +52,7 @@ class FusedStep final : public Step {
   void enqueue_sample_pass(const StepData& data, SampleBuffers results,
                            const Augmentation& augmentation, const SampleLaunch& how) const;
   SampleLaunch forward_launch(int n) const;
+  int blocks(int n) const;  // of a sample pass
 
   cudaStream_t stream() const { return context_.stream.get(); }
 
