@@ -16,7 +16,7 @@ namespace {
 
 static_assert(std::is_trivially_copyable_v<StepState>, "it is copied to the device as bytes");
 
-std::string describe(int device, const CudaOptions& options) {
+std::string device_line(int device, const CudaOptions& options) {
   cudaDeviceProp properties{};
   check(cudaGetDeviceProperties(&properties, device), "cudaGetDeviceProperties");
   return "CUDA, " + std::string(properties.name) +
@@ -35,7 +35,7 @@ CudaEngine::CudaEngine(const Plan& plan, int device, const CudaOptions& options)
     : plan_(plan),
       context_(device, options),
       device_(device),
-      description_(describe(device, options)),
+      description_(device_line(device, options)),
       chosen_(make_step(context_, plan_)) {
   staged_.count = chosen_.step->evaluation_batch(INT_MAX);
   const auto rows = static_cast<size_t>(staged_.count);
@@ -58,8 +58,9 @@ CudaEngine::CudaEngine(const Plan& plan, int device, const CudaOptions& options)
   wait();
 }
 
-std::string CudaEngine::description() const {
-  return description_ + ", " + chosen_.step->description() + " (" + chosen_.reason + ")";
+EngineDescription CudaEngine::describe() const {
+  return {description_ + ", " + chosen_.step->description() + " (" + chosen_.reason + ")",
+          context_.options.tf32 ? "tf32" : "fp32", details()};
 }
 
 std::vector<Detail> CudaEngine::details() const {
@@ -171,11 +172,11 @@ Metrics CudaEngine::evaluate(Split split) {
   return total;
 }
 
-double CudaEngine::device_seconds() const {
-  if (!timed_) return -1;
+Timing CudaEngine::timing() const {
+  if (!timed_) return {};
   float milliseconds = 0;
   check(cudaEventElapsedTime(&milliseconds, begin_.get(), end_.get()), "cudaEventElapsedTime");
-  return milliseconds / 1000;
+  return {true, {milliseconds / 1000}};
 }
 
 std::vector<float> CudaEngine::predict(std::span<const uint8_t> images) {

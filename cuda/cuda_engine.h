@@ -27,9 +27,7 @@ class CudaEngine final : public Engine {
   CudaEngine(const Plan& plan, int device, const CudaOptions& options);
 
   const Plan& plan() const override { return plan_; }
-  std::string description() const override;
-  std::string precision() const override { return context_.options.tf32 ? "tf32" : "fp32"; }
-  std::vector<Detail> details() const override;
+  EngineDescription describe() const override;
   void load(std::shared_ptr<const Dataset> train, std::shared_ptr<const Dataset> held_out) override;
   void configure(const Training& training) override;
   const Training& training() const override { return training_; }
@@ -38,13 +36,14 @@ class CudaEngine final : public Engine {
   std::vector<Metrics> train(int epoch, int first, std::span<const StepRates> rates) override;
   Metrics evaluate(Split split) override;
   std::vector<float> predict(std::span<const uint8_t> images) override;
-  double device_seconds() const override;
+  Timing timing() const override;
   Profile profile(std::span<const StepRates> rates) override;
 
  private:
   // What a recorded step depends on: samples, batch size, number of steps, whether it trains.
   using GraphKey = std::tuple<const Samples*, int, int, bool>;
 
+  std::vector<Detail> details() const;
   // Null for one that the optimiser does not use.
   float* buffer(State which) const;
   // What steps over `samples` work on; `parameters`: the ones that they use.

@@ -2,6 +2,9 @@
 
 #include <gmock/gmock.h>
 
+#include <chrono>
+#include <numeric>
+
 #include "host/reference/reference_engine.h"
 #include "tests/cpu_testing.h"
 #include "tests/models.h"
@@ -9,9 +12,15 @@
 namespace digitron {
 namespace {
 
+using ::testing::AllOf;
+using ::testing::Each;
+using ::testing::ElementsAre;
 using testing::gradients;
+using ::testing::Gt;
 using testing::is_near;
+using ::testing::IsEmpty;
 using testing::random_dataset;
+using ::testing::SizeIs;
 using testing::train_steps;
 
 const char* const kOddModel =
@@ -204,6 +213,20 @@ TEST_P(CpuEngineTest, WithoutShuffleTakesTheFilesOrder) {
   EXPECT_EQ(steps.back().count, 8);
   EXPECT_EQ(steps.back().correct, last.correct);
   EXPECT_TRUE(std::abs(steps.back().loss() - last.loss()) <= 1e-6 * last.loss());
+}
+
+TEST_P(CpuEngineTest, TimesEachStepAndAnEvaluation) {
+  CpuEngine engine(make_plan(parse_model("fc 10"), 48), 2, kernels_);
+  prepare(engine);
+  EXPECT_THAT(engine.timing().seconds, IsEmpty());
+  const auto begin = std::chrono::steady_clock::now();
+  train_steps(engine, 1, 0, kSteps);
+  const std::chrono::duration<double> around = std::chrono::steady_clock::now() - begin;
+  const std::vector<double> seconds = engine.timing().seconds;
+  EXPECT_THAT(seconds, AllOf(SizeIs(kSteps), Each(Gt(0))));
+  EXPECT_LE(std::accumulate(seconds.begin(), seconds.end(), 0.0), around.count());
+  engine.evaluate(Split::kHeldOut);
+  EXPECT_THAT(engine.timing().seconds, ElementsAre(Gt(0)));
 }
 
 TEST_P(CpuEngineTest, OverfitsOneBatch) {

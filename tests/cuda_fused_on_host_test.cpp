@@ -83,7 +83,7 @@ TEST_F(CudaFusedOnHostTest, TwoKernelsAnEvaluation) {
 
 std::map<std::string, DetailValue> details_of(const Engine& engine, const std::string& group) {
   std::map<std::string, DetailValue> details;
-  for (const Detail& detail : engine.details()) {
+  for (const Detail& detail : engine.describe().details) {
     if (detail.group == group) details[detail.name] = detail.value;
   }
   return details;

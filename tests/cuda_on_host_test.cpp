@@ -22,7 +22,9 @@ std::unique_ptr<Engine> testing::cuda_engine(const Plan& plan, const CudaOptions
 namespace {
 
 using ::testing::ElementsAre;
+using ::testing::Ge;
 using ::testing::HasSubstr;
+using ::testing::IsEmpty;
 
 constexpr int kBatch = 16;
 constexpr int kTrainCount = 86;  // 5 steps of 16 and one of 6
@@ -129,7 +131,7 @@ TEST_F(CudaOnHostTest, WithoutAnEpilogueTheBiasIsAKernelOfItsOwn) {
 
 std::map<std::string, std::string> step_details(const Engine& engine) {
   std::map<std::string, std::string> step;
-  for (const Detail& detail : engine.details()) {
+  for (const Detail& detail : engine.describe().details) {
     if (detail.group == "step") step[detail.name] = std::get<std::string>(detail.value);
   }
   return step;
@@ -161,7 +163,7 @@ constexpr const char* kTwoConvolutions = "conv 2x5 pad 2, relu, maxpool 2, conv 
 
 std::map<std::string, std::string> algorithms(const Engine& engine, int batch) {
   std::map<std::string, std::string> chosen;
-  for (const Detail& detail : engine.details()) {
+  for (const Detail& detail : engine.describe().details) {
     if (detail.group != "algorithms at batch " + std::to_string(batch)) continue;
     chosen[detail.name] = std::get<std::string>(detail.value);
   }
@@ -246,10 +248,11 @@ TEST_F(CudaOnHostTest, AnErrorOfCudnnHasItsReason) {
 
 TEST_F(CudaOnHostTest, WithoutAStepThereIsNoDeviceTime) {
   CudaEngine engine(make_plan(custom_mlp(), kBatch), 0, {});
-  EXPECT_EQ(engine.device_seconds(), -1);
+  EXPECT_THAT(engine.timing().seconds, IsEmpty());
   engine.load(testing::random_dataset(kTrainCount, 1), testing::random_dataset(kTestCount, 2));
   testing::train_steps(engine, 1, 0, 1);
-  EXPECT_GE(engine.device_seconds(), 0);
+  EXPECT_TRUE(engine.timing().device_clock);
+  EXPECT_THAT(engine.timing().seconds, ElementsAre(Ge(0)));
 }
 
 // What is uploaded from memory that goes at once is there all the same: the stand-in looks again at
@@ -272,7 +275,7 @@ TEST_F(CudaOnHostTest, BatchNormalisationTakesNoBiasScratch) {
   const auto scratch = [](const char* text) {
     const CudaEngine engine(make_plan(parse_model(text), 64), 0, {});
     int64_t bytes = -1;
-    for (const Detail& detail : engine.details()) {
+    for (const Detail& detail : engine.describe().details) {
       if (detail.name == "bias partials") bytes = std::get<int64_t>(detail.value);
     }
     return bytes;

@@ -15,8 +15,8 @@ const Plan kPlan = make_plan(parse_model("fc 10"), 4);
 TEST(DevicesTest, AutoAlwaysFindsAnEngine) {
   EXPECT_NE(make_engine({}, kPlan).engine, nullptr);
   EXPECT_THAT(make_engine({.device = "cpu"}, kPlan).engine->description(), HasSubstr("CPU"));
-  EXPECT_EQ(make_engine({.device = "cpu"}, kPlan).engine->precision(), "fp32");
-  EXPECT_EQ(make_engine({.device = "reference"}, kPlan).engine->precision(), "fp64");
+  EXPECT_EQ(make_engine({.device = "cpu"}, kPlan).engine->describe().precision, "fp32");
+  EXPECT_EQ(make_engine({.device = "reference"}, kPlan).engine->describe().precision, "fp64");
 }
 
 TEST(DevicesTest, CudaThatIsNotThereSaysWhy) {

@@ -34,8 +34,7 @@ class FakeEngine final : public Engine {
   Profile measured;              // its phases
 
   const Plan& plan() const override { return plan_; }
-  std::string description() const override { return "fake"; }
-  std::vector<Detail> details() const override { return more; }
+  EngineDescription describe() const override { return {.line = "fake", .details = more}; }
   void load(std::shared_ptr<const Dataset>, std::shared_ptr<const Dataset>) override {}
   void set_state(State which, std::span<const float> values) override {
     states_[which].assign(values.begin(), values.end());
@@ -62,7 +61,7 @@ class FakeEngine final : public Engine {
     ++evaluations;
     return on_evaluate();
   }
-  double device_seconds() const override { return seconds; }
+  Timing timing() const override { return seconds < 0 ? Timing{} : Timing{true, {seconds}}; }
   Profile profile(std::span<const StepRates> step_rates) override {
     rates.assign(step_rates.begin(), step_rates.end());
     return measured;

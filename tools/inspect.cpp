@@ -24,7 +24,7 @@ int inspect(const InspectOptions& options) {
   if (options.device.device.empty()) return 0;
   const std::unique_ptr<Engine> engine = make_engine(options.device, plan).engine;
   std::puts(("\nOn " + engine->description() + ", before any data set:\n").c_str());
-  std::fputs(details_table(engine->details()).c_str(), stdout);
+  std::fputs(details_table(engine->describe().details).c_str(), stdout);
   return 0;
 }
 

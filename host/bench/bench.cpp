@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <chrono>
 #include <cmath>
+#include <numeric>
 
 #include "host/core/error.h"
 #include "host/files/environment.h"
@@ -59,9 +60,11 @@ BenchResult bench(Engine& engine, int train_count, const BenchSettings& settings
     const Clock::time_point start = Clock::now();
     engine.train(epoch, first, rates);
     const std::chrono::duration<double> host = Clock::now() - start;
-    const double device = engine.device_seconds();
-    result.device_clock = device >= 0;
-    if (i >= 0) result.step_seconds.push_back((device >= 0 ? device : host.count()) / steps);
+    const Timing timing = engine.timing();
+    result.device_clock = timing.device_clock;
+    const double sum = std::accumulate(timing.seconds.begin(), timing.seconds.end(), 0.0);
+    if (i >= 0)
+      result.step_seconds.push_back((timing.seconds.empty() ? host.count() : sum) / steps);
     first += steps;
   }
   return result;
@@ -73,9 +76,9 @@ nlohmann::ordered_json bench_json(const BenchResult& result, const Engine& engin
   json["model"] = engine.plan().model.id;
   json["batch"] = engine.plan().batch;
   json["device"] = engine.description();
-  json["precision"] = engine.precision();
+  json["precision"] = engine.describe().precision;
   json["cpu"] = cpu_name();
-  const nlohmann::ordered_json details = details_json(engine.details());
+  const nlohmann::ordered_json details = details_json(engine.describe().details);
   if (!details.empty()) json["details"] = details;
   json["clock"] = result.device_clock ? "device" : "host";
   json["steps_per_sample"] = result.steps;
@@ -90,9 +93,9 @@ nlohmann::ordered_json bench_json(const BenchResult& result, const Engine& engin
 std::string bench_line(const BenchResult& result, const Engine& engine) {
   return fmt::format(
       "{} | batch {} | {}, {} | {:.1f} us a step (p10 {:.1f}, p90 {:.1f}), {} images/s",
-      engine.plan().model.name, engine.plan().batch, engine.description(), engine.precision(),
-      1e6 * result.percentile(50), 1e6 * result.percentile(10), 1e6 * result.percentile(90),
-      grouped(std::llround(images_per_second(result, engine))));
+      engine.plan().model.name, engine.plan().batch, engine.description(),
+      engine.describe().precision, 1e6 * result.percentile(50), 1e6 * result.percentile(10),
+      1e6 * result.percentile(90), grouped(std::llround(images_per_second(result, engine))));
 }
 
 }  // namespace digitron

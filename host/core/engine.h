@@ -79,21 +79,28 @@ struct Profile {
   std::vector<Phase> phases;  // in the order in which a step has them
 };
 
+// How long the steps of the newest train took, or the newest evaluate.
+struct Timing {
+  bool device_clock = false;    // the device's own clock; otherwise the host's, beside the steps
+  std::vector<double> seconds;  // one a step, or one for all where they cannot be told apart
+};
+
+// What logs and reports say of an engine.
+struct EngineDescription {
+  std::string line;                  // "CPU, AVX-512, 2 threads"
+  std::string precision = "fp32";    // what it computes in: or "tf32", "fp64"
+  std::vector<Detail> details = {};  // for run.json, a bench and inspect: the libraries it runs on,
+                                     // the algorithms it has chosen, the device memory it holds
+};
+
 class Engine {
  public:
   virtual ~Engine() = default;
 
   virtual const Plan& plan() const = 0;
 
-  // One line for logs and run.json: "CPU, AVX-512, 2 threads".
-  virtual std::string description() const = 0;
-
-  // What it computes in, for reports: "fp32", "tf32" or "fp64".
-  virtual std::string precision() const { return "fp32"; }
-
-  // What else run.json, a bench and inspect tell of it: the libraries it runs on, the algorithms it
-  // has chosen, the device memory it holds.
-  virtual std::vector<Detail> details() const { return {}; }
+  virtual EngineDescription describe() const = 0;
+  std::string description() const { return describe().line; }
 
   // Puts the data sets on the device. Needed before train and evaluate.
   virtual void load(std::shared_ptr<const Dataset> train,
@@ -123,9 +130,8 @@ class Engine {
   // images (count, 28, 28) of u8 -> logits (count, kClasses), with what evaluate uses.
   virtual std::vector<float> predict(std::span<const uint8_t> images) = 0;
 
-  // How long the steps of the newest train or evaluate took on a device with a clock of its own;
-  // below zero for an engine without one, whose calls the host's clock times.
-  virtual double device_seconds() const { return -1; }
+  // Empty for an engine that times nothing; the host's clock then times its calls.
+  virtual Timing timing() const { return {}; }
 
   // Trains the first steps of epoch 1 as train does, with whole batches only, and tells how long
   // each phase of a step took. An engine that times none trains nothing and returns none.

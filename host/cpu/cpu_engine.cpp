@@ -1,6 +1,8 @@
 #include "host/cpu/cpu_engine.h"
 
 #include <algorithm>
+#include <chrono>
+#include <utility>
 
 #include "host/cpu/arch.h"
 #include "host/shared/permutation.h"
@@ -8,6 +10,19 @@
 namespace digitron {
 
 namespace {
+
+// Seconds from one lap to the next, the first from the start.
+class StepClock {
+ public:
+  double lap() {
+    const Clock::time_point now = Clock::now();
+    return std::chrono::duration<double>(now - std::exchange(last_, now)).count();
+  }
+
+ private:
+  using Clock = std::chrono::steady_clock;
+  Clock::time_point last_ = Clock::now();
+};
 
 int blocks_of(int count) {
   return (count + kLanes - 1) / kLanes;
@@ -52,10 +67,10 @@ CpuEngine::CpuEngine(const Plan& plan, int threads, const CpuKernels& kernels)
   set_state(State::kRunningStatistics, initial_buffers(plan));
 }
 
-std::string CpuEngine::description() const {
+EngineDescription CpuEngine::describe() const {
   const int threads = team_.size();
-  return std::string("CPU, ") + kernels_.name + ", " + std::to_string(threads) +
-         (threads == 1 ? " thread" : " threads");
+  return {.line = std::string("CPU, ") + kernels_.name + ", " + std::to_string(threads) +
+                  (threads == 1 ? " thread" : " threads")};
 }
 
 void CpuEngine::load(std::shared_ptr<const Dataset> train,
@@ -209,6 +224,8 @@ std::vector<Metrics> CpuEngine::train(int epoch, int first, std::span<const Step
   const Permutation permutation(training_.seed, static_cast<uint32_t>(epoch),
                                 static_cast<uint32_t>(train_->count()), training_.shuffle);
   std::vector<Metrics> steps(rates.size());
+  timing_.seconds.resize(rates.size());
+  StepClock clock;
   team_.run([&](int thread) {
     for (size_t step = 0; step < rates.size(); ++step) {
       const int begin = (first + static_cast<int>(step)) * plan_.batch;
@@ -221,6 +238,7 @@ std::vector<Metrics> CpuEngine::train(int epoch, int first, std::span<const Step
       if (thread == 0) steps[step] = sum_losses(count);
       update(thread, count, rates[step]);
       team_.barrier();
+      if (thread == 0) timing_.seconds[step] = clock.lap();
     }
   });
   return steps;
@@ -252,6 +270,7 @@ void CpuEngine::forward_blocks(int count, const uint8_t* images, const uint8_t* 
 Metrics CpuEngine::evaluate(Split split) {
   const Dataset& data = split == Split::kTrain ? *train_ : *held_out_;
   std::vector<Metrics> parts(static_cast<size_t>(blocks_of(data.count())));
+  StepClock clock;
   forward_blocks(
       data.count(), data.images.data(), data.labels.data(),
       [&](const NetworkPass& pass, const Block& block) {
@@ -263,6 +282,7 @@ Metrics CpuEngine::evaluate(Split split) {
       });
   Metrics total;
   for (const Metrics& part : parts) total += part;
+  timing_.seconds = {clock.lap()};
   return total;
 }
 

@@ -17,7 +17,7 @@ class CpuEngine final : public Engine {
   CpuEngine(const Plan& plan, int threads, const CpuKernels& kernels);
 
   const Plan& plan() const override { return plan_; }
-  std::string description() const override;
+  EngineDescription describe() const override;
   void load(std::shared_ptr<const Dataset> train, std::shared_ptr<const Dataset> held_out) override;
   void configure(const Training& training) override;
   const Training& training() const override { return training_; }
@@ -26,6 +26,7 @@ class CpuEngine final : public Engine {
   std::vector<Metrics> train(int epoch, int first, std::span<const StepRates> rates) override;
   Metrics evaluate(Split split) override;
   std::vector<float> predict(std::span<const uint8_t> images) override;
+  Timing timing() const override { return timing_; }
 
  private:
   template <class F>
@@ -57,6 +58,7 @@ class CpuEngine final : public Engine {
   std::vector<BlockSamples> samples_;  // of each block of the batch
   AlignedArray<uint8_t> augmented_;    // (batch, 28, 28), where samples_ points; null without
   std::vector<BlockLosses> losses_;
+  Timing timing_;
   ThreadTeam team_;
 };
 

@@ -25,8 +25,10 @@ ReferenceEngine<T>::ReferenceEngine(const Plan& plan)
 }
 
 template <class T>
-std::string ReferenceEngine<T>::description() const {
-  return std::string("reference, ") + (sizeof(T) == 8 ? "double" : "single") + " precision";
+EngineDescription ReferenceEngine<T>::describe() const {
+  const bool wide = sizeof(T) == 8;
+  return {.line = std::string("reference, ") + (wide ? "double" : "single") + " precision",
+          .precision = wide ? "fp64" : "fp32"};
 }
 
 template <class T>

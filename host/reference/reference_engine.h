@@ -13,8 +13,7 @@ class ReferenceEngine final : public Engine {
   explicit ReferenceEngine(const Plan& plan);
 
   const Plan& plan() const override { return plan_; }
-  std::string description() const override;
-  std::string precision() const override { return sizeof(T) == 8 ? "fp64" : "fp32"; }
+  EngineDescription describe() const override;
   void load(std::shared_ptr<const Dataset> train, std::shared_ptr<const Dataset> held_out) override;
   void configure(const Training& training) override;
   const Training& training() const override { return training_; }

@@ -32,7 +32,7 @@ ordered_json device_description(const DeviceRequest& request, const Engine& engi
                       {"threads", request.threads},
                       {"cpu", cpu_name()}};
   if (!fallback.empty()) device["fallback"] = fallback;
-  const ordered_json details = details_json(engine.details());
+  const ordered_json details = details_json(engine.describe().details);
   if (!details.empty()) device["details"] = details;
   return device;
 }
@@ -50,7 +50,7 @@ ordered_json run_description(const SessionRequest& request, const TrainSettings&
                   {"text", to_text(plan.model)},
                   {"parameters", plan.parameter_count}};
   run["device"] = device_description(request.device, engine, fallback);
-  run["precision"] = engine.precision();
+  run["precision"] = engine.describe().precision;
   run["data"] = {{"source", data.source},
                  {"description", data.description},
                  {"is_mnist", data.is_mnist},

@@ -110,7 +110,8 @@ void log_start(const TrainSettings& settings, const Engine& engine, const Data& 
   if (!data.is_mnist) {
     spdlog::warn("Warning: this data is not MNIST, and its figures are not MNIST's");
   }
-  spdlog::info("Device: {}, {}", engine.description(), engine.precision());
+  const EngineDescription device = engine.describe();
+  spdlog::info("Device: {}, {}", device.line, device.precision);
   spdlog::info("{}", settings_text(settings));
   spdlog::info("Output: {}", out.string());
 }
