@@ -11,7 +11,6 @@
 namespace digitron {
 namespace {
 
-using testing::is_near;
 using testing::train;
 using testing::trainings;
 

@@ -10,7 +10,6 @@ extern __shared__ float cluster_rows[];
 namespace {
 
 namespace cg = cooperative_groups;
-using ::testing::Each;
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 using ::testing::IsNan;

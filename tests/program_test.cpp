@@ -31,7 +31,6 @@ using testing::run_program;
 using testing::run_shell;
 using ::testing::StartsWith;
 using ::testing::UnorderedElementsAre;
-using testing::write_file;
 
 std::vector<json> lines_of(const std::string& path) {
   std::vector<json> lines;

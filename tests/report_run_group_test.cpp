@@ -11,7 +11,6 @@ namespace {
 
 using nlohmann::ordered_json;
 using ::testing::ElementsAre;
-using ::testing::HasSubstr;
 
 RunRecord record(const std::string& model, int seed, const std::vector<double>& accuracies) {
   RunRecord run;

@@ -16,7 +16,6 @@ namespace digitron {
 namespace {
 
 using nlohmann::json;
-using nlohmann::ordered_json;
 using testing::error_of;
 using testing::FakeEngine;
 using testing::FileSizeLimit;

@@ -14,7 +14,6 @@ namespace {
 using nlohmann::json;
 using testing::FakeEngine;
 using ::testing::HasSubstr;
-using testing::read_file;
 using testing::TrainerTest;
 
 // Everything of an epoch is a fresh engine's from its saved state on, the interrupted one included.
