@@ -6,6 +6,7 @@
 #include "cuda/copy.h"
 #include "cuda/fused_phases.h"
 #include "cuda/sample_program.h"
+#include "cuda/weight_program.h"
 #include "host/shared/dataset_constants.h"
 
 namespace digitron {

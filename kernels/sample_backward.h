@@ -1,7 +1,7 @@
 // The stages of a walk on the way back from the loss.
 #pragma once
 
-#include "kernels/sample_batchnorm.h"
+#include "kernels/sample_batchnorm_back.h"
 #include "kernels/sample_conv.h"
 #include "kernels/sample_conv_sums.h"
 #include "kernels/sample_delta.h"

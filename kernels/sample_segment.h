@@ -3,7 +3,7 @@
 // its x, its deltas on the way back, and the moments of x.
 #pragma once
 
-#include "kernels/sample_batchnorm.h"
+#include "kernels/sample_batchnorm_back.h"
 #include "kernels/sample_forward.h"
 #include "kernels/sample_walk.h"
 

@@ -1,103 +1,23 @@
 // All weights at once, from what the samples left (n records):
 //
-//   dw[o][i] = sum over n of d[n][o] * x[n][i]      of a linear layer
-//   g[k]     = sum over n of record[n][k]           of a convolution, and of all biases
+//   dw[o][i] = sum over n of d[n][o] * x[n][i]      of a linear layer, a tile a block:
+//   weight_tile.h g[k]     = sum over n of record[n][k]           of a convolution, and of all
+//   biases
 //
-// each in the order of the samples, then the optimiser's update (update_element.h). A block has a
-// tile of a linear layer, 8 outputs by 64 inputs, of which each thread has four inputs:
-//
-//            64 inputs: 16 threads, 4 each
-//          +--------------------------------+
-//   8      | t0   t1   ...              t15 |      x[n][64] and d[n][8] of 64 samples at a time
-//   rows   | t16  ...                       |      in 18 KB of shared memory
-//          +--------------------------------+
-//
-// or 128 of the sums; the last block adds up the losses. For LeNet-5 at batch 64: 131 tiles, 22
-// blocks of sums; reads 2.4 MB of x and d and 0.7 MB of sums from L2, and each parameter and its
-// momentum once, before the samples' pass has ended.
+// each in the order of the samples, then the optimiser's update (update_element.h). The last block
+// adds up the losses. For LeNet-5 at batch 64: 131 tiles, 22 blocks of 128 sums; reads 2.4 MB of x
+// and d and 0.7 MB of sums from L2, and each parameter and its momentum once, before the samples'
+// pass has ended.
 #include "kernels/weight_pass.h"
 
 #include "kernels/block_sum.h"
 #include "kernels/dependent_launch.h"
 #include "kernels/launch.h"
-#include "kernels/weight_elements.h"
+#include "kernels/weight_tile.h"
 
 namespace digitron {
 
 namespace {
-
-constexpr int kTileOutputs = 8;
-constexpr int kTileInputs = 64;
-constexpr int kChunk = 64;  // samples at a time
-constexpr int kWeightThreads = 128;
-
-struct WeightPass {
-  FlatBuffers buffers;
-  const float* records;
-  const LossSums* losses;
-  LossSums* metrics;
-  UpdateRule rule;
-  const StepRates* rates;
-  const StepState* state;
-  uint32_t step_in_graph;
-  int n;
-};
-
-// A tile of `of`'s weights.
-template <OptimizerKind kKind>
-__device__ void update_tile(const WeightProgram& program, const WeightPass& pass,
-                            const LinearWeights& of, int tile) {
-  __shared__ __align__(16) float x[kChunk][kTileInputs];
-  __shared__ float d[kChunk][kTileOutputs];
-  constexpr int kQuads = kTileInputs / 4;
-  const int first_output = tile / of.tiles_wide * kTileOutputs;
-  const int first_input = tile % of.tiles_wide * kTileInputs;
-  const int thread = static_cast<int>(threadIdx.x);
-  const int row = thread / kQuads;
-  const int column = thread % kQuads * 4;
-  const int at = of.weight + (first_output + row) * of.inputs + first_input + column;
-  const int left = first_output + row < of.outputs ? of.inputs - first_input - column : 0;
-  const int count = max(0, min(4, left));  // weights of this thread
-  const bool aligned = count == 4 && of.inputs % 4 == 0;
-  Element elements[4] = {};
-  load_elements(elements, pass.buffers, at, count, aligned);
-  wait_for_kernel_in_front();
-
-  float sums[4] = {};
-  for (int begin = 0; begin < pass.n; begin += kChunk) {
-    const int samples = min(kChunk, pass.n - begin);
-    const float* records = pass.records + size_t(begin) * size_t(program.record_floats);
-    __syncthreads();  // the chunk before has been read
-                      // A record holds x in whole quads; what is behind the last input nobody uses.
-#pragma unroll 8
-    for (int i = thread; i < samples * kQuads; i += kWeightThreads) {
-      const int sample = i / kQuads, quad = i % kQuads * 4;
-      if (first_input + quad >= of.inputs) continue;
-      *reinterpret_cast<float4*>(&x[sample][quad]) =
-          load_four(records, sample * program.record_floats + of.x + first_input + quad);
-    }
-#pragma unroll 4
-    for (int i = thread; i < samples * kTileOutputs; i += kWeightThreads) {
-      const int sample = i / kTileOutputs, output = i % kTileOutputs;
-      if (first_output + output >= of.outputs) continue;
-      d[sample][output] = records[sample * program.record_floats + of.d + first_output + output];
-    }
-    __syncthreads();
-#pragma unroll 8
-    for (int s = 0; s < samples; ++s) {
-      const float4 values = *reinterpret_cast<const float4*>(&x[s][column]);
-      const float delta = d[s][row];
-      sums[0] += delta * values.x;
-      sums[1] += delta * values.y;
-      sums[2] += delta * values.z;
-      sums[3] += delta * values.w;
-    }
-  }
-  const StepRates rates = pass.rates[pass.state->slot + pass.step_in_graph];
-#pragma unroll
-  for (int k = 0; k < 4; ++k) update<kKind>(elements[k], sums[k], pass.rule, rates);
-  store_elements(pass.buffers, at, elements, count, aligned);
-}
 
 // Parameters whose gradients stand in the records.
 template <OptimizerKind kKind>
@@ -165,42 +85,7 @@ auto kernel_of(OptimizerKind kind) {
   }
 }
 
-int blocks_of(int count, int size) {
-  return (count + size - 1) / size;
-}
-
 }  // namespace
-
-WeightProgram make_weight_program(const SampleProgram& program) {
-  WeightProgram made;
-  made.record_floats = program.record_floats;
-  for (int i = 0; i < program.count; ++i) {
-    const SampleOp& op = program.ops[i];
-    if (op.kind != OpKind::kLinear) continue;
-    const int inputs = op.channels * op.height * op.width;
-    const int wide = blocks_of(inputs, kTileInputs);
-    made.linear[made.linear_count++] = {op.weight,   op.out_channels, inputs, op.record_x,
-                                        op.record_d, made.blocks,     wide};
-    made.blocks += wide * blocks_of(op.out_channels, kTileOutputs);
-  }
-  const auto add = [&](int parameter, int record, int count) {
-    made.summed[made.summed_count++] = {parameter, record, count, made.blocks};
-    made.blocks += blocks_of(count, kWeightThreads);
-  };
-  for (int i = 0; i < program.count; ++i) {
-    const SampleOp& op = program.ops[i];
-    if (op.kind == OpKind::kConv) {
-      add(op.weight, op.record_w, op.out_channels * op.channels * op.kernel * op.kernel);
-      add(op.bias, op.record_b, op.out_channels);
-    } else if (op.kind == OpKind::kBatchNorm) {
-      add(op.weight, op.record_w, op.channels);
-      add(op.bias, op.record_b, op.channels);
-    } else if (op.kind == OpKind::kLinear) {
-      add(op.bias, op.record_d, op.out_channels);
-    }
-  }
-  return made;
-}
 
 cudaError_t weight_pass(const WeightProgram& program, const FlatBuffers& buffers,
                         const float* records, const LossSums* losses, LossSums* metrics,

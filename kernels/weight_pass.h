@@ -13,6 +13,10 @@
 
 namespace digitron {
 
+constexpr int kTileOutputs = 8;  // of the tile that a block has of a linear layer's weights
+constexpr int kTileInputs = 64;
+constexpr int kWeightThreads = 128;  // of a block, which has so many simple sums
+
 // A linear layer's weights, whose gradients are products of what the records hold.
 struct LinearWeights {
   int weight;  // in the parameters: (outputs, inputs)
@@ -38,9 +42,6 @@ struct WeightProgram {
   LinearWeights linear[kMostOps];
   SummedParameters summed[2 * kMostOps];
 };
-
-// Of the plan whose samples leave their records by `program`.
-WeightProgram make_weight_program(const SampleProgram& program);
 
 // Updates all parameters, and writes the step's metrics.
 cudaError_t weight_pass(const WeightProgram& program, const FlatBuffers& buffers,

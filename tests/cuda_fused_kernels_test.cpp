@@ -6,7 +6,7 @@
 #include "cuda/sample_program.h"
 #include "host/core/model.h"
 #include "kernels/sample_pass.h"
-#include "kernels/weight_pass.h"
+#include "cuda/weight_program.h"
 #include "tests/cuda_testing.h"
 #include "tests/engine_testing.h"
 #include "tests/on_device.h"

@@ -174,9 +174,7 @@ TEST_F(CudaFusedTest, EveryWayToTrainFollowsTheReference) {
 // Rounding differs between the two, and training makes more of it.
 TEST_F(CudaFusedTest, AHundredStepsAgreeWithTheStepLayerByLayer) {
   constexpr int kSteps = 100, kBatch = 2;
-  const Model model =
-      parse_model("conv 4x5 pad 2, relu, maxpool 2, conv 6x3, relu, maxpool 2, fc 10");
-  const Plan plan = make_plan(model, kBatch);
+  const Plan plan = make_plan(lenet5(), kBatch);
   std::vector<double> losses[2];
   std::vector<float> parameters[2];
   for (const bool fused : {false, true}) {
