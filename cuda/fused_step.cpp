@@ -5,6 +5,7 @@
 #include "cuda/check.h"
 #include "cuda/copy.h"
 #include "cuda/fused_phases.h"
+#include "cuda/named_program.h"
 #include "cuda/sample_program.h"
 #include "cuda/weight_program.h"
 #include "host/shared/dataset_constants.h"
@@ -53,7 +54,7 @@ FusedStep::FusedStep(const Context& context, const Plan& plan, const FusedProgra
   memory_.add("losses", &losses_, most);
   memory_.add("logits", &logits_, most * kClasses);
   memory_.allocate();
-  check(prepare_sample_pass(program_, form_.parts), "cudaFuncSetAttribute");
+  check(prepare_sample_pass(program_, form_.parts, form_.named), "cudaFuncSetAttribute");
 }
 
 std::string FusedStep::description() const {
@@ -67,6 +68,7 @@ std::vector<Detail> FusedStep::details() const {
       {group, "samples of a group", int64_t{program_.samples}},
       {group, "blocks of a group", int64_t{form_.parts}},
       {group, "dependent launch", form_.early ? "yes" : "no"},
+      {group, "program", form_.named >= 0 ? "constant" : "argument"},
       {group, "shared bytes of a block", int64_t{program_.shared_floats} * int64_t{sizeof(float)}},
       {group, "record bytes of a sample",
        int64_t{program_.record_floats} * int64_t{sizeof(float)}}};
@@ -107,9 +109,9 @@ void FusedStep::enqueue_step(const StepData& data, int n, int step, int64_t* tim
   // The first kernel reads the state that the one in front of it may still write.
   bool early = form_.early && step > 0;
   for (const SampleSegment& segment : segments_) {
-    enqueue_sample_pass(data, {.records = records_, .cross = cross_, .times = times},
-                        training.augmentation,
-                        {n, form_.parts, in_graph, early, true, training.label_smoothing, segment});
+    enqueue_sample_pass(
+        data, {.records = records_, .cross = cross_, .times = times}, training.augmentation,
+        {n, form_.parts, in_graph, early, true, training.label_smoothing, segment, form_.named});
     early = form_.early;
     if (times) times += blocks(n) * kMostPhases;
   }
@@ -134,7 +136,7 @@ const float* FusedStep::forward(const StepData& data, int n) {
 
 // The whole network forward, with nothing in front that it could start before.
 SampleLaunch FusedStep::forward_launch(int n) const {
-  return {n, form_.parts, 0, false, false, 0, {.last = program_.count, .loss = true}};
+  return {n, form_.parts, 0, false, false, 0, {.last = program_.count, .loss = true}, form_.named};
 }
 
 // results: where they go; what is read is put in here.
@@ -152,13 +154,15 @@ void FusedStep::enqueue_sample_pass(const StepData& data, SampleBuffers results,
 
 std::variant<FusedProgram, std::string> fused_program(const Context& context, const Plan& plan) {
   if (context.options.tf32) return "it computes in fp32, and --precision is tf32";
-  const auto form = form_of(context.options);
-  if (const auto* reason = std::get_if<std::string>(&form)) return *reason;
-  const int parts = std::get<FusedForm>(form).parts;
+  const auto made_form = form_of(context.options);
+  if (const auto* reason = std::get_if<std::string>(&made_form)) return *reason;
+  FusedForm form = std::get<FusedForm>(made_form);
   const auto shared = static_cast<size_t>(attribute(cudaDevAttrMaxSharedMemoryPerBlockOptin));
-  const auto program = make_sample_program(plan, {shared, parts});
-  if (const auto* reason = std::get_if<std::string>(&program)) return *reason;
-  return FusedProgram{std::get<SampleProgram>(program), std::get<FusedForm>(form)};
+  const auto made = make_sample_program(plan, {shared, form.parts});
+  if (const auto* reason = std::get_if<std::string>(&made)) return *reason;
+  const auto& program = std::get<SampleProgram>(made);
+  if (context.options.constant_program) form.named = find_named_program(program, form.parts);
+  return FusedProgram{program, form};
 }
 
 }  // namespace digitron

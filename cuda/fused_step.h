@@ -17,8 +17,9 @@ namespace digitron {
 
 // How the two kernels run; what they compute does not depend on it.
 struct FusedForm {
-  int parts;   // blocks of a sample: 1, or 2 from compute capability 9.0 on
-  bool early;  // kernels start before the one in front has ended, likewise
+  int parts;       // blocks of a sample: 1, or 2 from compute capability 9.0 on
+  bool early;      // kernels start before the one in front has ended, likewise
+  int named = -1;  // the program's number, where it has a kernel of its own
 };
 
 // What a plan's fused step runs, and how.

@@ -84,8 +84,9 @@ __device__ __forceinline__ Winner pool_window(const SampleOp& op, const float* m
 // y, in every part, of this part's channels or, where parts do not share the work, of all.
 // b: the bias of a convolution's or a normalisation's channels, else null.
 template <class G>
-__device__ void activation_forward(const SampleOp& op, float* memory, const float* b,
-                                   const SampleDraw& draw, const G& group) {
+__device__ __forceinline__ void activation_forward(const SampleOp& op, float* memory,
+                                                   const float* b, const SampleDraw& draw,
+                                                   const G& group) {
   const Range own = op.split ? group.share(op.out_channels) : Range{0, op.out_channels};
   const auto put = [&](auto* to, auto value) {
     if (op.split) {

@@ -12,8 +12,8 @@
 namespace digitron {
 
 template <class W>
-__device__ void backward_linear(W& walk, int index) {
-  const SampleOp& op = walk.program.ops[index];
+__device__ __forceinline__ void backward_linear(W& walk, int index) {
+  const SampleOp& op = walk.program().ops[index];
   const Range own = walk.group.share(op.out_channels);
   for (int s = 0; s < walk.samples; ++s) {
     float* const memory = walk.memory(s);
@@ -26,10 +26,10 @@ __device__ void backward_linear(W& walk, int index) {
   }
   walk.end_stage(false);
   if (!op.input_grad) return;
-  const LinearGroup at = {sample_memory, walk.program.sample_floats};
+  const LinearGroup at = {sample_memory, walk.program().sample_floats};
   with_weights(walk, op, [&](const float* w, auto width) {
-    const Slices& dx = walk.program.ops[index - 1].dy;
-    if (walk.program.samples == 1) {
+    const Slices& dx = walk.program().ops[index - 1].dy;
+    if (walk.program().samples == 1) {
       linear_input<1, width>(op, dx, at, w, walk.group);
     } else {
       linear_input<kMostSamples, width>(op, dx, at, w, walk.group);
@@ -39,13 +39,13 @@ __device__ void backward_linear(W& walk, int index) {
 }
 
 template <class W>
-__device__ void backward_conv(W& walk, int index) {
-  const SampleOp& op = walk.program.ops[index];
+__device__ __forceinline__ void backward_conv(W& walk, int index) {
+  const SampleOp& op = walk.program().ops[index];
   conv_delta(op, sample_memory, walk.draw, walk.group);
   walk.end_stage(op.exchange_dz);
   if (op.input_grad) {
     with_tile(op.kernel, op.input.width, [&](auto kernel, auto width) {
-      conv_input<kernel, width>(op, walk.program.ops[index - 1].dy, sample_memory,
+      conv_input<kernel, width>(op, walk.program().ops[index - 1].dy, sample_memory,
                                 walk.group.share(op.channels));
     });
   }
@@ -59,8 +59,8 @@ __device__ void backward_conv(W& walk, int index) {
 }
 
 template <class W>
-__device__ void backward(W& walk, int index) {
-  const SampleOp& op = walk.program.ops[index];
+__device__ __forceinline__ void backward(W& walk, int index) {
+  const SampleOp& op = walk.program().ops[index];
   if (op.kind == OpKind::kConv) return backward_conv(walk, index);
   if (op.kind == OpKind::kLinear) return backward_linear(walk, index);
   if (op.kind == OpKind::kBatchNorm) {  // the rest needs the whole batch: resume_backward
@@ -68,7 +68,7 @@ __device__ void backward(W& walk, int index) {
                           walk.group.share(op.out_channels));
   }
   for (int s = 0; s < walk.samples; ++s) {
-    activation_backward(op, walk.program.ops[index - 1].dy, walk.memory(s), walk.draw_of(s),
+    activation_backward(op, walk.program().ops[index - 1].dy, walk.memory(s), walk.draw_of(s),
                         walk.group);
   }
   walk.end_stage(false);

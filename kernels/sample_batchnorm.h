@@ -34,8 +34,9 @@ __device__ __forceinline__ void for_each_channel(const Range& channels, F f) {
 
 // The mean of each of x's channels over its plane, and the sum of the squared distances from it ->
 // moments (2, channels), in global memory.
-__device__ inline void channel_moments(const SampleOp& op, const Image& x, const float* memory,
-                                       float* moments, const Range& own) {
+__device__ __forceinline__ void channel_moments(const SampleOp& op, const Image& x,
+                                                const float* memory, float* moments,
+                                                const Range& own) {
   const int plane = op.height * op.width;
   for_each_channel(own, [&](int c, int lane) {
     const float* values = memory + x.offset + c * x.plane;
@@ -52,8 +53,8 @@ __device__ inline void channel_moments(const SampleOp& op, const Image& x, const
   });
 }
 
-__device__ inline void set_statistics(const SampleOp& op, float* memory, int c, float mean,
-                                      float variance, float w) {
+__device__ __forceinline__ void set_statistics(const SampleOp& op, float* memory, int c, float mean,
+                                               float variance, float w) {
   const float reciprocal = 1.0f / sqrtf(variance + static_cast<float>(kBatchNormEpsilon));
   statistic(op, memory, kMean, c) = mean;
   statistic(op, memory, kReciprocal, c) = reciprocal;
@@ -62,8 +63,9 @@ __device__ inline void set_statistics(const SampleOp& op, float* memory, int c, 
 
 // The statistics of a batch of n, whose samples' moments are `stride` floats apart. running: the
 // running ones, to be moved on by this block; else null.
-__device__ inline void batch_statistics(const SampleOp& op, float* memory, const float* moments,
-                                        int stride, int n, const float* w, float* running) {
+__device__ __forceinline__ void batch_statistics(const SampleOp& op, float* memory,
+                                                 const float* moments, int stride, int n,
+                                                 const float* w, float* running) {
   const auto plane = static_cast<float>(op.height * op.width);
   for_each_channel({0, op.channels}, [&](int c, int lane) {
     float sum = 0;
@@ -88,8 +90,8 @@ __device__ inline void batch_statistics(const SampleOp& op, float* memory, const
 }
 
 // The running statistics, for evaluation.
-__device__ inline void running_statistics(const SampleOp& op, float* memory, const float* running,
-                                          const float* w) {
+__device__ __forceinline__ void running_statistics(const SampleOp& op, float* memory,
+                                                   const float* running, const float* w) {
   for (int c = static_cast<int>(threadIdx.x); c < op.channels; c += static_cast<int>(blockDim.x)) {
     set_statistics(op, memory, c, running[op.running_mean + c], running[op.running_variance + c],
                    w[c]);

@@ -9,8 +9,9 @@ namespace digitron {
 
 // First half of the way back: dy behind ReLU and pooling -> deltas (channels, out_height,
 // out_width), in global memory, and the sample's part of dw and db in its record.
-__device__ inline void batchnorm_sums(const SampleOp& op, float* memory, float* deltas,
-                                      float* record, const SampleDraw& draw, const Range& own) {
+__device__ __forceinline__ void batchnorm_sums(const SampleOp& op, float* memory, float* deltas,
+                                               float* record, const SampleDraw& draw,
+                                               const Range& own) {
   const int plane = op.out_height * op.out_width;
   for_each_channel(own, [&](int c, int lane) {
     float sum = 0, products = 0;
@@ -36,8 +37,8 @@ __device__ inline void batchnorm_sums(const SampleOp& op, float* memory, float* 
 }
 
 // The means of dy and of dy * x^ over the batch, from the records of its n samples.
-__device__ inline void batch_deltas(const SampleOp& op, float* memory, const float* records,
-                                    int stride, int n) {
+__device__ __forceinline__ void batch_deltas(const SampleOp& op, float* memory,
+                                             const float* records, int stride, int n) {
   const float count = static_cast<float>(op.height * op.width) * static_cast<float>(n);
   for_each_channel({0, op.channels}, [&](int c, int lane) {
     float sum = 0, products = 0;
@@ -55,8 +56,8 @@ __device__ inline void batch_deltas(const SampleOp& op, float* memory, const flo
 }
 
 // Second half: dx, all of it, in shared memory, of the deltas of the first.
-__device__ inline void batchnorm_input(const SampleOp& op, const Slices& dx, float* memory,
-                                       const float* deltas) {
+__device__ __forceinline__ void batchnorm_input(const SampleOp& op, const Slices& dx, float* memory,
+                                                const float* deltas) {
   const int items = op.channels * op.height * op.width;
   for (int item = static_cast<int>(threadIdx.x); item < items;
        item += static_cast<int>(blockDim.x)) {

@@ -23,7 +23,8 @@ namespace digitron {
 
 // z of the channels in `own`; a slice is a part of x's channels.
 template <int kKernel, int kTile>
-__device__ void conv_forward(const SampleOp& op, const Image& x, float* memory, const Range& own) {
+__device__ __forceinline__ void conv_forward(const SampleOp& op, const Image& x, float* memory,
+                                             const Range& own) {
   const int items = own.count() * op.z.slices * op.z_height * op.forward.count;
   for (int item = static_cast<int>(threadIdx.x); item < items;
        item += static_cast<int>(blockDim.x)) {
@@ -55,7 +56,8 @@ __device__ void conv_forward(const SampleOp& op, const Image& x, float* memory, 
 // Row r + pad of x, with its border, has K taps inside, near the edges only some rows of dz have
 // them. A thread takes the rows that are equal modulo dz's height: together they have K.
 template <int kKernel, int kTile>
-__device__ void conv_input(const SampleOp& op, const Slices& dx, float* memory, const Range& own) {
+__device__ __forceinline__ void conv_input(const SampleOp& op, const Slices& dx, float* memory,
+                                           const Range& own) {
   const int items = own.count() * dx.slices * op.z_height * op.input.count;
   for (int item = static_cast<int>(threadIdx.x); item < items;
        item += static_cast<int>(blockDim.x)) {
@@ -100,8 +102,8 @@ __device__ void conv_input(const SampleOp& op, const Slices& dx, float* memory, 
 // dw of z's channels in `own`: a thread has a row of the kernel, and a slice is a part of dz's
 // tiles. A single slice goes to the record at once.
 template <int kKernel, int kTile>
-__device__ void conv_weights(const SampleOp& op, const Image& x, float* memory, float* record,
-                             const Range& own) {
+__device__ __forceinline__ void conv_weights(const SampleOp& op, const Image& x, float* memory,
+                                             float* record, const Range& own) {
   const int units = op.z_height * op.weight_tiles.count;
   const int items = own.count() * op.dw.slices * op.channels * kKernel;
   for (int item = static_cast<int>(threadIdx.x); item < items;

@@ -10,7 +10,7 @@ namespace digitron {
 
 // w (out_channels, channels, K, K), in global memory -> rows of kWeightRow<K> in shared memory.
 template <int kKernel>
-__device__ void load_kernels(const SampleOp& op, const float* w, float* memory) {
+__device__ __forceinline__ void load_kernels(const SampleOp& op, const float* w, float* memory) {
   const int count = op.out_channels * op.channels * kKernel * kKernel;
 #pragma unroll 4
   for (int i = static_cast<int>(threadIdx.x); i < count; i += static_cast<int>(blockDim.x)) {
@@ -20,8 +20,8 @@ __device__ void load_kernels(const SampleOp& op, const float* w, float* memory) 
 
 // db[o] = sum over r, q of dz[o][r][q], for the channels in `own`: a warp takes one, in turn with
 // its border of zeros.
-__device__ inline void conv_bias(const SampleOp& op, const float* memory, float* record,
-                                 const Range& own) {
+__device__ __forceinline__ void conv_bias(const SampleOp& op, const float* memory, float* record,
+                                          const Range& own) {
   const int lane = static_cast<int>(threadIdx.x) % kWarp;
   const int warps = static_cast<int>(blockDim.x) / kWarp;
   for (int o = own.first + static_cast<int>(threadIdx.x) / kWarp; o < own.last; o += warps) {
@@ -35,8 +35,8 @@ __device__ inline void conv_bias(const SampleOp& op, const float* memory, float*
 }
 
 // Adds up the slices of dw that conv_weights left, of the channels in `own`.
-__device__ inline void conv_weights_sum(const SampleOp& op, const float* memory, float* record,
-                                        const Range& own) {
+__device__ __forceinline__ void conv_weights_sum(const SampleOp& op, const float* memory,
+                                                 float* record, const Range& own) {
   if (op.dw.slices == 1) return;
   const int weights = op.channels * op.kernel * op.kernel;  // of an output channel
   for (int i = own.first * weights + static_cast<int>(threadIdx.x); i < own.last * weights;

@@ -17,8 +17,8 @@ __device__ inline float delta(const SampleOp& op, float* memory, const SampleDra
 // dz of a convolution, with its border, of this part's channels (and then perhaps in every part) or
 // of all.
 template <class G>
-__device__ void conv_delta(const SampleOp& op, float* memory, const SampleDraw& draw,
-                           const G& group) {
+__device__ __forceinline__ void conv_delta(const SampleOp& op, float* memory,
+                                           const SampleDraw& draw, const G& group) {
   const Range own = op.own_dz ? group.share(op.out_channels) : Range{0, op.out_channels};
   const auto put = [&](float* to, float value) {
     if (op.exchange_dz) {
@@ -71,8 +71,9 @@ __device__ void conv_delta(const SampleOp& op, float* memory, const SampleDraw& 
 // dx of a ReLU, a dropout or a pooling by itself, of this part's channels or of all: each element
 // of x gathers from the windows that it lies in, in row-major order.
 template <class G>
-__device__ void activation_backward(const SampleOp& op, const Slices& dx, float* memory,
-                                    const SampleDraw& draw, const G& group) {
+__device__ __forceinline__ void activation_backward(const SampleOp& op, const Slices& dx,
+                                                    float* memory, const SampleDraw& draw,
+                                                    const G& group) {
   const Range own = op.own_dz ? group.share(op.channels) : Range{0, op.channels};
   const int items = own.count() * op.height * op.width;
   for (int item = static_cast<int>(threadIdx.x); item < items;

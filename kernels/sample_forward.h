@@ -11,11 +11,11 @@
 namespace digitron {
 
 template <class W>
-__device__ void forward_linear(const W& walk, const SampleOp& op, const Image& x) {
-  const LinearGroup at = {sample_memory, walk.program.sample_floats};
+__device__ __forceinline__ void forward_linear(const W& walk, const SampleOp& op, const Image& x) {
+  const LinearGroup at = {sample_memory, walk.program().sample_floats};
   const float* b = walk.buffers.parameters + op.bias;
   with_weights(walk, op, [&](const float* w, auto width) {
-    if (walk.program.samples == 1) {
+    if (walk.program().samples == 1) {
       linear_forward<1, width>(op, x, at, w, b, walk.draw, walk.group);
     } else {
       linear_forward<kMostSamples, width>(op, x, at, w, b, walk.draw, walk.group);
@@ -32,8 +32,8 @@ __device__ void forward_linear(const W& walk, const SampleOp& op, const Image& x
 }
 
 template <class W>
-__device__ void forward(W& walk, int index) {
-  const SampleOp& op = walk.program.ops[index];
+__device__ __forceinline__ void forward(W& walk, int index) {
+  const SampleOp& op = walk.program().ops[index];
   const Image& x = walk.x_of(index);
   if (op.kind == OpKind::kLinear) {
     forward_linear(walk, op, x);
@@ -55,8 +55,8 @@ __device__ void forward(W& walk, int index) {
 }
 
 template <class W>
-__device__ void loss(W& walk, const int* labels, float scale, float smoothing) {
-  const SampleOp& last = walk.program.ops[walk.program.count - 1];
+__device__ __forceinline__ void loss(W& walk, const int* labels, float scale, float smoothing) {
+  const SampleOp& last = walk.program().ops[walk.program().count - 1];
   const int s = static_cast<int>(threadIdx.x) / kWarp;
   const int lane = static_cast<int>(threadIdx.x) % kWarp;
   if (s < walk.samples) {

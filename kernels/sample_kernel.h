@@ -10,19 +10,19 @@
 namespace digitron {
 
 // A block's way through one segment.
-template <int kParts, bool kTimed>
-__device__ __forceinline__ void walk_segment(const SampleProgram& program,
-                                             const SampleBuffers& buffers,
+template <int kParts, bool kTimed, class Program>
+__device__ __forceinline__ void walk_segment(Program program, const SampleBuffers& buffers,
                                              const Augmentation& augmentation,
                                              const SampleLaunch& how) {
   __shared__ int labels[kMostSamples];
   const SampleSegment& segment = how.segment;
   const StepState& state = *buffers.state;
-  const int first = static_cast<int>(blockIdx.x) / kParts * program.samples;
+  const int first = static_cast<int>(blockIdx.x) / kParts * program().samples;
   const SampleDraw draw = {state.seed, state.step + how.step_in_graph, static_cast<uint32_t>(first),
                            how.training};
-  Walk<kParts, kTimed> walk = {
-      program, buffers, how, {}, first, min(program.samples, how.n - first), draw, {buffers.times}};
+  Walk<Program, kParts, kTimed> walk = {
+      program, buffers,        how, {}, first, min(program().samples, how.n - first),
+      draw,    {buffers.times}};
   walk.clock.mark();
   gather_samples(walk, augmentation, labels);
   walk.clock.mark();
@@ -31,15 +31,16 @@ __device__ __forceinline__ void walk_segment(const SampleProgram& program,
   begin_segment(walk, segment);
   walk.await_weights(segment.first);
   walk.end_stage(true);  // the other part has started, and may be stored to
-  for (int op = segment.first; op < segment.last; ++op) forward(walk, op);
+  for_each_op(walk, {segment.first, segment.last}, [&](int op) { forward(walk, op); });
   if (segment.loss) {
     loss(walk, labels, 1.0f / static_cast<float>(how.n), how.smoothing);
   } else if (segment.norm >= 0) {
-    resume_backward(walk, segment);
+    with_norm(walk, segment.norm, [&](int norm) { resume_backward(walk, segment, norm); });
   } else {
-    leave_segment(walk, segment.last);
+    with_norm(walk, segment.last, [&](int norm) { leave_segment(walk, norm); });
   }
-  for (int op = segment.back_first; op-- > segment.back_last;) backward(walk, op);
+  for_each_op_back(walk, {segment.back_last, segment.back_first},
+                   [&](int op) { backward(walk, op); });
   walk.clock.mark();
 }
 
@@ -50,9 +51,10 @@ __global__ void __launch_bounds__(kSampleThreads / kParts, 1)
                        const __grid_constant__ Augmentation augmentation,
                        const __grid_constant__ SampleLaunch how) {
   if constexpr (kParts == 1) {
-    walk_segment<1, kTimed>(program, buffers, augmentation, how);
+    walk_segment<1, kTimed>(GivenProgram{program}, buffers, augmentation, how);
   } else {
-    NV_IF_TARGET(NV_PROVIDES_SM_90, (walk_segment<2, kTimed>(program, buffers, augmentation, how);))
+    NV_IF_TARGET(NV_PROVIDES_SM_90,
+                 (walk_segment<2, kTimed>(GivenProgram{program}, buffers, augmentation, how);))
   }
 }
 

@@ -10,7 +10,8 @@ namespace digitron {
 // The samples' labels and, where the walk begins with them, their images, normalised and perhaps
 // distorted. Reads nothing that a step writes.
 template <class W>
-__device__ void gather_samples(const W& walk, const Augmentation& augmentation, int* labels) {
+__device__ __forceinline__ void gather_samples(const W& walk, const Augmentation& augmentation,
+                                               int* labels) {
   __shared__ uint32_t images[kMostSamples];
   __shared__ AffineMap maps[kMostSamples];
   const StepState& state = *walk.buffers.state;
@@ -27,7 +28,7 @@ __device__ void gather_samples(const W& walk, const Augmentation& augmentation, 
   }
   __syncthreads();
   if (walk.how.segment.first > 0) return;
-  const Image& x = walk.program.image;
+  const Image& x = walk.program().image;
   for (int s = 0; s < walk.samples; ++s) {
     const uint8_t* from = walk.buffers.images + size_t{images[s]} * kImagePixels;
     for (int i = thread; i < x.plane; i += static_cast<int>(blockDim.x)) {
@@ -47,11 +48,11 @@ __device__ void gather_samples(const W& walk, const Augmentation& augmentation, 
 // The segment's convolutions' weights into shared memory, and linear layers', where there is room
 // for them, on their way there.
 template <class W>
-__device__ void load_weights(const W& walk) {
+__device__ __forceinline__ void load_weights(const W& walk) {
   const SampleSegment& segment = walk.how.segment;
-  for (int index = segment.first; index < max(segment.last, segment.back_first); ++index) {
-    const SampleOp& op = walk.program.ops[index];
-    if (op.weights < 0) continue;
+  for_each_op(walk, {segment.first, max(segment.last, segment.back_first)}, [&](int index) {
+    const SampleOp& op = walk.program().ops[index];
+    if (op.weights < 0) return;
     const float* w = walk.buffers.parameters + op.weight;
     if (op.kind == OpKind::kConv) {
       if (op.kernel == 5) {
@@ -59,7 +60,7 @@ __device__ void load_weights(const W& walk) {
       } else {
         load_kernels<3>(op, w, sample_memory);
       }
-      continue;
+      return;
     }
     const int inputs = op.channels * op.height * op.width;
     const Range own = op.split ? walk.group.share(op.out_channels) : Range{0, op.out_channels};
@@ -68,7 +69,7 @@ __device__ void load_weights(const W& walk) {
          i += 4 * static_cast<int>(blockDim.x)) {
       __pipeline_memcpy_async(sample_memory + op.weights + i, w + i, 16);
     }
-  }
+  });
   __pipeline_commit();
 }
 

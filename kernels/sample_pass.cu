@@ -13,6 +13,7 @@
 
 #include "kernels/launch.h"
 #include "kernels/sample_kernel.h"
+#include "kernels/sample_pass_named.h"
 
 namespace digitron {
 
@@ -25,12 +26,14 @@ SampleKernel kernel_of(int parts, bool timed) {
 
 }  // namespace
 
-cudaError_t prepare_sample_pass(const SampleProgram& program, int parts) {
+cudaError_t prepare_sample_pass(const SampleProgram& program, int parts, int named) {
   const auto bytes = static_cast<int>(sizeof(float)) * program.shared_floats;
+  const auto prepare = [bytes](auto kernel) {
+    return cudaFuncSetAttribute(kernel, cudaFuncAttributeMaxDynamicSharedMemorySize, bytes);
+  };
   for (const bool timed : {false, true}) {
-    const SampleKernel kernel = kernel_of(parts, timed);
     const cudaError_t error =
-        cudaFuncSetAttribute(kernel, cudaFuncAttributeMaxDynamicSharedMemorySize, bytes);
+        named >= 0 ? prepare(named_kernel(named, timed)) : prepare(kernel_of(parts, timed));
     if (error != cudaSuccess) return error;
   }
   return cudaSuccess;
@@ -40,10 +43,14 @@ cudaError_t sample_pass(const SampleProgram& program, const SampleBuffers& buffe
                         const Augmentation& augmentation, const SampleLaunch& how,
                         cudaStream_t stream) {
   const bool timed = buffers.times != nullptr;
-  const auto groups = blocks_for(static_cast<size_t>(how.n), program.samples);
-  return launch({groups * static_cast<size_t>(how.parts), kSampleThreads / how.parts,
-                 sizeof(float) * static_cast<size_t>(program.shared_floats), how.parts, how.early},
-                kernel_of(how.parts, timed), stream, program, buffers, augmentation, how);
+  const LaunchShape shape = {
+      blocks_for(static_cast<size_t>(how.n), program.samples) * static_cast<size_t>(how.parts),
+      kSampleThreads / how.parts, sizeof(float) * static_cast<size_t>(program.shared_floats),
+      how.parts, how.early};
+  if (how.named >= 0) {
+    return launch(shape, named_kernel(how.named, timed), stream, buffers, augmentation, how);
+  }
+  return launch(shape, kernel_of(how.parts, timed), stream, program, buffers, augmentation, how);
 }
 
 }  // namespace digitron

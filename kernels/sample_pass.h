@@ -35,12 +35,14 @@ struct SampleLaunch {
   bool training;           // else running statistics, and nothing is dropped
   float smoothing;
   SampleSegment segment;  // the part of the program
+  int named = -1;         // its number, where the program has a kernel of its own
 };
 
 inline constexpr int kMostPhases = 4 * kMostOps + 8;  // marks of a block in a segment
 
 // Lets the kernel have `program.shared_floats` of shared memory: once, before it is launched.
-cudaError_t prepare_sample_pass(const SampleProgram& program, int parts);
+// named: as in SampleLaunch.
+cudaError_t prepare_sample_pass(const SampleProgram& program, int parts, int named);
 
 cudaError_t sample_pass(const SampleProgram& program, const SampleBuffers& buffers,
                         const Augmentation& augmentation, const SampleLaunch& how,

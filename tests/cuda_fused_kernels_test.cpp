@@ -4,9 +4,9 @@
 #include <gtest/gtest.h>
 
 #include "cuda/sample_program.h"
+#include "cuda/weight_program.h"
 #include "host/core/model.h"
 #include "kernels/sample_pass.h"
-#include "cuda/weight_program.h"
 #include "tests/cuda_testing.h"
 #include "tests/engine_testing.h"
 #include "tests/on_device.h"
@@ -37,7 +37,7 @@ std::vector<float> train(const Plan& plan, int n, int parts, bool early) {
   OnDevice<LossSums> losses(count), metrics(kSteps);
   const SampleBuffers samples{images, labels, state, parameters, running, records, cross, losses};
   const FlatBuffers buffers{parameters, momentum, nullptr, nullptr};
-  EXPECT_EQ(prepare_sample_pass(program, parts), cudaSuccess);
+  EXPECT_EQ(prepare_sample_pass(program, parts, -1), cudaSuccess);
   for (uint32_t step = 0; step < kSteps; ++step) {
     bool starts_early = early && step > 0;
     for (const SampleSegment& segment : training_segments(program)) {

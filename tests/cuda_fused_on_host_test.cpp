@@ -103,6 +103,7 @@ TEST_F(CudaFusedOnHostTest, RunDetailsTellItsForm) {
             (std::map<std::string, DetailValue>{{"samples of a group", int64_t{1}},
                                                 {"blocks of a group", int64_t{2}},
                                                 {"dependent launch", "yes"},
+                                                {"program", "constant"},
                                                 {"shared bytes of a block", int64_t{215392}},
                                                 {"record bytes of a sample", int64_t{13584}}}));
   EXPECT_TRUE(details_of(engine, "algorithms at batch 64").empty());
@@ -112,11 +113,13 @@ TEST_F(CudaFusedOnHostTest, AnOptionTurnsEachPartOff) {
   CudaOptions options = kFused;
   options.blocks_per_sample = 1;
   options.dependent_launch = false;
-  const CudaEngine engine(plan_, 0, options);
+  options.constant_program = false;
+  const CudaEngine engine(make_plan(lenet5(), 64), 0, options);
   EXPECT_THAT(engine.description(), HasSubstr(" steps, fused, 2 kernels a step (asked for"));
   const auto details = details_of(engine, "fused step");
   EXPECT_EQ(details.at("blocks of a group"), DetailValue(int64_t{1}));
   EXPECT_EQ(details.at("dependent launch"), DetailValue("no"));
+  EXPECT_EQ(details.at("program"), DetailValue("argument"));
 }
 
 // Neither clusters nor dependent launches: the stand-in refuses both there.

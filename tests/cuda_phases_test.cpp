@@ -74,7 +74,7 @@ std::vector<int64_t> marks(const Plan& plan, int parts) {
   buffers.labels = labels;
   buffers.state = state;
   buffers.parameters = parameters;
-  check(prepare_sample_pass(program, parts), "prepare_sample_pass");
+  check(prepare_sample_pass(program, parts, -1), "prepare_sample_pass");
   int64_t* const all_times = buffers.times;
   for (const SampleSegment& segment : segments) {
     check(sample_pass(program, buffers, {}, {1, parts, 0, false, true, 0, segment}, nullptr),

@@ -4,9 +4,11 @@
 
 #include <algorithm>
 #include <cstddef>
+#include <set>
 #include <string>
 #include <vector>
 
+#include "cuda/named_program.h"
 #include "cuda/sample_program.h"
 #include "cuda/shared_layout.h"
 #include "host/core/model.h"
@@ -155,6 +157,24 @@ TEST(SampleProgram, SharedMemoryOfTheNamedModels) {
   for (const auto& row : expected) {
     EXPECT_EQ(memory_of(row.model, row.shared_kb, row.parts), row.memory)
         << row.model << ", " << row.shared_kb << " KB, " << row.parts << " blocks";
+  }
+}
+
+// What the build has made constants of is what is made here.
+TEST(NamedProgram, LeNet5AndTheMlpHaveKernelsOfTheirOwn) {
+  std::set<int> numbers;
+  for (const char* model : {"lenet5", "custom-mlp"}) {
+    for (const int parts : {1, 2}) {
+      const auto made =
+          make_sample_program(make_plan(find_model(model), 64), {size_t{227} << 10, parts});
+      SampleProgram program = std::get<SampleProgram>(made);
+      const int number = find_named_program(program, parts);
+      EXPECT_GE(number, 0) << model;
+      EXPECT_TRUE(numbers.insert(number).second);
+      EXPECT_EQ(find_named_program(program, 3 - parts), -1);
+      program.ops[program.count - 1].by_quads = Divisor(7);  // its last member
+      EXPECT_EQ(find_named_program(program, parts), -1);
+    }
   }
 }
 

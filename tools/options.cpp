@@ -67,6 +67,10 @@ void add_device(CLI::App& app, DeviceRequest& request) {
          "Of the fused step: start no kernel before the one in front has ended")
       ->group(group);
   app.add_flag_callback(
+         "--no-constant-program", [&cuda] { cuda.constant_program = false; },
+         "Of the fused step: take LeNet-5 and the MLP too through the kernel for any model")
+      ->group(group);
+  app.add_flag_callback(
          "--no-graph", [&cuda] { cuda.graph = false; },
          "Make every call of a step one by one; a graph replays them all at once")
       ->group(group);

@@ -30,11 +30,13 @@ inline StepKind step_kind(const std::string& word) {
   throw InputError("--step is '" + word + "'; give auto, fused or layers");
 }
 
-// How the CUDA engine runs; what it computes does not depend on the first six but for rounding.
+// How the CUDA engine runs; what it computes does not depend on the first seven but for rounding.
 struct CudaOptions {
   StepKind step = StepKind::kAuto;
   int blocks_per_sample = 0;  // of the fused step: 1, 2 from compute capability 9.0 on, 0: the most
   bool dependent_launch = true;  // likewise: kernels start before the one in front has ended
+  // Likewise: LeNet-5 and the MLP have kernels that are compiled for them alone.
+  bool constant_program = true;
   bool graph = true;         // record the step and replay it; otherwise the same calls one by one
   int steps_per_graph = 32;  // steps that one graph launch covers, at least 1
   int evaluation_batch = 1000;  // images of an evaluation at once, fewer where they are too large
