@@ -38,6 +38,15 @@ TEST(TrainSettingsTest, TheBestRecipeTrainsLeNet5Itself) {
   }
 }
 
+TEST(TrainSettingsTest, TheFastestRecipeIsOneEpochOfASmallNetwork) {
+  const Model fast = find_model("mnist-99");
+  EXPECT_EQ(make_plan(fast, 1).parameter_count, 8890u);
+  const TrainSettings settings = recipe_of(fast);
+  EXPECT_NO_THROW(check_settings(settings));
+  EXPECT_EQ(settings.epochs, 1);
+  EXPECT_EQ(settings.schedule, Schedule::kOneCycle);
+}
+
 TEST(TrainSettingsTest, NonsenseIsNamed) {
   const auto message_of = [](auto change) {
     TrainSettings settings;
