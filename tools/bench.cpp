@@ -8,7 +8,7 @@
 #include "host/devices/devices.h"
 #include "host/files/atomic_file.h"
 #include "host/files/json.h"
-#include "host/train/settings.h"
+#include "host/train/settings_json.h"
 #include "tools/commands.h"
 
 namespace digitron {
@@ -16,26 +16,28 @@ namespace digitron {
 namespace {
 
 struct BenchOptions {
-  std::string model = "lenet5";
-  std::string data = "synthetic";
+  SessionRequest session;
   std::string json;
-  int batch = 64;
-  DeviceRequest device;
   BenchSettings settings;
+  TimeToOptions time_to;
 };
 
 int run_bench(const BenchOptions& options) {
+  const SessionRequest& session = options.session;
+  if (options.time_to.accuracy) return run_time_to(options.time_to, session, options.json);
   check_settings(options.settings);
-  const TrainSettings training{.batch = options.batch};
+  const TrainSettings training = settings_from_json(session.settings);
   check_settings(training);
-  const Model model = find_model(options.model);
-  const std::jthread device = start_device(options.device);
-  const Data data = load_data(options.data);
+  Model model = find_model(session.model.empty() ? "lenet5" : session.model);
+  if (session.dropout) model = with_dropout(model, *session.dropout);
+  const std::jthread device = start_device(session.device);
+  const Data data = load_data(session.data.empty() ? "synthetic" : session.data);
   check_counts(training, data.train->count());
 
-  const Plan plan = make_plan(model, options.batch);
-  const std::unique_ptr<Engine> engine = make_engine(options.device, plan).engine;
+  const Plan plan = make_plan(model, training.batch);
+  const std::unique_ptr<Engine> engine = make_engine(session.device, plan).engine;
   engine->load(data.train, data.test);
+  engine->configure(training_of(training));
   engine->set_state(State::kParameters, initial_parameters(plan, training.seed));
   const BenchResult result = bench(*engine, data.train->count(), options.settings);
   std::puts(bench_line(result, *engine).c_str());
@@ -47,22 +49,23 @@ int run_bench(const BenchOptions& options) {
 
 }  // namespace
 
-Command add_bench(CLI::App& app) {
+Command add_bench(CLI::App& app, std::vector<std::string> command_line) {
   CLI::App* sub = app.add_subcommand("bench", "Time of a training step: median and spread");
   auto options = std::make_shared<BenchOptions>();
-  add_model(*sub, options->model)->capture_default_str();
-  sub->add_option("--batch", options->batch, "Images a step")->capture_default_str();
+  options->session.command = std::move(command_line);
+  add_model(*sub, options->session.model)->default_str("lenet5, of --time-to mnist-99");
   BenchSettings& settings = options->settings;
   sub->add_option("--steps", settings.steps, "Steps that a sample is the mean of")
       ->capture_default_str();
   sub->add_option("--samples", settings.samples, "Samples to take")->capture_default_str();
-  sub->add_option("--warmup", settings.warmup, "Samples before them, not counted")
+  sub->add_option("--warmup-samples", settings.warmup, "Samples before them, not counted")
       ->capture_default_str();
   sub->add_option("--json", options->json, "Write every sample to this file")->type_name("FILE");
-  add_data(*sub, options->data)
-      ->description("As for train; the images do not change the time")
-      ->capture_default_str();
-  add_device(*sub, options->device);
+  add_data(*sub, options->session.data)
+      ->description("As for train. Default: synthetic, of --time-to as for train");
+  add_time_to(*sub, options->time_to);
+  add_device(*sub, options->session.device);
+  add_settings(*sub, options->session);
   return {sub, [options] { return run_bench(*options); }};
 }
 

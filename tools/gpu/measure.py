@@ -23,7 +23,7 @@ def bench(job, outcome):
         command = [job.digitron, "bench", "--model", model, "--batch", batch, "--device", "cuda",
                    "--data", job.mnist, "--json", job.folder / f"{name}.json",
                    *(["--no-graph"] if mode == "eager" else []),
-                   *(["--steps", 1, "--samples", 1, "--warmup", 0] if job.small else [])]
+                   *(["--steps", 1, "--samples", 1, "--warmup-samples", 0] if job.small else [])]
         ended = job.run_ours(command, name)
         if ended.code != 0:
             outcome.lines += [f"{name}, exit code {ended.code}: {line}"
