@@ -135,7 +135,7 @@ constexpr Recipe kRecipes[] = {{"lenet5-best",
                                  .shear = kAugmented.shear}},
                                {"mnist-99",
                                 {.epochs = 1,
-                                 .lr = 0.3,
+                                 .lr = 0.4,
                                  .optimizer = OptimizerKind::kNesterov,
                                  .schedule = Schedule::kOneCycle,
                                  .label_smoothing = 0.1}}};
