@@ -22,7 +22,7 @@ Command add_train(CLI::App& app, std::vector<std::string> command_line);
 Command add_eval(CLI::App& app);
 Command add_predict(CLI::App& app);
 Command add_inspect(CLI::App& app);
-Command add_bench(CLI::App& app);
+Command add_bench(CLI::App& app, std::vector<std::string> command_line);
 Command add_profile(CLI::App& app);
 Command add_devices(CLI::App& app);
 Command add_report(CLI::App& app);
@@ -30,9 +30,13 @@ Command add_sweep(CLI::App& app, std::vector<std::string> command_line);
 
 // Options that several commands share.
 CLI::Option* add_model(CLI::App& app, std::string& model);
+CLI::Option* add_models(CLI::App& app, std::vector<std::string>& models);
 CLI::Option* add_checkpoint(CLI::App& app, std::string& checkpoint);
 CLI::Option* add_data(CLI::App& app, std::string& data);
 void add_device(CLI::App& app, DeviceRequest& request);
+void add_device_name(CLI::App& app, std::string& device);
+// What add_device has for a GPU beside --step and --no-graph.
+void add_cuda(CLI::App& app, CudaOptions& cuda);
 // Training's settings, those of the table that are `wanted` (nullptr: all), and --dropout. What the
 // user gives goes into `given`, by name as in run.json.
 void add_settings(CLI::App& app, nlohmann::ordered_json& given, std::optional<double>& dropout,
