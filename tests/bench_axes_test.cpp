@@ -67,7 +67,7 @@ TEST(AxesTest, NonsenseIsNamed) {
     request.device.device = "cpu";
     return error_of<InputError>([&] { rows_of(request); });
   };
-  EXPECT_THAT(error({.models = {"lenet5", "mlp", "lenet5"}}),
+  EXPECT_THAT(error({.models = {"lenet5", "mlp", "LeNet-5"}}),
               HasSubstr("--model names lenet5 twice; leave one out"));
   EXPECT_THAT(error({.batches = {8, 8}}), HasSubstr("--batch names 8 twice"));
   EXPECT_THAT(error({.batches = {8, 0}}), HasSubstr("--batch is 0; give 1 or more"));

@@ -31,9 +31,7 @@ class SamplerTest : public ::testing::Test {
     time_ += call.host_seconds;
     return call;
   }
-  Samples sample(
-      const SamplerSettings& settings,
-      const std::function<bool()>& disturbed = [] { return false; }) {
+  Samples sample(const SamplerSettings& settings, const std::function<bool()>& disturbed = {}) {
     return take_samples([this] { return ten_steps(); }, settings, disturbed,
                         [this] { return time_; });
   }
@@ -76,8 +74,7 @@ TEST_F(SamplerTest, FewSamplesAreNotEnough) {
         time_ += 1;
         return Call{true, {1.0}, 1, 1.0};
       },
-      {.warmup = 0, .min_time = 0, .max_noise = 0.5, .timeout = 4}, [] { return false; },
-      [&] { return time_; });
+      {.warmup = 0, .min_time = 0, .max_noise = 0.5, .timeout = 4}, {}, [&] { return time_; });
   EXPECT_TRUE(samples.device_clock);
   EXPECT_EQ(calls, 4);
   EXPECT_EQ(samples.missed, "10 samples: 4");

@@ -1,7 +1,10 @@
 // digitron bench
 #include <spdlog/fmt/fmt.h>
+#include <unistd.h>
 
+#include <cerrno>
 #include <cstdio>
+#include <cstring>
 #include <filesystem>
 #include <memory>
 
@@ -50,18 +53,31 @@ int measure_only_row(const BenchOptions& options) {
   return 0;
 }
 
+// Measuring takes long: a file that cannot be written is better known before.
+void check_files(const BenchOptions& options) {
+  for (const std::string& file : {options.json, options.csv, options.google_benchmark}) {
+    if (file.empty()) continue;
+    const std::filesystem::path folder = std::filesystem::absolute(file).parent_path();
+    if (access(folder.c_str(), W_OK) == 0) continue;
+    throw InputError(fmt::format("cannot write {}: {}: {}; give another place", file,
+                                 folder.string(), std::strerror(errno)));
+  }
+}
+
 int run_bench(const BenchOptions& options) {
   if (options.only_row) return measure_only_row(options);
+  check_files(options);
   const BenchRequest& request = options.request;
+  const std::vector<RowRequest> rows = rows_of(request);
   BenchReport report{request.command, utc_now(), {}};
-  const size_t all = rows_of(request).size() * static_cast<size_t>(request.repeat);
+  const size_t all = rows.size() * static_cast<size_t>(request.repeat);
   // One process alone has nothing to tidy up, and ends at once.
   const std::atomic<bool> never = false;
   const std::atomic<bool>& stop = request.repeat > 1 ? stop_on_signals() : never;
   {
     ProgressLine line;
     report.rows = measure_rows(
-        request, std::filesystem::read_symlink("/proc/self/exe").string(), stop,
+        request, rows, std::filesystem::read_symlink("/proc/self/exe").string(), stop,
         [&](size_t done, const RowRequest& next) {
           line.show(fmt::format("{} of {}: {}, batch {}, {}", done + 1, all, next.model.name,
                                 next.settings.batch, to_text(next.work)));

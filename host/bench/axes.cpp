@@ -60,6 +60,18 @@ std::vector<DeviceRequest> devices_of(const BenchRequest& request) {
   return devices;
 }
 
+std::vector<Model> models_of(const BenchRequest& request) {
+  std::vector<Model> models;
+  std::vector<std::string> ids;
+  for (const std::string& name : request.models) {
+    const Model model = find_model(name);
+    ids.push_back(model.id);
+    models.push_back(request.dropout ? with_dropout(model, *request.dropout) : model);
+  }
+  refuse_twice("--model", ids);
+  return models;
+}
+
 TrainSettings settings_of(const BenchRequest& request, const Model& model, int batch) {
   TrainSettings settings = settings_from_json(request.settings, recipe_of(model));
   settings.batch = batch;
@@ -74,17 +86,15 @@ std::vector<RowRequest> rows_of(const BenchRequest& request) {
   if (request.repeat < 1 || request.repeat > kMostRepeats) {
     throw InputError(fmt::format("--repeat is {}; give 1 to {}", request.repeat, kMostRepeats));
   }
-  refuse_twice("--model", request.models);
   refuse_twice("--work", request.works);
   refuse_twice("--batch", request.batches);
   refuse_twice("--threads", request.threads);
   refuse_twice("--mode", request.modes);
   refuse_twice("--step", request.steps);
+  const std::vector<Model> models = models_of(request);
   const std::vector<DeviceRequest> devices = devices_of(request);
   std::vector<RowRequest> rows;
-  for (const std::string& name : request.models) {
-    Model model = find_model(name);
-    if (request.dropout) model = with_dropout(model, *request.dropout);
+  for (const Model& model : models) {
     for (const std::string& word : request.works) {
       const Work work = work_kind(word);
       for (const int batch : request.batches) {

@@ -87,7 +87,7 @@ std::function<Call()> calls_of(const BenchRow& row, const RowRequest& request, c
     };
   }
   return [calls, steps = 1]() mutable {
-    const Call call = calls.take(steps);
+    Call call = calls.take(steps);
     const double wanted = kCallSeconds / median(call.seconds);
     steps = std::max(1, static_cast<int>(std::min<double>(wanted, 2 * steps)));
     return call;
@@ -114,8 +114,7 @@ BenchRow measure_row(const RowRequest& request, const std::string& data,
   const std::function<Call()> call = calls_of(row, request, ready);
   cold.first_step = call().host_seconds;
   const Call second = call();
-  const auto disturbed = [] { return false; };
-  repeat.samples = take_samples(call, sampling, disturbed);
+  repeat.samples = take_samples(call, sampling);
   if (row.mode == "graph" && row.work == Work::kTrain) {
     const double later = median(repeat.samples.host_seconds) * row.steps_per_sample;
     cold.recording = std::max(0.0, second.host_seconds - later);

@@ -31,6 +31,7 @@ struct ColdStart {
 };
 
 // One measurement of a row, in one process.
+// NOLINTNEXTLINE(bugprone-exception-escape): nlohmann's move constructor, which throws nothing
 struct Repeat {
   Samples samples;
   ColdStart cold_start;

@@ -18,7 +18,7 @@ using nlohmann::ordered_json;
 // A field as RFC 4180 has it.
 std::string csv_field(const ordered_json& value) {
   if (value.is_null()) return "";
-  const std::string text = value.is_string() ? value.get<std::string>() : value.dump();
+  std::string text = value.is_string() ? value.get<std::string>() : value.dump();
   if (text.find_first_of(",\"\r\n") == std::string::npos) return text;
   return '"' + replaced(text, "\"", "\"\"") + '"';
 }

@@ -34,9 +34,8 @@ bool all_same(const std::vector<std::string>& cells) {
 
 std::string number(double value) {
   if (!std::isfinite(value)) return "-";
-  const double tenths = std::round(10 * value) / 10;
-  const auto whole = static_cast<int64_t>(tenths);
-  return fmt::format("{}.{}", grouped(whole), std::llround(10 * (tenths - whole)));
+  const int64_t tenths = std::llround(10 * value);  // no time and no rate is negative
+  return fmt::format("{}.{}", grouped(tenths / 10), tenths % 10);
 }
 
 std::string percent_text(double fraction) {
@@ -178,6 +177,7 @@ std::string legend(const std::vector<BenchRow>& rows) {
 
 std::vector<Entry> entries_of(const std::vector<BenchRow>& rows) {
   std::vector<Entry> entries;
+  entries.reserve(rows.size());
   for (const BenchRow& row : rows) entries.push_back({row, summarize(row)});
   return entries;
 }

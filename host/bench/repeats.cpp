@@ -104,9 +104,10 @@ class RowProcesses {
 
 }  // namespace
 
-std::vector<BenchRow> measure_rows(const BenchRequest& request, const std::string& program,
-                                   const std::atomic<bool>& stop, const BenchProgress& progress) {
-  const std::vector<RowRequest> wanted = rows_of(request);
+std::vector<BenchRow> measure_rows(const BenchRequest& request,
+                                   const std::vector<RowRequest>& wanted,
+                                   const std::string& program, const std::atomic<bool>& stop,
+                                   const BenchProgress& progress) {
   std::vector<BenchRow> rows;
   if (request.repeat == 1) {
     for (const RowRequest& row : wanted) {

@@ -107,7 +107,7 @@ Samples take_samples(const std::function<Call()>& call, const SamplerSettings& s
   if (settings.warmup > 0) {
     warmup =
         static_cast<int64_t>(measure_stretch(call, settings.warmup, now).samples.seconds.size());
-    disturbed();  // what it says from here on is of the samples
+    if (disturbed) disturbed();  // what it says from here on is of the samples
   }
   Stretch kept, rejected;
   int64_t discarded = 0;
@@ -115,7 +115,7 @@ Samples take_samples(const std::function<Call()>& call, const SamplerSettings& s
   const double end = now() + settings.timeout;
   do {
     const Stretch next = measure_stretch(call, std::min(kStretchSeconds, settings.timeout), now);
-    const bool bad = disturbed();
+    const bool bad = disturbed && disturbed();
     append(bad ? rejected : kept, next);
     if (bad) discarded += static_cast<int64_t>(next.samples.seconds.size());
     missed = missing(kept, settings);

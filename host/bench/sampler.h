@@ -43,11 +43,11 @@ using Now = std::function<double()>;
 double steady_seconds();
 
 // Calls until the noise is low, or time is up. Samples are taken in stretches of a tenth of a
-// second; after each, disturbed() is asked whether what it measured was not the machine at its
-// best, and if so the stretch is measured again, as long as there is time. Where all of them were
+// second; after each, disturbed(), where there is one, is asked whether the machine was held back
+// in it, and if so the stretch is measured again, as long as there is time. Where all of them were
 // disturbed they are taken all the same, and `missed` says so.
 Samples take_samples(const std::function<Call()>& call, const SamplerSettings& settings,
-                     const std::function<bool()>& disturbed, const Now& now = steady_seconds);
+                     const std::function<bool()>& disturbed = {}, const Now& now = steady_seconds);
 
 // The p-th percentile (0 to 100) of sorted values, linear between neighbours. Not of none.
 double percentile(std::span<const double> sorted, double p);
