@@ -192,13 +192,23 @@ TEST_F(TimeToTest, BadRequestsAreNamed) {
   }
   expect_error(time_to({"--time-to", "0.9", "--seeds", "5-1"}), 2, "--seeds is '5-1'; give ");
   expect_error(time_to({"--seeds", "1"}), 2, "--seeds requires --time-to");
-  expect_error(time_to({"--time-to", "0.9", "--samples", "3"}), 2, "--samples excludes --time-to");
+  expect_error(time_to({"--time-to", "0.9", "--repeat", "3"}), 2, "--repeat excludes --time-to");
   expect_error(time_to({"--time-to", "0.9", "--seed", "3"}), 2, "--seed does not go with");
-  expect_error(time_to({"--time-to", "0.9", "--log-steps"}), 2, "--log-steps does not go with");
-  expect_error(time_to({"--time-to", "0.9", "--validation", "9", "--patience", "1"}), 2,
-               "--patience does not go with");
+  expect_error(time_to({"--time-to", "0.9", "--batch", "8"}), 2,
+               "--batch has 2 values, but --time-to takes one");
   expect_error(time_to({"--time-to", "0.9", "--epochs", "0"}), 2, "--epochs is 0");
   expect_error(time_to({"--time-to", "0.9", "--validation", "200"}), 2, "--validation is 200");
+}
+
+TEST_F(TimeToTest, WhatATrainingWritesOrStopsAtIsNotForIt) {
+  TimeToRequest request{0.9, {1}, {}};
+  request.session.model = "fc 10";
+  request.session.settings = {{"log_steps", true}};
+  EXPECT_THAT(error_of<InputError>([&] { run_time_to(request); }),
+              HasSubstr("--log-steps does not go with --time-to"));
+  request.session.settings = {{"validation", 9}, {"patience", 1}};
+  EXPECT_THAT(error_of<InputError>([&] { run_time_to(request); }),
+              HasSubstr("--patience does not go with --time-to"));
 }
 
 }  // namespace

@@ -26,7 +26,7 @@ Command add_train(CLI::App& app, std::vector<std::string> command_line) {
   sub->add_flag("--force", request->force,
                 "With --resume: let other settings than the run's count");
   add_device(*sub, request->device);
-  add_settings(*sub, *request);
+  add_settings(*sub, request->settings, request->dropout);
   return {sub, [request] {
             const TrainResult result = run_session(*request, stop_on_signals);
             return result.interrupted ? kInterruptedExitCode : 0;
