@@ -58,7 +58,8 @@ TEST_F(BenchProgramTest, OneProcessMeasuresEveryKindOfWork) {
 TEST_F(BenchProgramTest, SaysInALineWhatIsWrong) {
   expect_error(bench({"--batch", "16,x"}), 2, "see digitron bench --help");
   expect_error(bench({"--batch", "-1"}), 2, "--batch is -1; give 1 or more");
-  expect_error(bench({"--epochs", "3"}), 2, "--epochs; see digitron bench --help");
+  expect_error(bench({"--epochs", "3"}), 2,
+               "--epochs requires --time-to; see digitron bench --help");
   expect_error(bench({"--repeat", "2", "--batch", "300"}), 2,
                "--batch is 300, but the training set has 200 images; give at most");
   expect_error(bench({"--repeat", "1", "--batch", "16", "--json", file("none/b.json")}), 2,
