@@ -75,8 +75,8 @@ TEST(ParseModel, TextIsCanonical) {
 }
 
 TEST(FindModel, NamesAndSpellings) {
-  EXPECT_THAT(model_names(),
-              ::testing::ElementsAre("lenet5", "custom-mlp", "lenet5-improved", "lenet5-best"));
+  EXPECT_THAT(model_names(), ::testing::ElementsAre("lenet5", "custom-mlp", "lenet5-improved",
+                                                    "lenet5-best", "mnist-99"));
   for (const char* name : {"lenet5", "LeNet-5", "lenet_5", "LENET5"}) {
     EXPECT_EQ(find_model(name).id, "lenet5") << name;
     EXPECT_EQ(find_model(name).name, "LeNet-5") << name;

@@ -11,6 +11,7 @@
 namespace digitron {
 namespace {
 
+using ::testing::ElementsAre;
 using testing::error_of;
 using ::testing::HasSubstr;
 using ::testing::MatchesRegex;
@@ -36,6 +37,15 @@ TEST(TrainSettingsTest, TheBestRecipeTrainsLeNet5Itself) {
     EXPECT_EQ(recipe_of(model).schedule, Schedule::kConstant) << model.id;
     EXPECT_EQ(recipe_of(model).lr, 0.01) << model.id;
   }
+}
+
+TEST(TrainSettingsTest, TheFastestRecipeIsOneEpochOfASmallNetwork) {
+  const Model fast = find_model("mnist-99");
+  EXPECT_EQ(make_plan(fast, 1).parameter_count, 10558u);
+  const TrainSettings settings = recipe_of(fast);
+  EXPECT_NO_THROW(check_settings(settings));
+  EXPECT_EQ(settings.epochs, 1);
+  EXPECT_EQ(settings.schedule, Schedule::kOneCycle);
 }
 
 TEST(TrainSettingsTest, NonsenseIsNamed) {
@@ -124,6 +134,15 @@ TEST(TrainSettingsTest, EveryOptionNamesItsRange) {
               parse("", schedule);
             }),
             "--schedule is ''; give constant, step, cosine or one-cycle");
+}
+
+TEST(TrainSettingsTest, SomeSettingsChangeNoStep) {
+  std::vector<std::string> others;
+  for (const Setting& setting : all_settings()) {
+    if (!changes_step(setting)) others.emplace_back(setting.name);
+  }
+  EXPECT_THAT(others, ElementsAre("epochs", "batch", "schedule", "warmup", "step_epochs", "gamma",
+                                  "validation", "patience", "max_steps", "log_steps"));
 }
 
 TEST(TrainSettingsTest, CountsFitTheData) {

@@ -3,12 +3,17 @@
 
 #include <CLI/CLI.hpp>
 #include <functional>
+#include <optional>
 #include <string>
 #include <vector>
 
 #include "host/devices/devices.h"
+#include "host/files/json.h"
+#include "host/train/settings.h"
 
 namespace digitron {
+
+struct BenchRequest;
 
 struct Command {
   CLI::App* options;
@@ -19,7 +24,7 @@ Command add_train(CLI::App& app, std::vector<std::string> command_line);
 Command add_eval(CLI::App& app);
 Command add_predict(CLI::App& app);
 Command add_inspect(CLI::App& app);
-Command add_bench(CLI::App& app);
+Command add_bench(CLI::App& app, std::vector<std::string> command_line);
 Command add_profile(CLI::App& app);
 Command add_devices(CLI::App& app);
 Command add_report(CLI::App& app);
@@ -27,9 +32,28 @@ Command add_sweep(CLI::App& app, std::vector<std::string> command_line);
 
 // Options that several commands share.
 CLI::Option* add_model(CLI::App& app, std::string& model);
+CLI::Option* add_models(CLI::App& app, std::vector<std::string>& models);
 CLI::Option* add_checkpoint(CLI::App& app, std::string& checkpoint);
 CLI::Option* add_data(CLI::App& app, std::string& data);
 void add_device(CLI::App& app, DeviceRequest& request);
+void add_device_name(CLI::App& app, std::string& device);
+// What add_device has for a GPU beside --step and --no-graph.
+void add_cuda(CLI::App& app, CudaOptions& cuda);
+// Training's settings, those of the table that are `wanted` (nullptr: all), and --dropout. What the
+// user gives goes into `given`, by name as in run.json.
+void add_settings(CLI::App& app, nlohmann::ordered_json& given, std::optional<double>& dropout,
+                  bool (*wanted)(const Setting&) = nullptr);
+
+// bench --time-to: its options, added after bench's own, and what it does. The request says the
+// rest: what is trained on what; `json` is the file for all that was measured, "" for none.
+struct TimeToOptions {
+  const CLI::App* bench = nullptr;
+  std::optional<double> accuracy = {};
+  std::string seeds = "1-30";
+  nlohmann::ordered_json settings = nlohmann::ordered_json::object();  // those that no step needs
+};
+void add_time_to(CLI::App& bench, TimeToOptions& options);
+int run_time_to(const TimeToOptions& options, const BenchRequest& request, const std::string& json);
 
 // What --model means beside --checkpoint.
 inline constexpr const char* kCheckpointModelHelp =

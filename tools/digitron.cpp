@@ -51,7 +51,7 @@ int run(int argc, char** argv) {
                                       add_eval(app),
                                       add_predict(app),
                                       add_inspect(app),
-                                      add_bench(app),
+                                      add_bench(app, {argv, argv + argc}),
                                       add_profile(app),
                                       add_report(app),
                                       add_sweep(app, {argv, argv + argc}),

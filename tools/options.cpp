@@ -1,16 +1,86 @@
 // Options that several commands share.
+#include <spdlog/fmt/fmt.h>
+
+#include "host/train/settings_json.h"
 #include "tools/commands.h"
 
 namespace digitron {
 
+namespace {
+
+using nlohmann::ordered_json;
+
+// Adds a setting's option, whose form the type of its value decides; what the user gives goes into
+// `given`.
+struct AddOption {
+  CLI::App& app;
+  const Setting& setting;
+  ordered_json& given;
+
+  template <class T>
+  CLI::Option* add() const {
+    const auto set = [&name = setting.name, &to = given](const T& value) { to[name] = value; };
+    return app.add_option_function<T>(setting.option(), set, setting.help)
+        ->default_str(setting.text({}));
+  }
+
+  CLI::Option* operator()(int) const { return add<int>(); }
+  CLI::Option* operator()(double) const { return add<double>(); }
+  CLI::Option* operator()(uint64_t) const {
+    return add<uint64_t>()->check(CLI::NonNegativeNumber)->type_name("INT");
+  }
+  CLI::Option* operator()(OptimizerKind) const { return add<std::string>()->type_name("WORD"); }
+  CLI::Option* operator()(Schedule) const { return add<std::string>()->type_name("WORD"); }
+  template <class T>
+  CLI::Option* operator()(const std::optional<T>&) const {
+    return add<T>();
+  }
+  CLI::Option* operator()(bool on) const {
+    const auto set = [&name = setting.name, &to = given, on](int64_t times) {
+      to[name] = (times > 0) != on;
+    };
+    return app.add_flag_function(setting.option(), set, setting.help);
+  }
+};
+
+// --dropout, which changes the model, and --augment, which stands for the distances that are not
+// given.
+void add_dropout_and_augment(CLI::App& app, ordered_json& given, std::optional<double>& dropout) {
+  app.add_option("--dropout", dropout,
+                 "Probability of every dropout layer, instead of the model's own")
+      ->type_name("P");
+  const auto augment = [&given] {
+    ordered_json settings = changed_settings_json(kAugmented);
+    settings.update(given);
+    given = settings;
+  };
+  const TrainSettings& s = kAugmented;
+  app.add_flag_callback(
+      "--augment", augment,
+      fmt::format("Distort every training image anew each epoch: shift {}, rotate {}, scale {},\n"
+                  "shear {} where these are not given",
+                  s.shift, s.rotate, s.scale, s.shear));
+}
+
+constexpr const char* kModelHelp =
+    "lenet5, custom-mlp, lenet5-improved, lenet5-best (LeNet-5 with the training that\n"
+    "does best), mnist-99 (for the least time to 99 %), or a text such as\n"
+    "'conv 8x5 pad 2, relu, maxpool 2, fc 10'";
+
+constexpr const char* kCudaGroup = "On a GPU";
+
+}  // namespace
+
 CLI::Option* add_model(CLI::App& app, std::string& model) {
-  return app
-      .add_option(
-          "--model", model,
-          "lenet5, custom-mlp, lenet5-improved, lenet5-best (LeNet-5 with the training that\n"
-          "does best), or a text such as\n"
-          "'conv 8x5 pad 2, relu, maxpool 2, fc 10'")
-      ->type_name("NAME|TEXT");
+  return app.add_option("--model", model, kModelHelp)->type_name("NAME|TEXT");
+}
+
+CLI::Option* add_models(CLI::App& app, std::vector<std::string>& models) {
+  return app.add_option("--model", models, std::string(kModelHelp) + "; several times for several")
+      ->allow_extra_args(false)
+      ->multi_option_policy(CLI::MultiOptionPolicy::TakeAll)
+      ->type_name("NAME|TEXT")
+      ->capture_default_str();
 }
 
 CLI::Option* add_checkpoint(CLI::App& app, std::string& checkpoint) {
@@ -29,24 +99,20 @@ CLI::Option* add_data(CLI::App& app, std::string& data) {
       ->type_name("DIR");
 }
 
-void add_device(CLI::App& app, DeviceRequest& request) {
-  app.add_option("--device", request.device,
+void add_device_name(CLI::App& app, std::string& device) {
+  app.add_option("--device", device,
                  "auto (CUDA where it is available, else the CPU), cpu, cuda, cuda:N, or\n"
                  "reference: slow, in double precision, to check the others by")
       ->type_name("DEVICE")
       ->capture_default_str();
+}
+
+void add_device(CLI::App& app, DeviceRequest& request) {
+  add_device_name(app, request.device);
   app.add_option("--threads", request.threads,
                  "Threads of the CPU engine, 0 for every core; the result does not depend on it")
       ->capture_default_str();
-  const char* group = "On a GPU";
   CudaOptions& cuda = request.cuda;
-  app.add_option_function<std::string>(
-         "--precision", [&cuda](const std::string& name) { cuda.tf32 = name == "tf32"; },
-         "fp32, or tf32: tensor cores round the factors of products to 10 bits")
-      ->check(CLI::IsMember({"fp32", "tf32"}))
-      ->type_name("NAME")
-      ->default_str("fp32")
-      ->group(group);
   app.add_option_function<std::string>(
          "--step", [&cuda](const std::string& word) { cuda.step = step_kind(word); },
          "fused (a few kernels for a whole step; not every model has that form), layers\n"
@@ -55,38 +121,60 @@ void add_device(CLI::App& app, DeviceRequest& request) {
       ->check(CLI::IsMember(std::vector<std::string>(std::begin(kStepWords), std::end(kStepWords))))
       ->type_name("WORD")
       ->default_str("auto")
-      ->group(group);
+      ->group(kCudaGroup);
+  app.add_flag_callback(
+         "--no-graph", [&cuda] { cuda.graph = false; },
+         "Make every call of a step one by one; a graph replays them all at once")
+      ->group(kCudaGroup);
+  add_cuda(app, cuda);
+}
+
+void add_cuda(CLI::App& app, CudaOptions& cuda) {
+  app.add_option_function<std::string>(
+         "--precision", [&cuda](const std::string& name) { cuda.tf32 = name == "tf32"; },
+         "fp32, or tf32: tensor cores round the factors of products to 10 bits")
+      ->check(CLI::IsMember({"fp32", "tf32"}))
+      ->type_name("NAME")
+      ->default_str("fp32")
+      ->group(kCudaGroup);
   app.add_option("--blocks-per-sample", cuda.blocks_per_sample,
                  "Of the fused step: 1, 2 from compute capability 9.0 on, 0 for the most; the\n"
                  "result does not depend on it")
       ->check(CLI::Range(0, 2))
       ->capture_default_str()
-      ->group(group);
+      ->group(kCudaGroup);
   app.add_flag_callback(
          "--no-dependent-launch", [&cuda] { cuda.dependent_launch = false; },
          "Of the fused step: start no kernel before the one in front has ended")
-      ->group(group);
+      ->group(kCudaGroup);
   app.add_flag_callback(
          "--no-constant-program", [&cuda] { cuda.constant_program = false; },
          "Of the fused step: take LeNet-5 and the MLP too through the kernel for any model")
-      ->group(group);
-  app.add_flag_callback(
-         "--no-graph", [&cuda] { cuda.graph = false; },
-         "Make every call of a step one by one; a graph replays them all at once")
-      ->group(group);
+      ->group(kCudaGroup);
   app.add_option("--steps-per-graph", cuda.steps_per_graph,
                  "Steps that one launch of a graph covers; the result does not depend on it")
       ->capture_default_str()
-      ->group(group);
+      ->group(kCudaGroup);
   app.add_option(
          "--evaluation-batch", cuda.evaluation_batch,
          "Images of an evaluation at once; the result does not depend on it but for rounding")
       ->capture_default_str()
-      ->group(group);
+      ->group(kCudaGroup);
   app.add_flag_callback(
          "--allow-nondeterministic", [&cuda] { cuda.deterministic = false; },
          "Take algorithms too that give other bits from run to run")
-      ->group(group);
+      ->group(kCudaGroup);
+}
+
+void add_settings(CLI::App& app, ordered_json& given, std::optional<double>& dropout,
+                  bool (*wanted)(const Setting&)) {
+  for (const Setting& setting : all_settings()) {
+    if (wanted && !wanted(setting)) continue;
+    app.option_defaults()->group(setting.group);
+    if (setting.name == std::string("shift")) add_dropout_and_augment(app, given, dropout);
+    CLI::Option* option = setting.with_value(TrainSettings(), AddOption{app, setting, given});
+    if (setting.type != nullptr) option->type_name(setting.type);
+  }
 }
 
 }  // namespace digitron

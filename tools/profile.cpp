@@ -4,9 +4,7 @@
 #include <cstdio>
 #include <memory>
 
-#include "host/data/data.h"
-#include "host/devices/devices.h"
-#include "host/train/settings.h"
+#include "host/bench/set_up.h"
 #include "tools/commands.h"
 
 namespace digitron {
@@ -22,20 +20,11 @@ struct ProfileOptions {
 };
 
 int run_profile(const ProfileOptions& options) {
-  const TrainSettings training{.batch = options.batch};
-  check_settings(training);
   const Model model = find_model(options.model);
-  const std::jthread device = start_device(options.device);
-  const Data data = load_data(options.data);
-  check_counts(training, data.train->count());
-
-  const Plan plan = make_plan(model, options.batch);
-  const std::unique_ptr<Engine> engine = make_engine(options.device, plan).engine;
-  engine->load(data.train, data.test);
-  engine->set_state(State::kParameters, initial_parameters(plan, training.seed));
-  const Profile profile = measure_phases(*engine, data.train->count(), options.steps);
+  const SetUp ready = set_up(model, {.batch = options.batch}, options.device, options.data);
+  const Profile profile = measure_phases(*ready.engine, ready.data.train->count(), options.steps);
   std::printf("%s | batch %d | %s\n\n%s", model.name.c_str(), options.batch,
-              engine->description().c_str(), profile_table(profile).c_str());
+              ready.engine->description().c_str(), profile_table(profile).c_str());
   return 0;
 }
 

@@ -1,101 +1,152 @@
 #include "host/bench/bench.h"
 
-#include <spdlog/fmt/fmt.h>
-
 #include <algorithm>
-#include <chrono>
-#include <cmath>
-#include <numeric>
+#include <utility>
 
-#include "host/core/error.h"
+#include "host/bench/set_up.h"
 #include "host/files/environment.h"
-#include "host/files/json.h"
-#include "host/text/table.h"
+#include "host/text/statistics.h"
+#include "host/train/settings_json.h"
 
 namespace digitron {
 
 namespace {
 
-using Clock = std::chrono::steady_clock;
+using nlohmann::ordered_json;
 
-void require(const char* option, int value, int least) {
-  if (value >= least) return;
-  throw InputError(fmt::format("{} is {}; give {} or more", option, value, least));
+// A call of an engine that tells every step's time takes so long, so that it is many steps, and the
+// clock is looked at often.
+constexpr double kCallSeconds = 0.01;
+
+// The way that a step on a GPU goes; nothing for an engine on the CPU.
+std::optional<std::string> step_way(const std::vector<Detail>& details) {
+  for (const auto& [group, name, value] : details) {
+    if (group == "step" && name == "way") return std::get<std::string>(value);
+  }
+  return std::nullopt;
 }
 
-double images_per_second(const BenchResult& result, const Engine& engine) {
-  return engine.plan().batch / result.percentile(50);
+ordered_json step_settings(const TrainSettings& settings) {
+  ordered_json changed = changed_settings_json(settings);
+  ordered_json json = ordered_json::object();
+  for (const auto& [name, value] : changed.items()) {
+    for (const Setting& setting : all_settings()) {
+      if (setting.name == name && changes_step(setting)) json[name] = value;
+    }
+  }
+  return json;
+}
+
+int64_t flops_of(const Plan& plan, Work work, int images) {
+  if (work == Work::kTrain) return plan.flops_forward + plan.flops_backward;
+  return plan.flops_forward / plan.batch * images;
+}
+
+// All of a row but its repeats.
+BenchRow describe_row(const RowRequest& request, const SetUp& ready) {
+  const Plan& plan = ready.engine->plan();
+  const EngineDescription engine = ready.engine->describe();
+  BenchRow row;
+  row.model = plan.model.id;
+  row.name = plan.model.name;
+  row.text = to_text(plan.model);
+  row.work = request.work;
+  row.images = request.work == Work::kEvaluate ? ready.data.test->count() : plan.batch;
+  row.device = engine.line;
+  row.precision = engine.precision;
+  row.step = step_way(engine.details);
+  if (row.step) {
+    const CudaOptions& cuda = request.device.cuda;
+    row.mode = cuda.graph ? "graph" : "eager";
+    const int epoch_steps = ready.data.train->count() / plan.batch;
+    if (request.work == Work::kTrain && cuda.graph)
+      row.steps_per_sample = std::min(cuda.steps_per_graph, epoch_steps);
+  } else {
+    row.threads = request.device.device == "reference" ? 1 : request.device.threads;
+  }
+  if (!engine.details.empty()) row.details = details_json(engine.details);
+  row.settings = step_settings(request.settings);
+  row.flops = flops_of(plan, request.work, row.images);
+  return row;
+}
+
+// The work of a row as calls, the first of them of one step.
+std::function<Call()> calls_of(const BenchRow& row, const RowRequest& request, const SetUp& ready) {
+  Engine& engine = *ready.engine;
+  if (row.work == Work::kEvaluate) return [&engine] { return evaluate_once(engine); };
+  if (row.work == Work::kPredict) {
+    const std::vector<uint8_t>& images = ready.data.train->images;
+    const size_t bytes = static_cast<size_t>(row.images) * kImagePixels;
+    return
+        [&engine, batch = std::span(images).first(bytes)] { return predict_once(engine, batch); };
+  }
+  TrainingCalls calls(engine, ready.data.train->count(), request.settings.lr);
+  if (row.step) {
+    return [calls, steps = 1, next = row.steps_per_sample]() mutable {
+      return calls.take(std::exchange(steps, next));
+    };
+  }
+  return [calls, steps = 1]() mutable {
+    Call call = calls.take(steps);
+    const double wanted = kCallSeconds / median(call.seconds);
+    steps = std::max(1, static_cast<int>(std::min<double>(wanted, 2 * steps)));
+    return call;
+  };
 }
 
 }  // namespace
 
-void check_settings(const BenchSettings& settings) {
-  require("--steps", settings.steps, 1);
-  require("--samples", settings.samples, 1);
-  require("--warmup", settings.warmup, 0);
+std::vector<std::string> Repeat::warnings() const {
+  if (quiet.is_null()) return {};
+  return quiet.value("warnings", std::vector<std::string>());
 }
 
-double BenchResult::percentile(double p) const {
-  std::vector<double> sorted = step_seconds;
-  std::sort(sorted.begin(), sorted.end());
-  const double place = p / 100 * static_cast<double>(sorted.size() - 1);
-  const auto below = static_cast<size_t>(place);
-  const size_t above = std::min(below + 1, sorted.size() - 1);
-  return std::lerp(sorted[below], sorted[above], place - std::floor(place));
-}
+BenchRow measure_row(const RowRequest& request, const std::string& data,
+                     const SamplerSettings& sampling, std::optional<double> started) {
+  Repeat repeat;
+  ColdStart& cold = repeat.cold_start;
+  if (started) cold.process = steady_seconds() - *started;
+  const SetUp ready = set_up(request.model, request.settings, request.device, data);
+  cold.data = ready.data_seconds;
+  cold.module = ready.module_seconds;
 
-BenchResult bench(Engine& engine, int train_count, const BenchSettings& settings) {
-  const int whole =
-      train_count / engine.plan().batch;  // an epoch's steps without a ragged last one
-  const int steps = std::min(settings.steps, whole);
-  const std::vector<StepRates> rates(static_cast<size_t>(steps), {.lr = 0.01f});
-  BenchResult result{false, steps, {}};
-  int epoch = 1;
-  int first = 0;
-  for (int i = -settings.warmup; i < settings.samples; ++i) {
-    if (first + steps > whole) {
-      first = 0;
-      ++epoch;
-    }
-    const Clock::time_point start = Clock::now();
-    engine.train(epoch, first, rates);
-    const std::chrono::duration<double> host = Clock::now() - start;
-    const Timing timing = engine.timing();
-    result.device_clock = timing.device_clock;
-    const double sum = std::accumulate(timing.seconds.begin(), timing.seconds.end(), 0.0);
-    if (i >= 0)
-      result.step_seconds.push_back((timing.seconds.empty() ? host.count() : sum) / steps);
-    first += steps;
+  BenchRow row = describe_row(request, ready);
+  const std::function<Call()> call = calls_of(row, request, ready);
+  cold.first_step = call().host_seconds;
+  const Call second = call();
+  repeat.samples = take_samples(call, sampling);
+  if (row.mode == "graph" && row.work == Work::kTrain) {
+    const double later = median(repeat.samples.host_seconds) * row.steps_per_sample;
+    cold.recording = std::max(0.0, second.host_seconds - later);
   }
-  return result;
+  row.repeats.push_back(std::move(repeat));
+  return row;
 }
 
-nlohmann::ordered_json bench_json(const BenchResult& result, const Engine& engine) {
-  nlohmann::ordered_json json;
-  json["digitron"] = version();
-  json["model"] = engine.plan().model.id;
-  json["batch"] = engine.plan().batch;
-  json["device"] = engine.description();
-  json["precision"] = engine.describe().precision;
-  json["cpu"] = cpu_name();
-  const nlohmann::ordered_json details = details_json(engine.describe().details);
-  if (!details.empty()) json["details"] = details;
-  json["clock"] = result.device_clock ? "device" : "host";
-  json["steps_per_sample"] = result.steps;
-  json["median_step_seconds"] = result.percentile(50);
-  json["p10_step_seconds"] = result.percentile(10);
-  json["p90_step_seconds"] = result.percentile(90);
-  json["images_per_second"] = images_per_second(result, engine);
-  json["step_seconds"] = result.step_seconds;
-  return json;
-}
-
-std::string bench_line(const BenchResult& result, const Engine& engine) {
-  return fmt::format(
-      "{} | batch {} | {}, {} | {:.1f} us a step (p10 {:.1f}, p90 {:.1f}), {} images/s",
-      engine.plan().model.name, engine.plan().batch, engine.description(),
-      engine.describe().precision, 1e6 * result.percentile(50), 1e6 * result.percentile(10),
-      1e6 * result.percentile(90), grouped(std::llround(images_per_second(result, engine))));
+Summary summarize(const BenchRow& row) {
+  std::vector<double> p10, p50, p90, p99, host;
+  Summary summary;
+  for (const Repeat& repeat : row.repeats) {
+    std::vector<double> sorted = repeat.samples.seconds;
+    std::sort(sorted.begin(), sorted.end());
+    p10.push_back(percentile(sorted, 10));
+    p50.push_back(percentile(sorted, 50));
+    p90.push_back(percentile(sorted, 90));
+    p99.push_back(percentile(sorted, 99));
+    host.push_back(median(repeat.samples.host_seconds));
+    summary.max = std::max(summary.max, sorted.back());
+    summary.noise = std::max(summary.noise, noise(repeat.samples.seconds));
+  }
+  const Statistics medians = *statistics(p50);
+  if (medians.count > 1) summary.between = medians.deviation / medians.mean;
+  summary.p10 = median(p10);
+  summary.p50 = median(p50);
+  summary.p90 = median(p90);
+  summary.p99 = median(p99);
+  summary.host = median(host);
+  summary.images_per_second = row.images / summary.p50;
+  summary.gflops_per_second = 1e-9 * static_cast<double>(row.flops) / summary.p50;
+  return summary;
 }
 
 }  // namespace digitron

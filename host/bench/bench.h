@@ -1,38 +1,82 @@
-// What a training step costs, measured in many short runs of steps.
+// Figures of steps: what is asked for, what is measured, and what it comes to.
 #pragma once
 
-#include <nlohmann/json_fwd.hpp>
+#include <optional>
 #include <string>
 #include <vector>
 
-#include "host/core/engine.h"
+#include "host/bench/sampler.h"
+#include "host/bench/work.h"
+#include "host/devices/devices.h"
+#include "host/files/json.h"
+#include "host/train/settings.h"
 
 namespace digitron {
 
-struct BenchSettings {
-  int steps = 200;   // a sample is the mean of so many, or of an epoch's whole batches if fewer
-  int samples = 30;  // timed
-  int warmup = 5;    // samples before them, not timed
+// A row of the table, before it is measured.
+struct RowRequest {
+  Model model;
+  TrainSettings settings;
+  Work work = Work::kTrain;
+  DeviceRequest device;
 };
 
-// Throws InputError for a number that is too small, naming its option.
-void check_settings(const BenchSettings& settings);
-
-struct BenchResult {
-  bool device_clock;                 // the device's own clock; otherwise the host's, around a call
-  int steps;                         // in each sample
-  std::vector<double> step_seconds;  // one a sample, in the order they were taken
-
-  // The p-th percentile (0 to 100), linear between neighbours.
-  double percentile(double p) const;
+// Seconds from the start of the process to its first step. Not what it does not have.
+struct ColdStart {
+  std::optional<double> process;  // to the program's first line; of a process started for this row
+  double data = 0;                // to read it, and to put it on the device
+  double module = 0;              // to make the engine, as far as not done while the data was read
+  double first_step = 0;          // the first call: one step, evaluation or prediction
+  std::optional<double> recording;  // of a graph: the second call, above a later one
 };
 
-// Trains; the engine holds a training set of train_count images and initial parameters.
-BenchResult bench(Engine& engine, int train_count, const BenchSettings& settings);
+// One measurement of a row, in one process.
+// NOLINTNEXTLINE(bugprone-exception-escape): nlohmann's move constructor, which throws nothing
+struct Repeat {
+  Samples samples;
+  ColdStart cold_start;
+  nlohmann::ordered_json quiet;  // whether the machine was, with its "warnings"; null: not watched
 
-nlohmann::ordered_json bench_json(const BenchResult& result, const Engine& engine);
+  // Why the figures should not be believed.
+  std::vector<std::string> warnings() const;
+};
 
-// "LeNet-5 | batch 64 | CPU, AVX-512, 2 threads | 574.1 us a step (p10 …, p90 …), 111,479 images/s"
-std::string bench_line(const BenchResult& result, const Engine& engine);
+// A row that was measured.
+struct BenchRow {
+  std::string model;  // its id
+  std::string name;   // for people
+  std::string text;   // the canonical one
+  Work work = Work::kTrain;
+  int images = 0;  // of a sample's step: the batch; the held-out set for an evaluation
+  std::string device;
+  std::string precision;
+  std::optional<int> threads;       // of an engine on the CPU
+  std::optional<std::string> mode;  // of one on a GPU: "graph" or "eager"
+  std::optional<std::string> step;  // likewise: "layers" or "fused", as it was chosen
+  int steps_per_sample = 1;
+  nlohmann::ordered_json details = nlohmann::ordered_json::object();
+  nlohmann::ordered_json settings =
+      nlohmann::ordered_json::object();  // those that change a step and differ from the defaults
+  int64_t flops = 0;                     // of a step, by the plan
+  std::vector<Repeat> repeats;
+};
+
+// Measures a row once. started: when the process was, by steady_seconds, where that is known.
+BenchRow measure_row(const RowRequest& request, const std::string& data,
+                     const SamplerSettings& sampling, std::optional<double> started);
+
+// Seconds of a step. Percentiles are the medians of the repeats' own, so that each counts the same.
+struct Summary {
+  double p10 = 0, p50 = 0, p90 = 0, p99 = 0;
+  double max = 0;    // of all
+  double noise = 0;  // the largest of the repeats'; a fraction
+  std::optional<double>
+      between;      // relative standard deviation of their medians; of one there is none
+  double host = 0;  // by the host's clock, the median as above
+  double images_per_second = 0;  // by p50
+  double gflops_per_second = 0;
+};
+
+Summary summarize(const BenchRow& row);
 
 }  // namespace digitron

@@ -42,4 +42,15 @@ double learning_rate(const TrainSettings& s, int64_t step, int epoch_steps) {
   return s.lr;
 }
 
+std::vector<StepRates> epoch_rates(const TrainSettings& s, int epoch, int first, int last,
+                                   int epoch_steps) {
+  const Optimizer optimizer = training_of(s).optimizer;
+  std::vector<StepRates> rates;
+  for (int i = first; i < last; ++i) {
+    const int64_t step = int64_t{epoch - 1} * epoch_steps + i;
+    rates.push_back(step_rates(optimizer, learning_rate(s, step, epoch_steps), step + 1));
+  }
+  return rates;
+}
+
 }  // namespace digitron

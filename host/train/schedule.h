@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <vector>
 
 #include "host/train/settings.h"
 
@@ -16,5 +17,10 @@ namespace digitron {
 //              OneCycleLR with max_lr = lr; without --warmup it takes 0.3 of the run
 // The first three rise linearly from lr / warm-up steps to lr during the warm-up.
 double learning_rate(const TrainSettings& settings, int64_t step, int epoch_steps);
+
+// What Engine::train takes for steps [first, last) (from 0) of an epoch (from 1): the learning
+// rates and what else changes from step to step.
+std::vector<StepRates> epoch_rates(const TrainSettings& settings, int epoch, int first, int last,
+                                   int epoch_steps);
 
 }  // namespace digitron

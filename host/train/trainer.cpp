@@ -87,7 +87,8 @@ bool Trainer::train_pass() {
     const int end = std::min(last, state_.step + slice_steps_);
     const Clock::time_point slice_start = Clock::now();
     const std::vector<Metrics> slice =
-        engine_.train(state_.epoch, state_.step, rates(state_.step, end));
+        engine_.train(state_.epoch, state_.step,
+                      epoch_rates(settings_, state_.epoch, state_.step, end, epoch_steps_));
     const double slice_seconds = seconds_since(slice_start);
     state_.seconds = seconds_before + seconds_since(start);
     log_slice(slice);
@@ -100,17 +101,6 @@ bool Trainer::train_pass() {
     if (progress_.due()) show_progress();
   }
   return true;
-}
-
-// The learning rates and what else changes from step to step, for steps [first, last) of the epoch.
-std::vector<StepRates> Trainer::rates(int first, int last) const {
-  std::vector<StepRates> rates;
-  for (int i = first; i < last; ++i) {
-    const int64_t step = int64_t{state_.epoch - 1} * epoch_steps_ + i;
-    rates.push_back(step_rates(engine_.training().optimizer,
-                               learning_rate(settings_, step, epoch_steps_), step + 1));
-  }
-  return rates;
 }
 
 // Counts the slice's steps, and stops the run at the first whose loss is not finite.

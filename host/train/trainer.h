@@ -42,7 +42,6 @@ class Trainer {
 
  private:
   bool train_pass();
-  std::vector<StepRates> rates(int first, int last) const;
   void log_slice(const std::vector<Metrics>& slice);
   void finish_epoch();
   void finish_interrupted();

@@ -51,6 +51,19 @@ class RehearsalTest : public testing::ProgramTest {
                 read_file(file("whole") + "/model.safetensors"));
   }
 
+  // The rows of a bench on the GPU that stops at once.
+  json bench(const std::vector<std::string>& more) {
+    const std::string path = file("bench.json");
+    std::vector<std::string> arguments{
+        "bench", "--data",    data(), "--device", "cuda", "--steps-per-graph",
+        "4",     "--repeat",  "1",    "--warmup", "0",    "--min-time",
+        "0",     "--timeout", "0",    "--json",   path};
+    arguments.insert(arguments.end(), more.begin(), more.end());
+    const ProgramResult result = run_program(arguments);
+    EXPECT_EQ(result.exit_code, 0) << result.err;
+    return json::parse(read_file(path))["rows"];
+  }
+
   // The program in a folder of its own, with `module` as its module's bytes; empty: without one.
   std::string program_beside(const std::string& module) {
     std::filesystem::create_directory(file("elsewhere"));
@@ -121,17 +134,18 @@ TEST_F(RehearsalTest, TrainsAndEvaluatesAsTheCpuDoes) {
 }
 
 TEST_F(RehearsalTest, BenchRunsInBothModes) {
-  for (const char* mode : {"--steps-per-graph=4", "--no-graph"}) {
-    const std::string path = file("bench.json");
-    const ProgramResult result =
-        run_program({"bench", "--model", kConv[1], "--data", data(), "--batch", "16", "--steps",
-                     "4", "--samples", "3", "--json", path, "--device", "cuda", mode});
-    EXPECT_EQ(result.exit_code, 0) << result.err;
-    const json report = json::parse(read_file(path));
-    EXPECT_EQ(report["clock"], "device");
-    EXPECT_EQ(report["details"]["algorithms at batch 16"]["conv1 forward"],
-              "IMPLICIT_PRECOMP_GEMM");
+  const json rows = bench({"--model", kConv[1], "--batch", "16", "--mode", "graph,eager"});
+  ASSERT_EQ(rows.size(), 2u);
+  for (const json& row : rows) {
+    const bool graph = row["mode"] == "graph";
+    EXPECT_EQ(row["steps_per_sample"], graph ? 4 : 1);
+    EXPECT_EQ(row["step"], "layers");
+    EXPECT_TRUE(row["threads"].is_null());
+    EXPECT_EQ(row["repeats"][0]["clock"], "device");
+    EXPECT_EQ(row["repeats"][0]["cold_start"]["recording"].is_number(), graph);
+    EXPECT_EQ(row["details"]["algorithms at batch 16"]["conv1 forward"], "IMPLICIT_PRECOMP_GEMM");
   }
+  EXPECT_EQ(rows[1]["mode"], "eager");
 }
 
 TEST_F(RehearsalTest, ProfileTellsThePhasesOfTheFusedStepAlone) {
@@ -151,14 +165,13 @@ TEST_F(RehearsalTest, ProfileTellsThePhasesOfTheFusedStepAlone) {
 }
 
 TEST_F(RehearsalTest, BenchMeasuresTheFusedStep) {
-  const std::string path = file("bench.json");
-  const ProgramResult result = run_program(
-      {"bench", "--model", "conv 2x5, relu, maxpool 4, fc 10", "--data", data(), "--batch", "4",
-       "--steps", "4", "--samples", "3", "--json", path, "--device", "cuda", "--step", "fused"});
-  EXPECT_EQ(result.exit_code, 0) << result.err;
-  const json report = json::parse(read_file(path));
-  EXPECT_EQ(report["clock"], "device");
-  EXPECT_EQ(report["details"]["step"]["way"], "fused");
+  const json rows = bench({"--model", "conv 2x5, relu, maxpool 4, fc 10", "--batch", "4", "--step",
+                           "fused", "--work", "train,evaluate,predict"});
+  ASSERT_EQ(rows.size(), 3u);
+  for (const json& row : rows) EXPECT_EQ(row["step"], "fused");
+  EXPECT_EQ(rows[0]["repeats"][0]["clock"], "device");
+  EXPECT_EQ(rows[1]["repeats"][0]["clock"], "device");
+  EXPECT_EQ(rows[2]["repeats"][0]["clock"], "host");
 }
 
 TEST_F(RehearsalTest, InspectListsTheDevicesMemory) {

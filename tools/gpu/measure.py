@@ -21,18 +21,20 @@ def bench(job, outcome):
     for model, batch, mode in wanted:
         name = f"{model}-{batch}-{mode}"
         command = [job.digitron, "bench", "--model", model, "--batch", batch, "--device", "cuda",
-                   "--data", job.mnist, "--json", job.folder / f"{name}.json",
-                   *(["--no-graph"] if mode == "eager" else []),
-                   *(["--steps", 1, "--samples", 1, "--warmup", 0] if job.small else [])]
+                   "--data", job.mnist, "--json", job.folder / f"{name}.json", "--mode", mode,
+                   "--repeat", 1, "--timeout", 0 if job.small else 3,
+                   *(["--warmup", 0, "--min-time", 0] if job.small else [])]
         ended = job.run_ours(command, name)
         if ended.code != 0:
             outcome.lines += [f"{name}, exit code {ended.code}: {line}"
                               for line in trouble(job.log(name), 2)]
             continue
-        report = json.loads((job.folder / f"{name}.json").read_text())
-        done[model, batch, mode] = 1e6 * report["median_step_seconds"]
-        job.results.bench.append({"mode": mode, "command": [str(word) for word in command],
-                                  "process_seconds": round(ended.seconds, 3), **report})
+        row = json.loads((job.folder / f"{name}.json").read_text())["rows"][0]
+        median = row["summary"]["p50"]
+        done[model, batch, mode] = 1e6 * median
+        job.results.bench.append({"command": [str(word) for word in command],
+                                  "process_seconds": round(ended.seconds, 3),
+                                  "median_step_seconds": median, **row})
         first = done.get(("lenet5", 64, "graph"))
         outcome.figure = f"{len(done)} of {len(wanted)}" + (
             f"; LeNet-5 at 64: {first:.1f} us a step" if first else "")

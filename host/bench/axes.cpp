@@ -1,0 +1,111 @@
+#include "host/bench/axes.h"
+
+#include <spdlog/fmt/fmt.h>
+
+#include <algorithm>
+#include <thread>
+
+#include "host/core/error.h"
+#include "host/train/settings_json.h"
+
+namespace digitron {
+
+namespace {
+
+constexpr int kMostRepeats = 1000;
+
+template <class T>
+void refuse_twice(const char* option, const std::vector<T>& values) {
+  for (auto value = values.begin(); value != values.end(); ++value) {
+    if (std::find(values.begin(), value, *value) == value) continue;
+    throw InputError(fmt::format("{} names {} twice; leave one out", option, *value));
+  }
+}
+
+bool is_graph(const std::string& mode) {
+  if (mode != "graph" && mode != "eager") {
+    throw InputError("--mode is '" + mode + "'; give graph, eager or both: graph,eager");
+  }
+  return mode == "graph";
+}
+
+// Whether engines will run on a GPU, as far as can be told before one is made.
+bool takes_gpu(const std::string& device) {
+  if (device != "auto") return device.starts_with("cuda");
+  const std::vector<DeviceReport> devices = all_devices();
+  return std::any_of(devices.begin(), devices.end(), [](const DeviceReport& report) {
+    return report.available && report.name.starts_with("cuda");
+  });
+}
+
+// The device at every point of its axes.
+std::vector<DeviceRequest> devices_of(const BenchRequest& request) {
+  std::vector<DeviceRequest> devices;
+  DeviceRequest device = request.device;
+  const bool gpu = takes_gpu(device.device);
+  for (const std::string& mode : request.modes) {
+    device.cuda.graph = is_graph(mode);
+    for (const std::string& step : request.steps) {
+      device.cuda.step = step_kind(step);
+      if (gpu) devices.push_back(device);
+    }
+  }
+  if (gpu) return devices;
+  device.cuda = request.device.cuda;
+  for (const int threads : request.threads) {
+    const int cores = std::max(1, static_cast<int>(std::thread::hardware_concurrency()));
+    device.threads = threads == 0 ? cores : threads;
+    devices.push_back(device);
+  }
+  return devices;
+}
+
+std::vector<Model> models_of(const BenchRequest& request) {
+  std::vector<Model> models;
+  std::vector<std::string> ids;
+  for (const std::string& name : request.models) {
+    const Model model = find_model(name);
+    ids.push_back(model.id);
+    models.push_back(request.dropout ? with_dropout(model, *request.dropout) : model);
+  }
+  refuse_twice("--model", ids);
+  return models;
+}
+
+TrainSettings settings_of(const BenchRequest& request, const Model& model, int batch) {
+  TrainSettings settings = settings_from_json(request.settings, recipe_of(model));
+  settings.batch = batch;
+  check_settings(settings);
+  return settings;
+}
+
+}  // namespace
+
+std::vector<RowRequest> rows_of(const BenchRequest& request) {
+  check_settings(request.sampling);
+  if (request.repeat < 1 || request.repeat > kMostRepeats) {
+    throw InputError(fmt::format("--repeat is {}; give 1 to {}", request.repeat, kMostRepeats));
+  }
+  refuse_twice("--work", request.works);
+  refuse_twice("--batch", request.batches);
+  refuse_twice("--threads", request.threads);
+  refuse_twice("--mode", request.modes);
+  refuse_twice("--step", request.steps);
+  const std::vector<Model> models = models_of(request);
+  const std::vector<DeviceRequest> devices = devices_of(request);
+  std::vector<RowRequest> rows;
+  for (const Model& model : models) {
+    for (const std::string& word : request.works) {
+      const Work work = work_kind(word);
+      for (const int batch : request.batches) {
+        if (work == Work::kEvaluate && batch != request.batches.front()) continue;
+        const TrainSettings settings = settings_of(request, model, batch);
+        make_plan(model, batch);  // throws for what does not work out
+        for (const DeviceRequest& device : devices) rows.push_back({model, settings, work, device});
+      }
+    }
+  }
+  return rows;
+}
+
+}  // namespace digitron
