@@ -57,6 +57,7 @@ TEST_F(BenchProgramTest, OneProcessMeasuresEveryKindOfWork) {
 
 TEST_F(BenchProgramTest, SaysInALineWhatIsWrong) {
   expect_error(bench({"--batch", "16,x"}), 2, "see digitron bench --help");
+  expect_error(bench({"--csv", data()}), 2, data() + ": it is no plain file; give another name");
   expect_error(bench({"--batch", "-1"}), 2, "--batch is -1; give 1 or more");
   expect_error(bench({"--epochs", "3"}), 2,
                "--epochs requires --time-to; see digitron bench --help");

@@ -14,19 +14,25 @@ using ::testing::Each;
 using testing::gpu_row;
 using ::testing::HasSubstr;
 using ::testing::Not;
+using testing::repeat_of;
 
 TEST(BenchTableTest, Page) {
-  BenchRow busy = cpu_row(1);
+  BenchRow quiet = cpu_row();
+  quiet.name = "MLP";
+  quiet.repeats = {repeat_of({120, 110, 130}), repeat_of({100, 105, 115})};
+  BenchRow busy = quiet;
+  busy.device = "CPU, AVX-512, 1 thread";
+  busy.threads = 1;
   busy.repeats[1].quiet = {{"warnings", {"others took 50 % of the CPU time"}}};
   busy.repeats[1].samples.missed = "--max-noise 0.5 %: 1.2 %";
   busy.repeats[0].samples.missed = "--max-noise 0.5 %: 3.4 %";
-  EXPECT_EQ(bench_table({cpu_row(), busy}), R"(CPU, AVX-512, 2 threads, fp32
-CPU, AVX-512, 1 threads, fp32
+  EXPECT_EQ(bench_table({quiet, busy}), R"(CPU, AVX-512, 2 threads, fp32
+CPU, AVX-512, 1 thread, fp32
 
 Microseconds of a training step:
-model    batch  threads   median      p10      p90      p99      max  noise  between  images/s  GFLOP/s
-LeNet-5     64        2  1,125.0  1,065.0  1,185.0  1,198.5  1,300.0      -   9.43 %    56,889    133.3
-LeNet-5     64        1  1,125.0  1,065.0  1,185.0  1,198.5  1,300.0      -   9.43 %    56,889    133.3  ! 1 2
+model  batch  threads  median    p10    p90    p99    max  noise  between  images/s  GFLOP/s
+MLP       64        2   112.5  106.5  120.5  122.3  130.0      -   9.43 %   568,889  1,333.3
+MLP       64        1   112.5  106.5  120.5  122.3  130.0      -   9.43 %   568,889  1,333.3  ! 1 2
 
 noise: how far a process's median may be off, one standard error, the worst of 2; between:
 how far the medians of these processes lie apart, one standard deviation.
@@ -34,9 +40,9 @@ how far the medians of these processes lie apart, one standard deviation.
 ! 2 repeat 2 of 2: others took 50 % of the CPU time
 
 Milliseconds from the start of a process to its first step:
-model    batch  threads  process   data  module  first step  recording
-LeNet-5     64        2     10.0  200.0    30.0         4.0          -
-LeNet-5     64        1     10.0  200.0    30.0         4.0          -
+model  batch  threads  process   data  module  first step  recording
+MLP       64        2     10.0  200.0    30.0         4.0          -
+MLP       64        1     10.0  200.0    30.0         4.0          -
 )");
 }
 
@@ -62,7 +68,6 @@ TEST(BenchTableTest, Markdown) {
   const std::string page = bench_markdown({cpu_row(), gpu_row()});
   std::vector<size_t> bars;
   std::istringstream lines(page);
-  std::vector<std::string> first_cells;
   for (std::string line; std::getline(lines, line);) {
     if (!line.starts_with('|')) continue;
     bars.push_back(static_cast<size_t>(std::count(line.begin(), line.end(), '|')));

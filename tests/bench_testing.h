@@ -21,15 +21,15 @@ inline Repeat repeat_of(const std::vector<double>& microseconds) {
 }
 
 // LeNet-5 on the CPU, with two repeats.
-inline BenchRow cpu_row(int threads = 2) {
+inline BenchRow cpu_row() {
   BenchRow row;
   row.model = "lenet5";
   row.name = "LeNet-5";
   row.text = "conv 6x5 pad 2, relu";
   row.images = 64;
-  row.device = "CPU, AVX-512, " + std::to_string(threads) + " threads";
+  row.device = "CPU, AVX-512, 2 threads";
   row.precision = "fp32";
-  row.threads = threads;
+  row.threads = 2;
   row.flops = 150'000'000;
   row.repeats = {repeat_of({1200, 1100, 1300}), repeat_of({1000, 1050, 1100})};
   return row;

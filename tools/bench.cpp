@@ -46,7 +46,8 @@ int measure_only_row(const BenchOptions& options) {
   const std::vector<RowRequest> rows = rows_of(options.request);
   const size_t index = *options.only_row;
   if (index >= rows.size()) {
-    throw InputError(fmt::format("{} is {}, of {} rows", kOnlyRow, index, rows.size()));
+    throw InputError(
+        fmt::format("{} is {}, but there are {} rows; leave it out", kOnlyRow, index, rows.size()));
   }
   const BenchRow row =
       measure_row(rows[index], options.request.data, options.request.sampling, options.started);
@@ -54,10 +55,15 @@ int measure_only_row(const BenchOptions& options) {
   return 0;
 }
 
-// Measuring takes long: a file that cannot be written is better known before.
+// Measuring takes long: a file that cannot be written is better known before. Writing replaces the
+// file that is there, which must not happen to /dev/stdout.
 void check_files(const BenchOptions& options) {
   for (const std::string& file : {options.json, options.csv, options.google_benchmark}) {
     if (file.empty()) continue;
+    const std::filesystem::file_status status = std::filesystem::symlink_status(file);
+    if (exists(status) && !is_regular_file(status)) {
+      throw InputError("cannot write " + file + ": it is no plain file; give another name");
+    }
     const std::filesystem::path folder = std::filesystem::absolute(file).parent_path();
     if (access(folder.c_str(), W_OK) == 0) continue;
     throw InputError(fmt::format("cannot write {}: {}: {}; give another place", file,

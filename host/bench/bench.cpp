@@ -113,11 +113,12 @@ BenchRow measure_row(const RowRequest& request, const std::string& data,
   BenchRow row = describe_row(request, ready);
   const std::function<Call()> call = calls_of(row, request, ready);
   cold.first_step = call().host_seconds;
-  const Call second = call();
+  std::optional<Call> second;
+  if (row.steps_per_sample > 1) second = call();
   repeat.samples = take_samples(call, sampling);
-  if (row.mode == "graph" && row.work == Work::kTrain) {
+  if (second) {
     const double later = median(repeat.samples.host_seconds) * row.steps_per_sample;
-    cold.recording = std::max(0.0, second.host_seconds - later);
+    cold.recording = std::max(0.0, second->host_seconds - later);
   }
   row.repeats.push_back(std::move(repeat));
   return row;

@@ -27,7 +27,7 @@ struct ColdStart {
   double data = 0;                // to read it, and to put it on the device
   double module = 0;              // to make the engine, as far as not done while the data was read
   double first_step = 0;          // the first call: one step, evaluation or prediction
-  std::optional<double> recording;  // of a graph: the second call, above a later one
+  std::optional<double> recording;  // of a graph of steps: the second call, above a later one
 };
 
 // One measurement of a row, in one process.
