@@ -4,8 +4,9 @@
 #include <gmock/gmock.h>
 
 #include "host/core/error.h"
-#include "host/files/environment.h"
 #include "host/files/json.h"
+#include "host/machine/build.h"
+#include "host/machine/machine.h"
 #include "host/train/settings_json.h"
 #include "tests/data_testing.h"
 #include "tests/fake_engine.h"

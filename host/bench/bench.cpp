@@ -10,6 +10,8 @@
 #include "host/core/error.h"
 #include "host/files/environment.h"
 #include "host/files/json.h"
+#include "host/machine/build.h"
+#include "host/machine/machine.h"
 #include "host/text/table.h"
 
 namespace digitron {
