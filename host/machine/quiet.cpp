@@ -16,9 +16,9 @@ namespace {
 
 using nlohmann::ordered_json;
 
-// Threads that wait by spinning have 99 % and more of their CPUs on a quiet machine: interrupts and
-// the kernel's own threads take the rest.
-constexpr double kLeastCpuShare = 0.97;
+// Of the CPU time that the threads asked for: interrupts and the kernel's own threads take less of
+// a quiet machine.
+constexpr double kMostLost = 0.03;
 // Of the usable CPUs' time. An idle system's daemons take under 1 %; what takes more shares the
 // cores' caches, power and memory, even where a CPU is left for every thread.
 constexpr double kMostOthers = 0.05;
@@ -45,22 +45,33 @@ bool moved(std::optional<double> before, std::optional<double> after) {
   return before && after && std::abs(*after - *before) > kMostClockChange * *before;
 }
 
+bool crowded(const Quiet& quiet, size_t cpus) {
+  return cpus > 0 && quiet.threads > static_cast<int>(cpus);
+}
+
+bool throttled(const Quiet& quiet) {
+  return quiet.throttled_seconds.value_or(0) > 0;
+}
+
+bool shared(const Quiet& quiet) {
+  return quiet.others_share.value_or(0) > kMostOthers;
+}
+
 // Why the threads had less than they asked for, and what to do, as far as the figures tell.
 std::string cause(const Quiet& quiet, size_t cpus) {
-  if (cpus > 0 && quiet.threads > static_cast<int>(cpus)) {
+  if (crowded(quiet, cpus)) {
     return fmt::format("{} threads shared {} CPUs: take --threads {}", quiet.threads, cpus, cpus);
   }
-  if (quiet.throttled_seconds.value_or(0) > 0) {
+  if (throttled(quiet)) {
     return fmt::format(
-        "the control group's quota stopped them for {:.2f} s: raise its cpu.max, or "
-        "take fewer --threads",
+        "the control group's quota stopped them for {:.2f} s: raise its cpu.max, or take fewer "
+        "--threads",
         *quiet.throttled_seconds);
   }
-  if (quiet.others_share.value_or(0) > kMostOthers) {
+  if (shared(quiet)) {
     return fmt::format(
-        "other processes took {} of the {} usable CPUs' time: stop them, or wait "
-        "until they end",
-        percent(*quiet.others_share), cpus);
+        "other processes took {} of the usable CPUs' time: stop them, or wait until they end",
+        percent(*quiet.others_share));
   }
   return "look for what else runs here (top), or take fewer --threads";
 }
@@ -69,13 +80,16 @@ void judge_threads(Quiet& quiet, size_t cpus) {
   const double asked = quiet.wall_seconds * std::max(quiet.threads, 1);
   const double waited = asked > 0 ? quiet.waiting_seconds.value_or(0) / asked : 0;
   const double lost = std::max(1 - quiet.cpu_share.value_or(1), waited);
-  if (lost > 1 - kLeastCpuShare) {
+  // A thread that sleeps of its own accord, as between two calls of an engine, has lost nothing.
+  const bool taken = waited > kMostLost || crowded(quiet, cpus) || throttled(quiet) ||
+                     shared(quiet) || !quiet.waiting_seconds;
+  if (lost > kMostLost && taken) {
     quiet.warnings.push_back(fmt::format(
         "the threads had {} of the CPU time they asked for, and were taken off a CPU {} times; {}",
         percent(1 - lost), quiet.involuntary_switches, cause(quiet, cpus)));
-  } else if (quiet.throttled_seconds.value_or(0) > 0) {
+  } else if (throttled(quiet)) {
     quiet.warnings.push_back(cause(quiet, cpus));
-  } else if (quiet.others_share.value_or(0) > kMostOthers) {
+  } else if (shared(quiet)) {
     quiet.warnings.push_back(cause(quiet, cpus) +
                              "; the threads lost no time, but caches, power and memory are shared");
   }
@@ -96,22 +110,6 @@ void judge_clock(Quiet& quiet, const Usage& before, const Usage& after) {
                   *before.mhz, *after.mhz, quiet.governor.value_or("unknown")));
 }
 
-void judge_gpu(Quiet& quiet) {
-  const GpuQuiet& gpu = *quiet.gpu;
-  if (const uint64_t harmful = gpu.throttle & kHarmfulThrottle) {
-    quiet.warnings.push_back(fmt::format(
-        "the GPU was held back ({}): let it cool down, or give it more power (nvidia-smi -q -d "
-        "PERFORMANCE says more)",
-        fmt::join(throttle_words(harmful), ", ")));
-  }
-  if (moved(gpu.before.sm_mhz, gpu.after.sm_mhz)) {
-    quiet.warnings.push_back(fmt::format(
-        "the GPU's SM clock was {} MHz at the start and {} MHz at the end: warm up for longer, or "
-        "lock it with nvidia-smi --lock-gpu-clocks",
-        *gpu.before.sm_mhz, *gpu.after.sm_mhz));
-  }
-}
-
 ordered_json reading_json(const GpuReading& reading) {
   ordered_json throttle;
   if (reading.throttle) throttle = throttle_words(*reading.throttle);
@@ -128,17 +126,6 @@ ordered_json gpu_json(const GpuQuiet& gpu) {
                     {"joules", json_or_null(gpu.joules)}};
   if (!gpu.joules) told["joules_reason"] = gpu.joules_reason;
   return told;
-}
-
-GpuQuiet gpu_between(const GpuReading& before, const GpuReading& after, double seconds) {
-  GpuQuiet gpu{.before = before, .after = after};
-  if (seconds < kLeastEnergySeconds) {
-    gpu.joules_reason = fmt::format("measured for {:.1f} s, and energy needs {:.0f} s or more",
-                                    seconds, kLeastEnergySeconds);
-  } else if (!(gpu.joules = difference(before.joules, after.joules))) {
-    gpu.joules_reason = "NVML does not tell the energy of this GPU; see reasons";
-  }
-  return gpu;
 }
 
 }  // namespace
@@ -167,6 +154,29 @@ Quiet judge(const Usage& before, const Usage& after, int threads, size_t cpus) {
   judge_threads(quiet, cpus);
   judge_clock(quiet, before, after);
   return quiet;
+}
+
+void judge_gpu(Quiet& quiet, const GpuReading& before, const GpuReading& after, uint64_t seen) {
+  GpuQuiet& gpu = quiet.gpu.emplace(GpuQuiet{.before = before, .after = after});
+  gpu.throttle = seen | before.throttle.value_or(0) | after.throttle.value_or(0);
+  if (quiet.wall_seconds < kLeastEnergySeconds) {
+    gpu.joules_reason = fmt::format("measured for {:.1f} s, and energy needs {:.0f} s or more",
+                                    quiet.wall_seconds, kLeastEnergySeconds);
+  } else if (!(gpu.joules = difference(before.joules, after.joules))) {
+    gpu.joules_reason = "NVML does not tell the energy of this GPU; see reasons";
+  }
+  if (const uint64_t harmful = gpu.throttle & kHarmfulThrottle) {
+    quiet.warnings.push_back(fmt::format(
+        "the GPU was held back ({}): let it cool down, or give it more power (nvidia-smi -q -d "
+        "PERFORMANCE says more)",
+        fmt::join(throttle_words(harmful), ", ")));
+  }
+  if (moved(before.sm_mhz, after.sm_mhz)) {
+    quiet.warnings.push_back(fmt::format(
+        "the GPU's SM clock was {} MHz at the start and {} MHz at the end: warm up for longer, or "
+        "lock it with nvidia-smi --lock-gpu-clocks",
+        *before.sm_mhz, *after.sm_mhz));
+  }
 }
 
 ordered_json Quiet::json() const {
@@ -223,11 +233,7 @@ Quiet QuietWatch::finish(int threads) {
   const Usage after = read_usage(sources_.root, sources_.cpus);
   Quiet quiet = judge(before_, after, threads, sources_.cpus.size());
   if (const auto* gpu = std::get_if<Nvml::Gpu>(&gpu_)) {
-    const GpuReading reading = std::get<Nvml>(nvml_).read(*gpu);
-    quiet.gpu = gpu_between(gpu_before_, reading, quiet.wall_seconds);
-    quiet.gpu->throttle =
-        throttle_ | gpu_before_.throttle.value_or(0) | reading.throttle.value_or(0);
-    judge_gpu(quiet);
+    judge_gpu(quiet, gpu_before_, std::get<Nvml>(nvml_).read(*gpu), throttle_);
   } else if (!sources_.gpu_uuid.empty()) {
     quiet.gpu_reason = std::get<Unavailable>(gpu_).reason;
   }

@@ -45,6 +45,9 @@ struct Quiet {
 // GPU.
 Quiet judge(const Usage& before, const Usage& after, int threads, size_t cpus);
 
+// Adds what happened to the GPU, of which throttle reasons were `seen` meanwhile.
+void judge_gpu(Quiet& quiet, const GpuReading& before, const GpuReading& after, uint64_t seen);
+
 // What a QuietWatch watches, and where it looks.
 struct QuietSources {
   std::string gpu_uuid = {};  // as CUDA and NVML name it; empty: no GPU
