@@ -115,7 +115,7 @@ GpuReading Nvml::read(Gpu gpu) const {
   GpuReading reading;
   // What is told goes through `keep`; why something is not goes into the reasons.
   const auto ask = [&](auto keep, auto value, const char* function, auto... arguments) {
-    std::string reason = failure(function, gpu, arguments..., &value);
+    std::string reason = this->failure(function, gpu, arguments..., &value);
     if (reason.empty()) {
       keep(value);
     } else {
