@@ -1,6 +1,6 @@
 // The machine that a figure was measured on, as run.json, bench files and `digitron devices --json`
 // have it. Read from /proc and /sys, not by hwloc, which does the same and more: with the plugins
-// that Debian recommends beside it, it opens OpenCL and X11 first, 11 to 26 ms on two cores, and
+// that Debian recommends beside it, it opens OpenCL and X11 first, 2 to 26 ms on two cores, and
 // each start of the program would pay 1 ms for the library alone.
 #pragma once
 
@@ -30,8 +30,8 @@ nlohmann::ordered_json host_json(const std::filesystem::path& root = kSystemRoot
 // One object a GPU, in NVML's order: name, uuid, driver, compute_capability, memory_bytes.
 nlohmann::ordered_json gpus_json(const Nvml& nvml);
 
-// host_json, and gpus_json as "gpus" where NVML opens. It wakes the driver, which takes a second
-// where nothing else keeps it awake: what runs on the CPU alone is content with host_json.
+// host_json, and gpus_json as "gpus" where NVML opens. It starts the driver, which may take long
+// where nothing else keeps it started: what runs on the CPU alone is content with host_json.
 nlohmann::ordered_json machine_json();
 
 // The UUID of the GPU that an engine runs on, by its details; empty for one that runs on none.

@@ -33,7 +33,7 @@ double cpu_tick();
 
 Usage read_usage(const std::filesystem::path& root, const std::vector<int>& cpus);
 
-// These two cost a few microseconds a thread; all of read_usage, a millisecond on a large machine.
+// These two by themselves, for polling: the time to read the rest grows with a machine's CPUs.
 std::optional<double> read_waiting(const std::filesystem::path& root);
 std::optional<double> read_throttled(const std::filesystem::path& root);
 
