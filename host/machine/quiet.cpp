@@ -16,11 +16,11 @@ namespace {
 
 using nlohmann::ordered_json;
 
-// Of the CPU time that the threads asked for: interrupts and the kernel's own threads take less of
-// a quiet machine.
+// Of the CPU time that the threads asked for. Two that had two CPUs to themselves lost under 1 %,
+// to interrupts and the kernel's own threads.
 constexpr double kMostLost = 0.03;
-// Of the usable CPUs' time. An idle system's daemons take under 1 %; what takes more shares the
-// cores' caches, power and memory, even where a CPU is left for every thread.
+// Of the usable CPUs' time. More than a system's daemons take at rest, and whoever takes it shares
+// caches, power and memory, even where a CPU is left for every thread.
 constexpr double kMostOthers = 0.05;
 // Of the usable CPUs' time: a virtual machine that has its CPUs to itself loses none.
 constexpr double kMostSteal = 0.01;
@@ -29,7 +29,7 @@ constexpr double kMostClockChange = 0.05;
 // Of the time since the last look: what costs a sample more than noise does.
 constexpr double kGrossWaiting = 0.02;
 constexpr double kGrossWaitingSeconds = 1e-3;  // and no less: one switch costs some of this
-// NVML's counter of energy moves in steps of about 0.1 s, which is 2 % of this.
+// NVML's counter of energy moves in steps of the driver's own, which would count in less.
 constexpr double kLeastEnergySeconds = 5;
 
 std::optional<double> difference(std::optional<double> before, std::optional<double> after) {
