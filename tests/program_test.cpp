@@ -11,6 +11,7 @@
 #include "host/data/png_image.h"
 #include "host/files/json.h"
 #include "host/files/model_state.h"
+#include "host/machine/machine.h"
 #include "tests/png_files.h"
 #include "tests/program_fixture.h"
 
@@ -193,6 +194,25 @@ TEST_F(ProgramTest, DevicesHasTheCpu) {
   EXPECT_THAT(result.out, StartsWith("cpu"));
   EXPECT_THAT(result.out, HasSubstr("cuda"));
   EXPECT_THAT(result.out, HasSubstr("reference"));
+}
+
+TEST_F(ProgramTest, DevicesAsJson) {
+  const ProgramResult result = run_program({"devices", "--json"});
+  EXPECT_EQ(result.exit_code, 0) << result.err;
+  const json all = json::parse(result.out);
+  EXPECT_EQ(all["schema"], "digitron-devices/1");
+  EXPECT_TRUE(all["build"].contains("commit"));
+  EXPECT_EQ(all["machine"]["cpu"], cpu_name());
+  std::vector<std::string> names;
+  for (const json& device : all["devices"]) {
+    names.push_back(device["name"]);
+    EXPECT_TRUE(device["available"].is_boolean());
+    EXPECT_NE(device["description"], "");
+    EXPECT_TRUE(device["details"].is_object());
+    EXPECT_EQ(device.size(), 4u);
+  }
+  EXPECT_EQ(names.front(), "cpu");
+  EXPECT_EQ(names.back(), "reference");
 }
 
 TEST_F(ProgramTest, ReaderThatGoesAway) {

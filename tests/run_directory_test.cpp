@@ -4,8 +4,9 @@
 #include <gmock/gmock.h>
 
 #include "host/core/error.h"
-#include "host/files/environment.h"
 #include "host/files/json.h"
+#include "host/machine/build.h"
+#include "host/machine/machine.h"
 #include "host/train/settings_json.h"
 #include "tests/data_testing.h"
 #include "tests/fake_engine.h"
@@ -150,6 +151,8 @@ TEST(RunDirectoryTest, DescriptionHasEverySetting) {
   const json run = run_description(request, settings, engine, "", data);
   EXPECT_EQ(run["digitron"], version());
   EXPECT_EQ(run["compiler"], compiler());
+  EXPECT_EQ(run["build"], json(build_json()));
+  EXPECT_EQ(run["machine"], json(host_json()));
   EXPECT_THAT(run["started"].get<std::string>(),
               MatchesRegex("20[0-9][0-9]-[01][0-9]-[0-3][0-9]T[0-2][0-9]:[0-5][0-9]:[0-6][0-9]Z"));
   EXPECT_EQ(run["model"]["name"], "LeNet-5");

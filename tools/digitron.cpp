@@ -9,7 +9,7 @@
 #include <new>
 
 #include "host/core/error.h"
-#include "host/files/environment.h"
+#include "host/machine/build.h"
 #include "tools/commands.h"
 
 namespace digitron {

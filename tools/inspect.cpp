@@ -5,6 +5,10 @@
 #include <memory>
 
 #include "host/devices/devices.h"
+#include "host/files/environment.h"
+#include "host/files/json.h"
+#include "host/machine/build.h"
+#include "host/machine/machine.h"
 #include "host/text/table.h"
 #include "tools/commands.h"
 
@@ -28,7 +32,28 @@ int inspect(const InspectOptions& options) {
   return 0;
 }
 
-int devices() {
+// {"schema", "build", "machine", "devices": [{"name", "description", "available", "details"}]}
+std::string devices_json() {
+  nlohmann::ordered_json json;
+  json["schema"] = "digitron-devices/1";
+  json["build"] = build_json();
+  json["machine"] = machine_json();
+  json["devices"] = nlohmann::ordered_json::array();
+  for (const DeviceReport& device : all_devices()) {
+    json["devices"].push_back({{"name", device.name},
+                               {"description", device.description},
+                               {"available", device.available},
+                               {"details", details_json(device.details)}});
+  }
+  // A name of the system's may be no UTF-8.
+  return json.dump(1, ' ', false, nlohmann::ordered_json::error_handler_t::replace);
+}
+
+int devices(bool json) {
+  if (json) {
+    std::puts(devices_json().c_str());
+    return 0;
+  }
   std::vector<Row> rows;
   for (const DeviceReport& device : all_devices()) {
     rows.push_back(
@@ -54,7 +79,10 @@ Command add_inspect(CLI::App& app) {
 }
 
 Command add_devices(CLI::App& app) {
-  return {app.add_subcommand("devices", "What can run here, and why the rest cannot"), devices};
+  CLI::App* sub = app.add_subcommand("devices", "What can run here, and why the rest cannot");
+  auto json = std::make_shared<bool>(false);
+  sub->add_flag("--json", *json, "All that is known of them, of the machine and of this build");
+  return {sub, [json] { return devices(*json); }};
 }
 
 }  // namespace digitron

@@ -5,6 +5,7 @@
 
 #include "host/bench/set_up.h"
 #include "host/files/environment.h"
+#include "host/machine/quiet.h"
 #include "host/text/statistics.h"
 #include "host/train/settings_json.h"
 
@@ -115,7 +116,9 @@ BenchRow measure_row(const RowRequest& request, const std::string& data,
   cold.first_step = call().host_seconds;
   std::optional<Call> second;
   if (row.steps_per_sample > 1) second = call();
-  repeat.samples = take_samples(call, sampling);
+  QuietWatch watch({.gpu_uuid = gpu_uuid(ready.engine->describe().details)});
+  repeat.samples = take_samples(call, sampling, [&watch] { return watch.disturbed(); });
+  repeat.quiet = watch.finish(row.threads.value_or(0)).json();
   if (second) {
     const double later = median(repeat.samples.host_seconds) * row.steps_per_sample;
     cold.recording = std::max(0.0, second->host_seconds - later);

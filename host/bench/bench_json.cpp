@@ -1,5 +1,8 @@
 #include "host/bench/bench_json.h"
 
+#include "host/machine/build.h"
+#include "host/machine/machine.h"
+
 namespace digitron {
 
 namespace {
@@ -120,7 +123,11 @@ BenchRow row_from_json(const ordered_json& json) {
 }
 
 ordered_json bench_json(const BenchReport& report) {
-  ordered_json json{{"schema", kBenchSchema}, {"command", report.command}, {"date", report.date}};
+  ordered_json json{{"schema", kBenchSchema},
+                    {"build", build_json()},
+                    {"machine", machine_json()},
+                    {"command", report.command},
+                    {"date", report.date}};
   json["rows"] = ordered_json::array();
   for (const BenchRow& row : report.rows) json["rows"].push_back(row_json(row));
   return json;

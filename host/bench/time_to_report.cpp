@@ -7,6 +7,8 @@
 #include "host/bench/time_to.h"
 #include "host/files/environment.h"
 #include "host/files/json.h"
+#include "host/machine/build.h"
+#include "host/machine/machine.h"
 #include "host/train/settings_json.h"
 
 namespace digitron {
@@ -87,8 +89,8 @@ std::string time_to_text(const TimeToReport& report) {
 ordered_json time_to_json(const TimeToReport& report) {
   ordered_json json;
   json["schema"] = "digitron-time-to/1";
-  json["build"] = {{"version", version()}, {"compiler", compiler()}};
-  json["machine"] = {{"cpu", cpu_name()}};
+  json["build"] = build_json();
+  json["machine"] = machine_json();
   json["command"] = report.command;
   json["date"] = utc_now();
   json["target"] = report.accuracy;

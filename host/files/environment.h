@@ -1,4 +1,4 @@
-// The program, the machine and the time, as run.json and other records name them.
+// The time and an engine, as run.json and other records name them.
 #pragma once
 
 #include <nlohmann/json_fwd.hpp>
@@ -9,10 +9,7 @@
 
 namespace digitron {
 
-std::string version();   // "0.1.0"
-std::string compiler();  // "GNU 12.2.0, Release"
-std::string cpu_name();  // "AMD EPYC 9655"; "unknown" where the system does not say
-std::string utc_now();   // ISO 8601, "2026-01-31T12:00:00Z"
+std::string utc_now();  // ISO 8601, "2026-01-31T12:00:00Z"
 
 // An engine's details as {group: {name: value}}, in their order.
 nlohmann::ordered_json details_json(const std::vector<Detail>& details);

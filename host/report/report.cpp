@@ -10,6 +10,7 @@
 #include "host/core/error.h"
 #include "host/files/atomic_file.h"
 #include "host/files/environment.h"
+#include "host/machine/build.h"
 #include "host/report/comparison.h"
 #include "host/report/figures.h"
 #include "host/report/html.h"

@@ -3,6 +3,8 @@
 
 #include "host/files/environment.h"
 #include "host/files/json.h"
+#include "host/machine/build.h"
+#include "host/machine/machine.h"
 #include "host/sweep/sweep.h"
 #include "host/text/table.h"
 

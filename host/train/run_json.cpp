@@ -7,6 +7,8 @@
 #include "host/core/error.h"
 #include "host/files/environment.h"
 #include "host/files/json.h"
+#include "host/machine/build.h"
+#include "host/machine/machine.h"
 #include "host/train/settings_json.h"
 
 namespace digitron {
@@ -43,6 +45,9 @@ ordered_json run_description(const SessionRequest& request, const TrainSettings&
   ordered_json run;
   run["digitron"] = version();
   run["compiler"] = compiler();
+  run["build"] = build_json();
+  // A run on the CPU does not wake the GPUs' driver to list them.
+  run["machine"] = gpu_uuid(engine.describe().details).empty() ? host_json() : machine_json();
   run["command"] = request.command;
   run["started"] = utc_now();
   run["model"] = {{"id", plan.model.id},

@@ -8,7 +8,7 @@
 #include <cmath>
 
 #include "host/core/error.h"
-#include "host/files/environment.h"
+#include "host/machine/build.h"
 #include "host/text/table.h"
 #include "host/train/schedule.h"
 
