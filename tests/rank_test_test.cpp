@@ -69,9 +69,9 @@ TEST(RankTest, HasThePublishedDistribution) {
   };
   expect_table(3, 3, {0.050, 0.100, 0.200, 0.350, 0.500});
   expect_table(4, 4, {0.014, 0.029, 0.057, 0.100, 0.171, 0.243, 0.343, 0.443});
-  expect_table(5, 5,
-               {0.004, 0.008, 0.016, 0.028, 0.048, 0.075, 0.111, 0.155, 0.210, 0.274, 0.345, 0.421,
-                0.500});
+  expect_table(
+      5, 5,
+      {0.004, 0.008, 0.016, 0.028, 0.048, 0.075, 0.111, 0.155, 0.210, 0.274, 0.345, 0.421, 0.500});
 }
 
 // Permeability constants of Hollander and Wolfe (1973), page 69: R's example of wilcox.test, whose
@@ -107,7 +107,7 @@ TEST(RankTest, IsNormalForManyValues) {
     const auto [low_exact, high_exact] = with_u(20, 20, u - 20);
     const double deviation_exact = std::sqrt(20 * 20 * 41 / 12.0);
     const double p_exact = 2 * cdf(normal, (u - 20 + 0.5 - 200) / deviation_exact);
-    EXPECT_NEAR(mann_whitney_p(low_exact, high_exact), std::min(1.0, p_exact), 0.002);
+    EXPECT_NEAR(mann_whitney_p(low_exact, high_exact), std::min(1.0, p_exact), 0.005);
   }
   const Values equal(30, 1.5);
   EXPECT_EQ(mann_whitney_p(equal, equal), 1);

@@ -17,6 +17,7 @@ namespace {
 
 namespace fs = std::filesystem;
 
+constexpr const char* kSchemaRead = "digitron-bench/1";
 constexpr uintmax_t kMostBytes = uintmax_t{256} << 20;
 constexpr size_t kMostRepeats = 1000;
 constexpr double kLeastSeconds = 1e-9;
@@ -83,11 +84,11 @@ class BenchFileReader {
 
   void check_schema(const nlohmann::json& schema) const {
     if (!schema.is_string()) fail("is no bench: it names no schema");
-    if (schema == kBenchSchema) return;
+    if (schema == kSchemaRead) return;
     throw InputError(
         fmt::format("{}: has the schema {}, but this program reads {}; bench again "
                     "with this program, or compare with the one that wrote it",
-                    path_.string(), shortened(schema.get<std::string>(), 40), kBenchSchema));
+                    path_.string(), shortened(schema.get<std::string>(), 40), kSchemaRead));
   }
 
   const nlohmann::json& object(const nlohmann::json& from, const char* key) const {
@@ -110,9 +111,9 @@ class BenchFileReader {
     return value.get<int64_t>();
   }
 
-  BenchRow read_row(const nlohmann::json& row) {
+  MeasuredRow read_row(const nlohmann::json& row) {
     if (!row.is_object()) fail("is no object");
-    BenchRow result;
+    MeasuredRow result;
     const std::string device = text(row, "device");
     result.device = device.substr(0, device.find(','));
     const nlohmann::json& repeats = member_of(row, "repeats");
@@ -134,7 +135,7 @@ class BenchFileReader {
   }
 
   // Which parts of a row say what was measured, and not how fast it was or by which build.
-  void identify(BenchRow& result, const nlohmann::json& row, const std::string& clock) const {
+  void identify(MeasuredRow& result, const nlohmann::json& row, const std::string& clock) const {
     const int64_t batch = count(row, "batch");
     const int64_t steps = count(row, "steps_per_sample");
     const nlohmann::json& settings = member_of(row, "settings");
@@ -160,7 +161,7 @@ class BenchFileReader {
     result.identity = identity.dump();
   }
 
-  BenchRepeat read_repeat(const nlohmann::json& repeat) const {
+  MeasuredRepeat read_repeat(const nlohmann::json& repeat) const {
     if (!repeat.is_object()) fail("is no object");
     const nlohmann::json& samples = member_of(repeat, "samples_seconds");
     if (!samples.is_array() || samples.empty()) fail("has no samples_seconds");
@@ -176,7 +177,7 @@ class BenchFileReader {
     }
     const nlohmann::json& quiet = member_of(repeat, "quiet");
     const nlohmann::json& warnings = quiet.is_object() ? member_of(quiet, "warnings") : quiet;
-    return {median(std::move(seconds)), warnings.is_array() && !warnings.empty()};
+    return {median_of(std::move(seconds)), warnings.is_array() && !warnings.empty()};
   }
 
   fs::path path_;

@@ -9,19 +9,17 @@
 
 namespace digitron {
 
-inline constexpr const char* kBenchSchema = "digitron-bench/1";
-
 // A fresh process that measured a row.
-struct BenchRepeat {
+struct MeasuredRepeat {
   double seconds = 0;      // a step's: the median of the samples
   bool disturbed = false;  // there is a warning that the machine was not quiet
 };
 
-struct BenchRow {
-  std::string identity;              // equal for rows that measure the same thing
-  std::string name;                  // for people: "lenet5, batch 64, train, 2 threads, fp32"
-  std::string device;                // "CPU", "NVIDIA H100 80GB HBM3"
-  std::vector<BenchRepeat> repeats;  // one or more
+struct MeasuredRow {
+  std::string identity;                 // equal for rows that measure the same thing
+  std::string name;                     // for people: "lenet5, batch 64, train, 2 threads, fp32"
+  std::string device;                   // "CPU", "NVIDIA H100 80GB HBM3"
+  std::vector<MeasuredRepeat> repeats;  // one or more
 };
 
 // NOLINTNEXTLINE(bugprone-exception-escape): nlohmann's move constructor, which throws nothing
@@ -30,7 +28,7 @@ struct BenchFile {
   std::string date;  // "" where there is none
   nlohmann::json build;
   nlohmann::json machine;
-  std::vector<BenchRow> rows;  // one or more, each identity once
+  std::vector<MeasuredRow> rows;  // one or more, each identity once
 };
 
 // Throws InputError for a file that is no bench of this schema or is broken, with the place in it.

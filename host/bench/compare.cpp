@@ -60,17 +60,16 @@ void require_like_machines(const Comparison& comparison) {
   std::string text;
   for (const Difference& fact : comparison.machine) {
     if (std::find(kDecisive.begin(), kDecisive.end(), fact.name) == kDecisive.end()) continue;
-    text += fmt::format("{}{} ({} and {})", text.empty() ? "" : ", ", fact.name, fact.old_value,
-                        fact.new_value);
+    text += (text.empty() ? "" : ", ") + fact.text();
   }
   if (text.empty()) return;
   throw InputError("the machines differ: " + text +
                    "; bench both on one machine, or give --across to compare them all the same");
 }
 
-std::vector<double> figures(const BenchRow& row, bool disturbed_too) {
+std::vector<double> figures(const MeasuredRow& row, bool disturbed_too) {
   std::vector<double> seconds;
-  for (const BenchRepeat& repeat : row.repeats) {
+  for (const MeasuredRepeat& repeat : row.repeats) {
     if (disturbed_too || !repeat.disturbed) seconds.push_back(repeat.seconds);
   }
   return seconds;
@@ -83,7 +82,7 @@ bool can_tell(size_t old_count, size_t new_count, size_t rows) {
 
 // All but the verdict, for which p must be raised over all rows first. Where undisturbed repeats
 // are too few, the figures are those of all repeats, and there is no p.
-RowComparison compare_row(const BenchRow& old_row, const BenchRow& new_row, bool trust) {
+RowComparison compare_row(const MeasuredRow& old_row, const MeasuredRow& new_row, bool trust) {
   std::vector<double> old_figures = figures(old_row, trust);
   std::vector<double> new_figures = figures(new_row, trust);
   RowComparison row;
@@ -97,8 +96,8 @@ RowComparison compare_row(const BenchRow& old_row, const BenchRow& new_row, bool
     old_figures = figures(old_row, true);
     new_figures = figures(new_row, true);
   }
-  row.old_side.seconds = median(old_figures);
-  row.new_side.seconds = median(new_figures);
+  row.old_side.seconds = median_of(old_figures);
+  row.new_side.seconds = median_of(new_figures);
   row.ratio = ratio_estimate(old_figures, new_figures);
   // A file beside itself is one measurement, however noisy.
   if (old_figures == new_figures) row.interval = Interval{1, 1};
@@ -142,6 +141,10 @@ void check_settings(const CompareSettings& settings) {
   require("--fail-slower", settings.fail_slower);
 }
 
+std::string Difference::text() const {
+  return fmt::format("{} ({} and {})", name, old_value, new_value);
+}
+
 bool Comparison::fails() const {
   return std::any_of(rows.begin(), rows.end(), [](const RowComparison& row) { return row.fails; });
 }
@@ -168,11 +171,11 @@ Comparison compare(const BenchFile& old_file, const BenchFile& new_file,
                         {},
                         {}};
   std::set<std::string> in_old;
-  for (const BenchRow& old_row : old_file.rows) {
+  for (const MeasuredRow& old_row : old_file.rows) {
     in_old.insert(old_row.identity);
-    const auto same =
-        std::find_if(new_file.rows.begin(), new_file.rows.end(),
-                     [&](const BenchRow& new_row) { return new_row.identity == old_row.identity; });
+    const auto same = std::find_if(
+        new_file.rows.begin(), new_file.rows.end(),
+        [&](const MeasuredRow& new_row) { return new_row.identity == old_row.identity; });
     if (same == new_file.rows.end()) {
       comparison.only_old.push_back(old_row.name);
       continue;
@@ -182,7 +185,7 @@ Comparison compare(const BenchFile& old_file, const BenchFile& new_file,
     }
     comparison.rows.push_back(compare_row(old_row, *same, settings.trust));
   }
-  for (const BenchRow& row : new_file.rows) {
+  for (const MeasuredRow& row : new_file.rows) {
     if (!in_old.contains(row.identity)) comparison.only_new.push_back(row.name);
   }
   if (!settings.across) require_like_machines(comparison);

@@ -48,6 +48,8 @@ struct RowComparison {
 // A fact that the two files tell differently.
 struct Difference {
   std::string name, old_value, new_value;
+
+  std::string text() const;  // "kernel (6.1.0 and 6.2.0)"
 };
 
 struct Comparison {

@@ -62,8 +62,7 @@ std::vector<std::string> comparison_head(const BenchFile& old_file, const BenchF
   for (const auto& [what, list] :
        {std::pair("build", &comparison.build), std::pair("machine", &comparison.machine)}) {
     for (const Difference& fact : *list) {
-      lines.push_back(
-          fmt::format("{} differs: {}: {} -> {}", what, fact.name, fact.old_value, fact.new_value));
+      lines.push_back(fmt::format("{} differs: {}", what, fact.text()));
     }
   }
   return lines;
@@ -73,21 +72,23 @@ std::vector<std::string> comparison_foot(const Comparison& comparison) {
   std::vector<std::string> lines;
   for (const std::string& name : comparison.only_old) lines.push_back("only in old: " + name);
   for (const std::string& name : comparison.only_new) lines.push_back("only in new: " + name);
-  lines.push_back(fmt::format(
-      "slower, faster: p at most 0.05 ({} rows: Holm's), ratio new/old beyond {:g} %; same: the "
-      "95 % interval lies within that; ambiguous: neither",
-      comparison.rows.size(), comparison.settings.margin));
+  const size_t count = comparison.rows.size();
+  lines.push_back(fmt::format("slower, faster: p <= 0.05{}, and the ratio new/old beyond {:g} %",
+                              count > 1 ? fmt::format(" (Holm's, {} rows)", count) : "",
+                              comparison.settings.margin));
+  lines.emplace_back("same: the ratio's 95 % interval lies within that");
+  lines.emplace_back("ambiguous: neither; more repeats make the interval narrower");
   const bool disturbed =
       std::any_of(comparison.rows.begin(), comparison.rows.end(), [](const RowComparison& row) {
         return row.old_side.used < row.old_side.repeats || row.new_side.used < row.new_side.repeats;
       });
   if (disturbed) {
-    lines.emplace_back("Repeats on a machine that was not quiet do not count; --trust counts them");
+    lines.emplace_back("Repeats on a machine that was not quiet are left out; --trust counts them");
   }
   if (comparison.lacks_repeats()) {
     lines.push_back(fmt::format(
-        "Too few repeats to tell {} rows' differences from chance: bench both with --repeat {}",
-        comparison.rows.size(), repeats_needed(comparison.rows.size())));
+        "Too few undisturbed repeats to show any difference: bench both with --repeat {}",
+        repeats_needed(count)));
   }
   return lines;
 }

@@ -20,6 +20,6 @@ struct Statistics {
 std::optional<Statistics> statistics(std::span<const double> values);
 
 // The middle value, or the mean of the middle two. There is one value at least.
-double median(std::vector<double> values);
+double median_of(std::vector<double> values);
 
 }  // namespace digitron
