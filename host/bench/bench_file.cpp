@@ -149,8 +149,8 @@ class BenchFileReader {
       identity.push_back(value);
       if (value.is_null()) continue;
       const std::string words = one_line(value_text(value));
-      result.name += key == std::string("threads") ? fmt::format(", {} threads", words)
-                                                   : fmt::format(", {}", words);
+      result.name += ", " + words;
+      if (key == std::string("threads")) result.name += value == 1 ? " thread" : " threads";
     }
     result.name += ", " + text(row, "precision");
     if (settings.is_object()) {
