@@ -5,6 +5,7 @@
 #include <fstream>
 #include <iterator>
 #include <set>
+#include <utility>
 
 #include "host/core/error.h"
 #include "host/files/run_record.h"
@@ -54,7 +55,7 @@ std::string bench_text(const fs::path& path) {
 // Reads one file; knows where it is, for messages.
 class BenchFileReader {
  public:
-  explicit BenchFileReader(const fs::path& path) : path_(path) {}
+  explicit BenchFileReader(fs::path path) : path_(std::move(path)) {}
 
   BenchFile read() {
     const std::optional<nlohmann::json> file = parse_object<nlohmann::json>(bench_text(path_));
