@@ -21,7 +21,7 @@ std::vector<std::string> keys(const ordered_json& json) {
 
 TEST(BenchJsonTest, Schema) {
   const ordered_json file = ordered_json::parse(bench_file(report_of({cpu_row(), gpu_row()})));
-  EXPECT_THAT(keys(file), ElementsAre("schema", "command", "date", "rows"));
+  EXPECT_THAT(keys(file), ElementsAre("schema", "build", "machine", "command", "date", "rows"));
   EXPECT_EQ(file["schema"], "digitron-bench/1");
   EXPECT_EQ(file["command"], (ordered_json{"digitron", "bench"}));
   ASSERT_EQ(file["rows"].size(), 2u);

@@ -25,6 +25,7 @@ Command add_eval(CLI::App& app);
 Command add_predict(CLI::App& app);
 Command add_inspect(CLI::App& app);
 Command add_bench(CLI::App& app, std::vector<std::string> command_line);
+Command add_compare(CLI::App& app);
 Command add_profile(CLI::App& app);
 Command add_devices(CLI::App& app);
 Command add_report(CLI::App& app);

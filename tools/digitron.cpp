@@ -1,5 +1,6 @@
 // The command-line program: reads the command line, runs one command, and turns what went wrong
-// into one line and an exit code: 2 for the user's input, 1 for the machine.
+// into one line and an exit code: 2 for the user's input, 1 for the machine. Codes of a command's
+// own, such as 3 of compare, are in its --help.
 #include <fcntl.h>
 #include <spdlog/spdlog.h>
 
@@ -52,6 +53,7 @@ int run(int argc, char** argv) {
                                       add_predict(app),
                                       add_inspect(app),
                                       add_bench(app, {argv, argv + argc}),
+                                      add_compare(app),
                                       add_profile(app),
                                       add_report(app),
                                       add_sweep(app, {argv, argv + argc}),

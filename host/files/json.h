@@ -3,6 +3,7 @@
 #pragma once
 
 #include <nlohmann/json.hpp>
+#include <optional>
 #include <string>
 
 namespace nlohmann::detail {
@@ -17,3 +18,12 @@ extern template class serializer<json>;
 extern template class serializer<ordered_json>;
 
 }  // namespace nlohmann::detail
+
+namespace digitron {
+
+// Text from outside: nothing when it is not a whole JSON object, or nests so deep that it could
+// exhaust the stack. Json is nlohmann's json or ordered_json.
+template <class Json>
+std::optional<Json> parse_object(const std::string& text);
+
+}  // namespace digitron

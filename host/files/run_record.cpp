@@ -19,26 +19,13 @@ namespace {
 namespace fs = std::filesystem;
 using nlohmann::ordered_json;
 
-constexpr int kPlanBatch = 64;    // a report evaluates with it; a run's own may be anything
-constexpr int kMostNesting = 32;  // deeper JSON could exhaust the stack
+constexpr int kPlanBatch = 64;  // a report evaluates with it; a run's own may be anything
 constexpr int kMostEpoch = 1 << 20;
 
 // Not a pipe or a device, from which reading might never end.
 bool is_file(const fs::path& path) {
   std::error_code ignored;
   return fs::is_regular_file(path, ignored);
-}
-
-// Nothing when the text is not a whole JSON object.
-std::optional<ordered_json> parse_object(const std::string& text) {
-  bool too_deep = false;
-  const auto limit = [&](int depth, ordered_json::parse_event_t, ordered_json&) {
-    too_deep = too_deep || depth > kMostNesting;
-    return depth <= kMostNesting;
-  };
-  ordered_json value = ordered_json::parse(valid_utf8(text), limit, false);
-  if (too_deep || !value.is_object()) return std::nullopt;
-  return value;
 }
 
 std::optional<double> number(const ordered_json& object, const char* key) {
@@ -64,7 +51,7 @@ void read_description(RunRecord& run) {
   }
   std::ifstream file(path, std::ios::binary);
   const std::string text{std::istreambuf_iterator<char>(file), {}};
-  if (auto object = parse_object(text)) {
+  if (auto object = parse_object<ordered_json>(valid_utf8(text))) {
     run.description = std::move(*object);
   } else {
     run.problems.emplace_back(
@@ -110,7 +97,7 @@ void read_metrics(RunRecord& run) {
   int line = 0;
   for (std::string text; std::getline(file, text);) {
     ++line;
-    const std::optional<ordered_json> event = parse_object(text);
+    const std::optional<ordered_json> event = parse_object<ordered_json>(valid_utf8(text));
     const bool tells_epoch = event && says(*event, "event", "epoch");
     const bool tells_end = event && says(*event, "event", "final");
     const auto record = tells_epoch || tells_end ? epoch_record(*event) : std::nullopt;

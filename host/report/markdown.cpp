@@ -8,12 +8,6 @@ namespace digitron {
 
 namespace {
 
-std::string table_row(const Row& row) {
-  std::string text = "|";
-  for (const std::string& cell : row) text += fmt::format(" {} |", markdown_text(cell));
-  return text + "\n";
-}
-
 class MarkdownWriter {
  public:
   explicit MarkdownWriter(std::string html_page) : html_page_(std::move(html_page)) {}
@@ -32,15 +26,8 @@ class MarkdownWriter {
   }
 
   std::string operator()(const Table& table) const {
-    std::string text;
-    for (size_t i = 0; i < table.rows.size(); ++i) {
-      text += table_row(table.rows[i]);
-      if (i > 0) continue;
-      text += "|";
-      for (const char c : table.alignment) text += c == 'r' ? "---:|" : "---|";
-      text += "\n";
-    }
-    return text + "\n" + (table.caption.empty() ? "" : markdown_text(table.caption) + "\n\n");
+    return format_markdown(table.rows, table.alignment) + "\n" +
+           (table.caption.empty() ? "" : markdown_text(table.caption) + "\n\n");
   }
 
   std::string operator()(const Facts& facts) const {

@@ -23,11 +23,6 @@ std::string percent(double fraction) {
   return fmt::format("{:.2f}", 100 * fraction);
 }
 
-std::string p_text(const std::optional<double>& p) {
-  if (!p) return "";
-  return *p < 0.0001 ? "< 0.0001" : fmt::format("{:.4f}", *p);
-}
-
 // A heading, then a row for each setting; accuracies in percent.
 std::vector<Row> rows(const SweepReport& report) {
   const bool validated = has_validation(report);
@@ -43,7 +38,7 @@ std::vector<Row> rows(const SweepReport& report) {
       for (const double value : {s->mean, s->deviation, s->lowest, s->highest}) {
         row.push_back(percent(value));
       }
-      row.push_back(p_text(result.p));
+      row.push_back(result.p ? p_text(*result.p) : "");
     }
     row.resize(rows[0].size());
     rows.push_back(std::move(row));
@@ -51,28 +46,21 @@ std::vector<Row> rows(const SweepReport& report) {
   return rows;
 }
 
+// Names to the left, numbers to the right.
+std::string alignment(const std::vector<Row>& rows) {
+  return "l" + std::string(rows[0].size() - 1, 'r');
+}
+
 }  // namespace
 
 std::string sweep_table(const SweepReport& report) {
   const std::vector<Row> table = rows(report);
-  std::string alignment(table[0].size(), 'r');
-  alignment[0] = 'l';
-  return format_table(table, alignment);
+  return format_table(table, alignment(table));
 }
 
 std::string sweep_markdown(const SweepReport& report) {
   const std::vector<Row> table = rows(report);
-  std::string text;
-  for (size_t i = 0; i < table.size(); ++i) {
-    text += "|";
-    for (const std::string& cell : table[i]) text += fmt::format(" {} |", cell);
-    text += "\n";
-    if (i > 0) continue;
-    text += "|---|";
-    for (size_t column = 1; column < table[0].size(); ++column) text += "---:|";
-    text += "\n";
-  }
-  return text;
+  return format_markdown(table, alignment(table));
 }
 
 nlohmann::ordered_json sweep_json(const SweepRequest& request, const SweepReport& report) {

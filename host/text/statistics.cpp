@@ -19,4 +19,11 @@ std::optional<Statistics> statistics(std::span<const double> values) {
   return s;
 }
 
+double median_of(std::vector<double> values) {
+  const auto middle = values.begin() + static_cast<std::ptrdiff_t>(values.size() / 2);
+  std::nth_element(values.begin(), middle, values.end());
+  if (values.size() % 2 == 1) return *middle;
+  return std::midpoint(*middle, *std::max_element(values.begin(), middle));
+}
+
 }  // namespace digitron

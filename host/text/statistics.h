@@ -4,6 +4,7 @@
 #include <cstddef>
 #include <optional>
 #include <span>
+#include <vector>
 
 namespace digitron {
 
@@ -17,5 +18,8 @@ struct Statistics {
 
 // Nothing when there are no values.
 std::optional<Statistics> statistics(std::span<const double> values);
+
+// The middle value, or the mean of the middle two. There is one value at least.
+double median_of(std::vector<double> values);
 
 }  // namespace digitron

@@ -1,6 +1,10 @@
 #include "host/text/table.h"
 
+#include <spdlog/fmt/fmt.h>
+
 #include <algorithm>
+
+#include "host/text/text.h"
 
 namespace digitron {
 
@@ -22,6 +26,20 @@ std::string format_table(const std::vector<Row>& rows, std::string_view alignmen
   return text;
 }
 
+std::string format_markdown(const std::vector<Row>& rows, std::string_view alignment) {
+  std::string text;
+  for (size_t i = 0; i < rows.size(); ++i) {
+    text += "|";
+    for (const std::string& cell : rows[i]) text += fmt::format(" {} |", markdown_text(cell));
+    text += "\n";
+    if (i > 0) continue;
+    text += "|";
+    for (const char c : alignment) text += c == 'r' ? "---:|" : "---|";
+    text += "\n";
+  }
+  return text;
+}
+
 std::string grouped(int64_t value) {
   std::string text = std::to_string(value);
   const auto first_digit = static_cast<std::ptrdiff_t>(value < 0 ? 1 : 0);
@@ -29,6 +47,10 @@ std::string grouped(int64_t value) {
     text.insert(static_cast<size_t>(at), 1, ',');
   }
   return text;
+}
+
+std::string p_text(double p) {
+  return p < 0.0001 ? "< 0.0001" : fmt::format("{:.4f}", p);
 }
 
 }  // namespace digitron

@@ -14,7 +14,13 @@ using Row = std::vector<std::string>;
 // letter a column, 'l' or 'r'; every row has that many cells.
 std::string format_table(const std::vector<Row>& rows, std::string_view alignment);
 
+// The same as a table of GitHub's Markdown, the first row its heading.
+std::string format_markdown(const std::vector<Row>& rows, std::string_view alignment);
+
 // 61706 -> "61,706".
 std::string grouped(int64_t value);
+
+// A probability with four decimals, or "< 0.0001".
+std::string p_text(double p);
 
 }  // namespace digitron

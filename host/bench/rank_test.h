@@ -1,0 +1,43 @@
+// Is one set of figures larger than another by more than chance? Tests that look at ranks alone, so
+// that neither the noise's distribution nor an outlier's size counts.
+#pragma once
+
+#include <optional>
+#include <span>
+#include <vector>
+
+namespace digitron {
+
+// 95 %: what an interval covers, and one less what a verdict's chance to be wrong may be.
+inline constexpr double kConfidence = 0.95;
+
+struct Interval {
+  double low = 0;
+  double high = 0;
+};
+
+// Mann-Whitney's U test: the two-sided probability that samples of one distribution lie so far
+// apart. Exact, ties included, for up to 20 values each; above, the normal approximation. Both
+// samples hold something, and only finite numbers.
+// H. B. Mann, D. R. Whitney, Annals of Mathematical Statistics 18 (1947).
+double mann_whitney_p(std::span<const double> a, std::span<const double> b);
+
+// The smallest mann_whitney_p that samples of these sizes can have.
+double least_p(size_t a, size_t b);
+
+// By which factor `b` is larger than `a`: the median, on a logarithmic scale, of all the ratios of
+// one of b to one of a. The numbers are positive.
+// J. L. Hodges, E. L. Lehmann, Annals of Mathematical Statistics 34 (1963).
+double ratio_estimate(std::span<const double> a, std::span<const double> b);
+
+// The factors that mann_whitney_p does not rule out at kConfidence, which assumes no distribution:
+// two of the ordered ratios. Nothing where the samples are too small to rule out any (4 against 4
+// can, 3 against 3 cannot).
+// M. Hollander, D. A. Wolfe, E. Chicken, Nonparametric Statistical Methods (2014), section 4.3.
+std::optional<Interval> ratio_interval(std::span<const double> a, std::span<const double> b);
+
+// Probabilities of several tests, each raised so that the chance of even one wrong rejection among
+// them stays what it would be for one test. S. Holm, Scandinavian Journal of Statistics 6 (1979).
+std::vector<double> holm_adjusted(std::span<const double> p);
+
+}  // namespace digitron
