@@ -1,9 +1,8 @@
 // digitron profile
-#include "host/bench/profile.h"
-
 #include <cstdio>
 #include <memory>
 
+#include "host/bench/breakdown.h"
 #include "host/data/data.h"
 #include "host/devices/devices.h"
 #include "host/train/settings.h"
@@ -33,9 +32,9 @@ int run_profile(const ProfileOptions& options) {
   const std::unique_ptr<Engine> engine = make_engine(options.device, plan).engine;
   engine->load(data.train, data.test);
   engine->set_state(State::kParameters, initial_parameters(plan, training.seed));
-  const Profile profile = measure_phases(*engine, data.train->count(), options.steps);
+  const Breakdown breakdown = measure_breakdown(*engine, data.train->count(), options.steps);
   std::printf("%s | batch %d | %s\n\n%s", model.name.c_str(), options.batch,
-              engine->description().c_str(), profile_table(profile).c_str());
+              engine->description().c_str(), breakdown_table(breakdown).c_str());
   return 0;
 }
 
@@ -54,8 +53,9 @@ Command add_profile(CLI::App& app) {
       ->capture_default_str();
   add_device(*sub, options->device);
   sub->footer(
-      "The fused step of a GPU tells its phases (--device cuda --step fused): the median of all\n"
-      "blocks, and of each step's slowest one.");
+      "By layer and direction: of the threads' time, or a stream's; of a GPU's fused step\n"
+      "(--device cuda --step fused) in clocks, the median of all blocks, and of each step's\n"
+      "slowest one.");
   return {sub, [options] { return run_profile(*options); }};
 }
 
