@@ -38,9 +38,9 @@ TEST(BreakdownTest, ShowsEachPhasesShareOfTheStep) {
             "layer       direction      us   share  slowest\n"
             "gather                 200.00  80.0 %   250.00\n"
             "fc1         forward     50.00  20.0 %    60.00\n"
-            "sum                    250.00                 \n"
-            "whole step             250.00                 \n"
-            "sum / step              1.000                 \n"
+            "sum                    250.00\n"
+            "whole step             250.00\n"
+            "sum / step              1.000\n"
             "A profiled step takes 250.00 us, an unprofiled one 200.00 us (+25.0 %)\n");
 }
 
@@ -49,7 +49,7 @@ TEST(BreakdownTest, InClocksSharesAreOfTheSum) {
             "layer   direction  clocks   share  slowest\n"
             "gather              1,500  75.0 %    1,700\n"
             "fc1     forward       500  25.0 %      620\n"
-            "sum                 2,000                 \n"
+            "sum                 2,000\n"
             "A profiled step takes 30.00 us, an unprofiled one 25.00 us (+20.0 %)\n");
 }
 

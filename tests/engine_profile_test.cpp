@@ -8,7 +8,6 @@
 #include "host/core/devices.h"
 #include "host/reference/reference_engine.h"
 #include "tests/engine_testing.h"
-#include "tests/models.h"
 
 namespace digitron {
 namespace {
@@ -18,6 +17,8 @@ using ::testing::ElementsAre;
 constexpr int kBatch = 40;  // three blocks, so that threads have unlike shares
 constexpr int kTrainCount = 200;
 constexpr int kSteps = 3;
+constexpr const char* kEveryKind =
+    "conv 3x5, relu, maxpool 2, conv 2x3, bn, relu, avgpool 2, fc 20, relu, dropout 0.5, fc 10";
 
 // By the word after --device, "cpu" with three threads.
 std::unique_ptr<Engine> engine_on(const std::string& device, const Plan& plan) {
@@ -45,8 +46,7 @@ std::vector<std::string> texts(const Profile& profile) {
 class EngineProfileTest : public ::testing::TestWithParam<std::string> {};
 
 TEST_P(EngineProfileTest, AProfiledStepIsAStep) {
-  const Plan plan = make_plan(
-      parse_model("conv 3x5, bn, relu, maxpool 4, fc 20, relu, dropout 0.5, bn, fc 10"), kBatch);
+  const Plan plan = make_plan(parse_model(kEveryKind), kBatch);
   const std::unique_ptr<Engine> profiled = engine_on(GetParam(), plan);
   const std::unique_ptr<Engine> trained = engine_on(GetParam(), plan);
   profile_of(*profiled, true);
@@ -57,21 +57,22 @@ TEST_P(EngineProfileTest, AProfiledStepIsAStep) {
 }
 
 TEST_P(EngineProfileTest, LayersThatLearnHavePhasesBothWays) {
-  for (const Model& model : {lenet5_improved(), custom_mlp(), parse_model("fc 10")}) {
-    const Plan plan = make_plan(model, kBatch);
+  for (const char* model : {kEveryKind, "fc 10", "maxpool 2, bn, conv 2x3, bn, fc 10"}) {
+    const Plan plan = make_plan(parse_model(model), kBatch);
     const std::unique_ptr<Engine> engine = engine_on(GetParam(), plan);
     const std::vector<std::string> phases = texts(profile_of(*engine, false));
     for (const PlannedLayer& layer : plan.layers) {
       if (!layer.parameters) continue;
-      EXPECT_THAT(phases, ::testing::Contains(layer.name + " forward")) << model.id;
-      EXPECT_THAT(phases, ::testing::Contains(layer.name + " backward")) << model.id;
+      EXPECT_THAT(phases, ::testing::Contains(layer.name + " forward")) << model;
+      EXPECT_THAT(phases, ::testing::Contains(layer.name + " backward")) << model;
     }
   }
 }
 
 // Steps so few that all of them count.
 TEST_P(EngineProfileTest, PhasesAddUpToTheThreadsMeanStep) {
-  const std::unique_ptr<Engine> engine = engine_on(GetParam(), make_plan(custom_mlp(), kBatch));
+  const std::unique_ptr<Engine> engine =
+      engine_on(GetParam(), make_plan(parse_model(kEveryKind), kBatch));
   const Profile profile = profile_of(*engine, true);
   EXPECT_EQ(profile.unit, "seconds");
   EXPECT_GT(profile.step_seconds, 0);
@@ -91,7 +92,8 @@ TEST_P(EngineProfileTest, PhasesAddUpToTheThreadsMeanStep) {
 
 // The events of each lane are its steps, and inside each the phases, end to end.
 TEST_P(EngineProfileTest, TheEventsOfAStepFillIt) {
-  const std::unique_ptr<Engine> engine = engine_on(GetParam(), make_plan(lenet5(), kBatch));
+  const std::unique_ptr<Engine> engine =
+      engine_on(GetParam(), make_plan(parse_model(kEveryKind), kBatch));
   const Profile profile = profile_of(*engine, true);
   const std::vector<std::string> phases = texts(profile);
   constexpr double kRounding = 1e-9;

@@ -34,6 +34,15 @@ TEST(TraceTest, IsChromesTraceEventFormat) {
     "displayTimeUnit": "ns"})"));
 }
 
+TEST(TraceTest, TimesAreWholeNanoseconds) {
+  const std::vector<TraceEvent> thirds = {{"a", "step", "step", 0, 1e-5 / 3},
+                                          {"a", "loss", "loss", 1e-5 / 3, 1e-5 / 3}};
+  const Json events = trace_json(thirds)["traceEvents"];
+  EXPECT_EQ(events[1]["dur"].dump(), "3.333");
+  EXPECT_EQ(events[2]["ts"].dump(), "3.333");
+  EXPECT_EQ(events[2]["dur"].dump(), "3.334");
+}
+
 TEST(TraceTest, WithoutEventsIsStillATrace) {
   EXPECT_EQ(trace_json({}), Json::parse(R"({"traceEvents": [], "displayTimeUnit": "ns"})"));
 }

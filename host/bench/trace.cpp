@@ -1,5 +1,6 @@
 #include "host/bench/trace.h"
 
+#include <cmath>
 #include <map>
 
 #include "host/files/atomic_file.h"
@@ -9,11 +10,11 @@ namespace digitron {
 
 namespace {
 
-using Json = nlohmann::ordered_json;
+using TraceJson = nlohmann::ordered_json;
 
 constexpr int kProcess = 1;  // the format wants one; all lanes are of the same
 
-Json lane_name(int thread, const std::string& name) {
+TraceJson lane_name(int thread, const std::string& name) {
   return {{"name", "thread_name"},
           {"ph", "M"},
           {"pid", kProcess},
@@ -21,14 +22,22 @@ Json lane_name(int thread, const std::string& name) {
           {"args", {{"name", name}}}};
 }
 
-Json complete_event(int thread, const TraceEvent& event) {
-  Json json = {{"name", event.name},
-               {"cat", event.category},
-               {"ph", "X"},
-               {"ts", 1e6 * event.begin_seconds},
-               {"dur", 1e6 * event.seconds},
-               {"pid", kProcess},
-               {"tid", thread}};
+// Whole nanoseconds, which is as exact as clocks are, in the format's microseconds.
+double trace_microseconds(int64_t nanoseconds) {
+  return static_cast<double>(nanoseconds) / 1000;
+}
+
+TraceJson complete_event(int thread, const TraceEvent& event) {
+  // An end is rounded like a begin: events that lie inside another, or side by side, still do.
+  const int64_t begin = std::llround(1e9 * event.begin_seconds);
+  const int64_t end = std::llround(1e9 * (event.begin_seconds + event.seconds));
+  TraceJson json = {{"name", event.name},
+                    {"cat", event.category},
+                    {"ph", "X"},
+                    {"ts", trace_microseconds(begin)},
+                    {"dur", trace_microseconds(end - begin)},
+                    {"pid", kProcess},
+                    {"tid", thread}};
   if (event.step >= 0) json["args"]["step"] = event.step;
   if (event.block >= 0) json["args"]["block"] = event.block;
   return json;
@@ -36,9 +45,9 @@ Json complete_event(int thread, const TraceEvent& event) {
 
 }  // namespace
 
-Json trace_json(std::span<const TraceEvent> events) {
+TraceJson trace_json(std::span<const TraceEvent> events) {
   std::map<std::string, int> threads;
-  Json all = Json::array();
+  TraceJson all = TraceJson::array();
   for (const TraceEvent& event : events) {
     const auto [lane, is_new] = threads.emplace(event.lane, static_cast<int>(threads.size()) + 1);
     if (is_new) all.push_back(lane_name(lane->second, event.lane));

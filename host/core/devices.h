@@ -63,7 +63,7 @@ struct DeviceReport {
 // threads: 0 takes every core that this process may use.
 std::unique_ptr<Engine> make_cpu_engine(const Plan& plan, int threads);
 std::vector<DeviceReport> cpu_devices();
-Ceilings cpu_ceilings(int threads);  // in less than a second
+Ceilings cpu_ceilings(int threads);  // takes about a second
 
 // The CUDA engine is a module, libdigitron_cuda.so beside the program, which opens it only where
 // there is a driver: so a run on the CPU pays nothing for libraries of a gigabyte, and the program
