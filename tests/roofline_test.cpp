@@ -30,7 +30,6 @@ TEST(RooflineTest, BytesAreWhatEveryEngineMoves) {
 TEST(RooflineTest, SharesAreOfTheCeilings) {
   EXPECT_DOUBLE_EQ(kRoofline.compute_share(), 0.4);
   EXPECT_DOUBLE_EQ(kRoofline.memory_share(), 0.5);
-  EXPECT_DOUBLE_EQ(kRoofline.bound_seconds(), 5e-5);
 }
 
 TEST(RooflineTest, TheTableSaysWhatTheCeilingsAre) {
@@ -38,15 +37,15 @@ TEST(RooflineTest, TheTableSaysWhatTheCeilingsAre) {
             "               of a step   G/s  ceiling   share  the ceiling is\n"
             "compute  4,000,000 FLOPs  40.0    100.0  40.0 %  multiply-adds\n"
             "memory   1,000,000 bytes  10.0     20.0  50.0 %  triad\n"
-            "A step takes 100.00 us; at the ceilings it would take 50.00 us\n");
+            "A step takes 100.00 us; at the ceilings its arithmetic takes 40.00 us, and its memory "
+            "traffic 50.00 us, less where a cache holds the parameters\n");
 }
 
 TEST(RooflineTest, TheJsonHoldsTheSame) {
   const nlohmann::ordered_json json = roofline_json(kRoofline);
   std::vector<std::string> keys;
   for (const auto& [key, value] : json.items()) keys.push_back(key);
-  EXPECT_THAT(keys, ::testing::ElementsAre("flops", "bytes", "step_seconds", "bound_seconds",
-                                           "compute", "memory"));
+  EXPECT_THAT(keys, ::testing::ElementsAre("flops", "bytes", "step_seconds", "compute", "memory"));
   EXPECT_EQ(json["flops"], 4'000'000);
   EXPECT_EQ(json["compute"]["ceiling"], 100e9);
   EXPECT_DOUBLE_EQ(json["compute"]["share"].get<double>(), 0.4);

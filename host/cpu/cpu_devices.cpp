@@ -24,7 +24,7 @@ int thread_count(int asked) {
 // Floats of an array that no cache holds, as far as the system tells how large the last one is;
 // what it says of a virtual machine's may be a whole server's.
 size_t floats_beyond_cache() {
-  constexpr long kLeast = 64l << 20, kMost = 256l << 20;
+  constexpr long kLeast = 64l << 20, kMost = 128l << 20;
   return static_cast<size_t>(std::clamp(sysconf(_SC_LEVEL3_CACHE_SIZE), kLeast, kMost)) /
          sizeof(float);
 }
