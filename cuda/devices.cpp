@@ -2,6 +2,7 @@
 // architecture that the kernels were built for: 75 for 7.5.
 #include <cstdio>
 
+#include "cuda/ceilings.h"
 #include "cuda/check.h"
 #include "cuda/context.h"
 #include "cuda/cuda_engine.h"
@@ -91,5 +92,5 @@ EngineOrReason make_engine(const Plan& plan, int device, const CudaOptions& opti
 
 }  // namespace digitron
 
-extern "C" const digitron::CudaModule digitron_cuda_module{digitron::start, digitron::make_engine,
-                                                           digitron::devices};
+extern "C" const digitron::CudaModule digitron_cuda_module{
+    digitron::start, digitron::make_engine, digitron::devices, digitron::measure_cuda_ceilings};
