@@ -2,6 +2,8 @@
 // architecture that the kernels were built for: 75 for 7.5.
 #include <cstdio>
 
+#include <cuda_profiler_api.h>
+
 #include "cuda/check.h"
 #include "cuda/context.h"
 #include "cuda/cuda_engine.h"
@@ -87,9 +89,18 @@ EngineOrReason make_engine(const Plan& plan, int device, const CudaOptions& opti
   return std::make_unique<CudaEngine>(plan, device, options);
 }
 
+void start_profiler() {
+  check(cudaProfilerStart(), "cudaProfilerStart");
+}
+
+void stop_profiler() {
+  check(cudaProfilerStop(), "cudaProfilerStop");
+}
+
 }  // namespace
 
 }  // namespace digitron
 
-extern "C" const digitron::CudaModule digitron_cuda_module{digitron::start, digitron::make_engine,
-                                                           digitron::devices};
+extern "C" const digitron::CudaModule digitron_cuda_module{
+    digitron::start, digitron::make_engine, digitron::devices, digitron::start_profiler,
+    digitron::stop_profiler};

@@ -2,6 +2,7 @@
 // what it says when a call fails.
 #include <gmock/gmock.h>
 
+#include <functional>
 #include <map>
 #include <optional>
 
@@ -25,6 +26,7 @@ using ::testing::ElementsAre;
 using ::testing::Ge;
 using ::testing::HasSubstr;
 using ::testing::IsEmpty;
+using ::testing::IsSupersetOf;
 
 constexpr int kBatch = 16;
 constexpr int kTrainCount = 86;  // 5 steps of 16 and one of 6
@@ -55,28 +57,85 @@ TEST_F(CudaOnHostTest, WithoutGraphsNoneIsLaunched) {
   EXPECT_EQ(host_cuda::counters().graph_launches, 0);
 }
 
-TEST_F(CudaOnHostTest, RangesNameEpochsStepsAndLayers) {
-  const Plan plan = make_plan(parse_model("fc 20, relu, fc 10"), kBatch);
-  const auto ranges = [&](const CudaOptions& options) {
-    CudaEngine engine(plan, 0, options);
-    engine.load(testing::random_dataset(kTrainCount, 1), testing::random_dataset(kTestCount, 2));
-    for (int i = 0; i < 3; ++i) {
-      host_cuda::reset_ranges();
-      testing::train_steps(engine, 7, 0, 4);
-    }
-    EXPECT_EQ(host_cuda::open_ranges(), 0u);
-    return host_cuda::ranges();
+// The ranges of the third call of `train`, by when its graphs are recorded, and of what follows.
+std::vector<std::string> ranges(const CudaOptions& options,
+                                const std::function<void(CudaEngine&)>& then) {
+  CudaEngine engine(make_plan(parse_model("fc 20, relu, fc 10"), kBatch), 0, options);
+  engine.load(testing::random_dataset(kTrainCount, 1), testing::random_dataset(kTestCount, 2));
+  testing::train_steps(engine, 2, 0, 4);
+  testing::train_steps(engine, 2, 0, 4);
+  host_cuda::reset_ranges();
+  testing::train_steps(engine, 3, 0, 4);
+  then(engine);
+  EXPECT_EQ(host_cuda::open_ranges(), 0u);
+  return host_cuda::ranges();
+}
+
+TEST_F(CudaOnHostTest, RangesOfGraphsAreAnEpochOfTheTrainersAndItsLaunches) {
+  const auto rest_of_epoch = [](CudaEngine& engine) {
+    EXPECT_EQ(host_cuda::open_ranges(), 1u);
+    testing::train_steps(engine, 3, 4, 5);
+    testing::train_steps(engine, 3, 5, 6);
   };
   EXPECT_THAT(
-      ranges({.steps_per_graph = 3}),
-      ElementsAre("digitron/epoch 7", "digitron/epoch 7/steps 0 to 2", "digitron/epoch 7/step 3"));
-  const std::vector<std::string> eager = ranges({.graph = false});
-  ASSERT_EQ(eager.size(), 1u + 4 * 5);
-  EXPECT_EQ(eager[1], "digitron/epoch 7/step 0");
-  EXPECT_EQ(eager[2], "digitron/epoch 7/step 0/fc1 forward");
-  EXPECT_EQ(eager[3], "digitron/epoch 7/step 0/fc2 forward");
-  EXPECT_EQ(eager[4], "digitron/epoch 7/step 0/fc2 backward");
-  EXPECT_EQ(eager[5], "digitron/epoch 7/step 0/fc1 backward");
+      ranges({.steps_per_graph = 3}, rest_of_epoch),
+      ElementsAre("digitron/epoch [epoch] 3",  //
+                  "digitron/steps [step] 13",  // of three steps
+                  "digitron/step [step] 16",   //
+                  "digitron/step [step] 17",   // another call of the same epoch
+                  "digitron/step [step] 18",   // ragged, and for the first time
+                  "digitron/step/gather [gather]", "digitron/step/fc1 forward [forward]",
+                  "digitron/step/fc2 forward [forward]", "digitron/step/loss [loss]",
+                  "digitron/step/fc2 backward [backward]", "digitron/step/fc1 backward [backward]",
+                  "digitron/step/update [update]", "digitron/step/advance [update]"));
+}
+
+TEST_F(CudaOnHostTest, RangesOfAnEagerStepAreItsLayersAndDirections) {
+  const std::vector<std::string> all =
+      ranges({.step = StepKind::kLayers, .graph = false}, [](CudaEngine& engine) {
+        testing::train_steps(engine, 3, 4, 6);
+        engine.evaluate(Split::kHeldOut);
+      });
+  ASSERT_EQ(all.size(), 1u + 6 * 9 + 1 + 6);
+  EXPECT_THAT(std::vector(all.begin(), all.begin() + 11),
+              ElementsAre("digitron/epoch [epoch] 3",               //
+                          "digitron/step [step] 13",                //
+                          "digitron/step/gather [gather]",          //
+                          "digitron/step/fc1 forward [forward]",    //
+                          "digitron/step/fc2 forward [forward]",    //
+                          "digitron/step/loss [loss]",              //
+                          "digitron/step/fc2 backward [backward]",  //
+                          "digitron/step/fc1 backward [backward]",  //
+                          "digitron/step/update [update]",          //
+                          "digitron/step/advance [update]",         //
+                          "digitron/step [step] 14"));
+  EXPECT_THAT(std::vector(all.end() - 7, all.end()),
+              ElementsAre("digitron/evaluate [evaluate]",                   //
+                          "digitron/evaluate/batch [evaluate] 1",           //
+                          "digitron/evaluate/batch/gather [gather]",        //
+                          "digitron/evaluate/batch/fc1 forward [forward]",  //
+                          "digitron/evaluate/batch/fc2 forward [forward]",  //
+                          "digitron/evaluate/batch/loss [loss]",            //
+                          "digitron/evaluate/batch/advance [update]"));
+}
+
+TEST_F(CudaOnHostTest, ARangeStandsAroundTheRecordingOfAGraph) {
+  CudaEngine engine(make_plan(parse_model("fc 10"), kBatch), 0, {});
+  engine.load(testing::random_dataset(kTrainCount, 1), testing::random_dataset(kTestCount, 2));
+  host_cuda::reset_ranges();
+  testing::train_steps(engine, 1, 0, 2);
+  EXPECT_THAT(host_cuda::ranges(),
+              IsSupersetOf({"digitron/step/record graph [record graph]",
+                            "digitron/step/record graph/fc1 forward [forward]"}));
+}
+
+TEST_F(CudaOnHostTest, RangesOfAFusedStepAreItsKernels) {
+  const std::vector<std::string> all =
+      ranges({.step = StepKind::kFused, .graph = false},
+             [](CudaEngine& engine) { testing::train_steps(engine, 3, 4, 6); });
+  EXPECT_THAT(std::vector(all.begin() + 1, all.begin() + 4),
+              ElementsAre("digitron/step [step] 13", "digitron/step/sample pass [step]",
+                          "digitron/step/weight pass [update]"));
 }
 
 TEST_F(CudaOnHostTest, OutOfMemorySaysHowMuch) {
@@ -349,6 +408,13 @@ TEST_F(CudaOnHostTest, DevicesAreListedOrTheReasonIs) {
   host_cuda::set_device_count(0);
   EXPECT_NE(reason(0).find("finds no GPU"), std::string::npos) << reason(0);
   EXPECT_FALSE(digitron_cuda_module.devices()[0].available);
+}
+
+TEST_F(CudaOnHostTest, TheProfilerIsStartedAndStopped) {
+  digitron_cuda_module.start_profiler();
+  EXPECT_TRUE(host_cuda::profiler_runs());
+  digitron_cuda_module.stop_profiler();
+  EXPECT_FALSE(host_cuda::profiler_runs());
 }
 
 }  // namespace

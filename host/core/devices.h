@@ -67,6 +67,10 @@ struct CudaModule {
   void (*start)(int device);
   EngineOrReason (*make_engine)(const Plan& plan, int device, const CudaOptions& options);
   std::vector<DeviceReport> (*devices)();
+  // A profiler that waits for them (cudaProfilerStart, cudaProfilerStop) captures what lies
+  // between.
+  void (*start_profiler)();
+  void (*stop_profiler)();
 };
 
 // These go through the module. device: an index, as in "cuda:1".

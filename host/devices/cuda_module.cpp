@@ -60,6 +60,16 @@ void start_cuda(int device) {
   if (const auto* loaded = std::get_if<const CudaModule*>(&module)) (*loaded)->start(device);
 }
 
+void start_cuda_profiler() {
+  const ModuleOrReason& module = cuda_module();
+  if (const auto* loaded = std::get_if<const CudaModule*>(&module)) (*loaded)->start_profiler();
+}
+
+void stop_cuda_profiler() {
+  const ModuleOrReason& module = cuda_module();
+  if (const auto* loaded = std::get_if<const CudaModule*>(&module)) (*loaded)->stop_profiler();
+}
+
 EngineOrReason make_cuda_engine(const Plan& plan, int device, const CudaOptions& options) {
   const ModuleOrReason& module = cuda_module();
   if (const auto* reason = std::get_if<Unavailable>(&module)) return *reason;

@@ -8,6 +8,10 @@ namespace digitron {
 // Calls the module's start where it loads.
 void start_cuda(int device);
 
+// Calls the module's, where it loads.
+void start_cuda_profiler();
+void stop_cuda_profiler();
+
 // Whether this machine has an NVIDIA driver, that is, a libcuda.so.1 that loads.
 bool has_cuda_driver();
 
