@@ -11,6 +11,7 @@
 namespace digitron {
 namespace {
 
+using ::testing::ElementsAre;
 using testing::error_of;
 using ::testing::HasSubstr;
 using ::testing::MatchesRegex;
@@ -124,6 +125,15 @@ TEST(TrainSettingsTest, EveryOptionNamesItsRange) {
               parse("", schedule);
             }),
             "--schedule is ''; give constant, step, cosine or one-cycle");
+}
+
+TEST(TrainSettingsTest, SomeSettingsChangeNoStep) {
+  std::vector<std::string> others;
+  for (const Setting& setting : all_settings()) {
+    if (!changes_step(setting)) others.emplace_back(setting.name);
+  }
+  EXPECT_THAT(others, ElementsAre("epochs", "batch", "schedule", "warmup", "step_epochs", "gamma",
+                                  "validation", "patience", "max_steps", "log_steps"));
 }
 
 TEST(TrainSettingsTest, CountsFitTheData) {

@@ -4,7 +4,7 @@
 
 #include "host/core/error.h"
 #include "host/files/json.h"
-#include "host/sweep/process_pool.h"
+#include "host/process/process_pool.h"
 #include "tests/program_fixture.h"
 
 namespace digitron {

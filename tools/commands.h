@@ -3,10 +3,13 @@
 
 #include <CLI/CLI.hpp>
 #include <functional>
+#include <optional>
 #include <string>
 #include <vector>
 
 #include "host/devices/devices.h"
+#include "host/files/json.h"
+#include "host/train/settings.h"
 
 namespace digitron {
 
@@ -30,6 +33,10 @@ CLI::Option* add_model(CLI::App& app, std::string& model);
 CLI::Option* add_checkpoint(CLI::App& app, std::string& checkpoint);
 CLI::Option* add_data(CLI::App& app, std::string& data);
 void add_device(CLI::App& app, DeviceRequest& request);
+// Training's settings, those of the table that are `wanted` (nullptr: all), and --dropout. What the
+// user gives goes into `given`, by name as in run.json.
+void add_settings(CLI::App& app, nlohmann::ordered_json& given, std::optional<double>& dropout,
+                  bool (*wanted)(const Setting&) = nullptr);
 
 // What --model means beside --checkpoint.
 inline constexpr const char* kCheckpointModelHelp =

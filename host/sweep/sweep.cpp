@@ -12,7 +12,7 @@
 #include "host/files/environment.h"
 #include "host/files/json.h"
 #include "host/files/run_record.h"
-#include "host/sweep/process_pool.h"
+#include "host/process/process_pool.h"
 #include "host/text/text.h"
 
 namespace digitron {

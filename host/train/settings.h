@@ -86,6 +86,10 @@ struct Setting {
 // The table, in the order of the help and of the log.
 std::span<const Setting> all_settings();
 
+// Whether a training step at a given batch and rate depends on it; the other settings say how many
+// steps there are, at which rates, and what is read and written around them.
+bool changes_step(const Setting& setting);
+
 // What --augment stands for.
 inline constexpr TrainSettings kAugmented{.shift = 2, .rotate = 10, .scale = 0.1, .shear = 5};
 

@@ -1,6 +1,7 @@
 // Every setting of a run, once: a new one takes a member of TrainSettings, a row here, and what
 // training makes of it. And what models are trained with unless told otherwise.
 #include <limits>
+#include <string_view>
 
 #include "host/train/settings.h"
 
@@ -137,6 +138,13 @@ constexpr Recipe kRecipes[] = {{"lenet5-best",
 
 std::span<const Setting> all_settings() {
   return kSettings;
+}
+
+bool changes_step(const Setting& setting) {
+  const std::string_view group = setting.group;
+  return group == kOptimizer || group == kRegularisation ||
+         setting.member == Setting::Member(&S::seed) ||
+         setting.member == Setting::Member(&S::shuffle);
 }
 
 TrainSettings recipe_of(const Model& model) {

@@ -1,4 +1,4 @@
-#include "host/sweep/process_pool.h"
+#include "host/process/process_pool.h"
 
 #include <fcntl.h>
 #include <spawn.h>
