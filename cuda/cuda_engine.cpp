@@ -157,8 +157,8 @@ std::vector<Metrics> CudaEngine::train(int epoch, int first, std::span<const Ste
   return metrics;
 }
 
-Profile CudaEngine::profile(std::span<const StepRates> rates) {
-  start_training(1, 0, rates);
+Profile CudaEngine::profile(int epoch, int first, std::span<const StepRates> rates, bool) {
+  start_training(epoch, first, rates);
   chosen_.step->prepare(plan_.batch, true);
   return chosen_.step->profile(step_data(data_.train(), State::kParameters), plan_.batch,
                                static_cast<int>(rates.size()));

@@ -38,7 +38,7 @@ class CudaEngine final : public Engine {
   Metrics evaluate(Split split) override;
   std::vector<float> predict(std::span<const uint8_t> images) override;
   Timing timing() const override;
-  Profile profile(std::span<const StepRates> rates) override;
+  Profile profile(int epoch, int first, std::span<const StepRates> rates, bool trace) override;
 
  private:
   // What a recorded step depends on: samples, batch size, number of steps, whether it trains.

@@ -61,7 +61,7 @@ SegmentPhases sample_phases(const SampleProgram& program,
 
 Profile timed_phases(SegmentPhases phases, std::span<const int64_t> clocks,
                      const PassClocks& shape) {
-  Profile profile{"clocks", {}};
+  Profile profile{.unit = "clocks", .phases = {}};
   for (size_t segment = 0; segment < shape.segments; ++segment) {
     for (size_t phase = 0; phase < phases[segment].size(); ++phase) {
       std::vector<double> all, slowest;
@@ -75,7 +75,7 @@ Profile timed_phases(SegmentPhases phases, std::span<const int64_t> clocks,
         slowest.push_back(most);
       }
       Phase& timed = phases[segment][phase];
-      timed.median = median(all);
+      timed.time = median(all);
       timed.slowest = median(slowest);
       profile.phases.push_back(std::move(timed));
     }

@@ -62,7 +62,7 @@ class FakeEngine final : public Engine {
     return on_evaluate();
   }
   Timing timing() const override { return seconds < 0 ? Timing{} : Timing{true, {seconds}}; }
-  Profile profile(std::span<const StepRates> step_rates) override {
+  Profile profile(int, int, std::span<const StepRates> step_rates, bool) override {
     rates.assign(step_rates.begin(), step_rates.end());
     return measured;
   }

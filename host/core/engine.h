@@ -13,6 +13,7 @@
 #include "host/core/dataset.h"
 #include "host/core/metrics.h"
 #include "host/core/plan.h"
+#include "host/core/profile.h"
 #include "host/shared/augment.h"
 #include "host/shared/optimizer.h"
 
@@ -64,20 +65,6 @@ struct Detail {
   std::string group;
   std::string name;
   std::variant<std::string, int64_t> value;
-};
-
-// A part of a training step, by a device's own clock.
-struct Phase {
-  std::string name;       // what it works on: "gather", "conv1", "loss"
-  std::string direction;  // "forward" or "backward"; empty for what is neither
-  double median = 0;      // of all the blocks, or threads, of all steps
-  double slowest = 0;     // of the slowest one of each step: the median of the steps
-};
-
-// Where the time of training steps goes.
-struct Profile {
-  std::string unit;           // of the phases' times: "clocks"
-  std::vector<Phase> phases;  // in the order in which a step has them
 };
 
 // How long the steps of the newest train took, or the newest evaluate.
@@ -136,9 +123,12 @@ class Engine {
   // Empty for an engine that times nothing; the host's clock then times its calls.
   virtual Timing timing() const { return {}; }
 
-  // Trains the first steps of epoch 1 as train does, with whole batches only, and tells how long
-  // each phase of a step took. An engine that times none trains nothing and returns none.
-  virtual Profile profile(std::span<const StepRates>) { return {}; }
+  // Trains as train does, whole batches only, and tells how long each phase of a step took, and
+  // with `trace` when. An engine that times none trains nothing and returns none.
+  virtual Profile profile(int /*epoch*/, int /*first*/, std::span<const StepRates> /*rates*/,
+                          bool /*trace*/) {
+    return {};
+  }
 };
 
 }  // namespace digitron
