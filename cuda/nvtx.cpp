@@ -16,7 +16,11 @@ nvtx3::category registered(RangeKind kind) {
 }  // namespace
 
 RangeName::RangeName(const std::string& text, RangeKind kind)
-    : text_(text), category_(registered(kind)) {}
+    : plain_text_(text), text_(text), category_(registered(kind)) {}
+
+const char* RangeName::category() const {
+  return kCategories[category_.get_id() - 1];
+}
 
 const RangeNames& range_names() {
   static const RangeNames names;

@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <optional>
 #include <string>
+#include <utility>
 
 #include <nvtx3/nvtx3.hpp>
 
@@ -33,6 +34,9 @@ class RangeName {
  public:
   RangeName(const std::string& text, RangeKind kind);
 
+  const std::string& text() const { return plain_text_; }
+  const char* category() const;
+
   nvtx3::event_attributes attributes() const { return nvtx3::event_attributes(category_, text_); }
   // payload: a number that the timeline shows beside the name.
   nvtx3::event_attributes attributes(uint64_t payload) const {
@@ -40,6 +44,7 @@ class RangeName {
   }
 
  private:
+  std::string plain_text_;
   nvtx3::registered_string_in<NvtxDomain> text_;
   nvtx3::category category_;
 };
@@ -61,14 +66,25 @@ struct RangeNames {
 };
 const RangeNames& range_names();
 
-// A range of the calling thread, from here to the end of the scope.
+// A range of the calling thread, from here to the end of the scope. The name must outlive it.
 class NvtxRange {
  public:
-  explicit NvtxRange(const RangeName& name) : range_(name.attributes()) {}
-  NvtxRange(const RangeName& name, uint64_t payload) : range_(name.attributes(payload)) {}
+  explicit NvtxRange(const RangeName& name) : NvtxRange(name, name.attributes()) {}
+  NvtxRange(const RangeName& name, uint64_t payload) : NvtxRange(name, name.attributes(payload)) {}
+  ~NvtxRange() { innermost_ = outer_; }
+  NvtxRange(const NvtxRange&) = delete;
+  NvtxRange& operator=(const NvtxRange&) = delete;
+
+  // The name of the calling thread's innermost range; null where none is open.
+  static const RangeName* innermost() { return innermost_; }
 
  private:
+  NvtxRange(const RangeName& name, const nvtx3::event_attributes& attributes)
+      : range_(attributes), outer_(std::exchange(innermost_, &name)) {}
+
+  static inline thread_local const RangeName* innermost_ = nullptr;
   nvtx3::scoped_range_in<NvtxDomain> range_;
+  const RangeName* outer_;
 };
 
 // The range of the epoch that a training is in, which other ranges may overlap: it lasts from the

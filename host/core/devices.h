@@ -71,6 +71,10 @@ struct CudaModule {
   // between.
   void (*start_profiler)();
   void (*stop_profiler)();
+  // Between them, start_profiler and stop_profiler put the kernels on a timeline too, which
+  // close_trace returns. To be opened before graphs are recorded. Throws InputError without CUPTI.
+  void (*open_trace)();
+  std::vector<TraceEvent> (*close_trace)();
 };
 
 // These go through the module. device: an index, as in "cuda:1".

@@ -22,15 +22,15 @@ int64_t positive_number(std::string_view text) {
 }
 
 std::string option_text(StepRange range) {
-  return fmt::format("--profile-steps {}:{}", range.first, range.last);
+  return fmt::format("{} {}:{}", range.option, range.first, range.last);
 }
 
 }  // namespace
 
-StepRange parse_step_range(const std::string& option, const std::string& text) {
+StepRange parse_step_range(const char* option, const std::string& text) {
   const size_t colon = text.find(':');
   const std::string_view view = text;
-  StepRange range{positive_number(view.substr(0, colon)), 0};
+  StepRange range{positive_number(view.substr(0, colon)), 0, option};
   if (colon != std::string::npos) range.last = positive_number(view.substr(colon + 1));
   if (range.first < 1 || range.last < range.first) {
     throw InputError(

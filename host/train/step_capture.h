@@ -11,10 +11,11 @@ namespace digitron {
 struct StepRange {
   int64_t first;
   int64_t last;
+  const char* option = "--profile-steps";  // that gave it, for messages
 };
 
 // "200:240". Throws InputError, naming the option.
-StepRange parse_step_range(const std::string& option, const std::string& text);
+StepRange parse_step_range(const char* option, const std::string& text);
 
 // How a run's steps lie in its epochs, and how the engine takes them.
 struct StepLayout {
