@@ -5,6 +5,7 @@
 #include <string>
 
 #include "cuda/nvtx.h"
+#include "host/core/error.h"
 
 namespace digitron {
 

@@ -5,6 +5,8 @@
 
 #include <string>
 
+#include "host/core/error.h"
+
 namespace digitron::cupti {
 
 namespace {

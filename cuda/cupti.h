@@ -6,8 +6,6 @@
 #include <cstddef>
 #include <cstdint>
 
-#include "host/core/error.h"
-
 namespace digitron::cupti {
 
 using Result = int;  // CUptiResult: 0 is success

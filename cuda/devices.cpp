@@ -6,6 +6,7 @@
 #include <cuda_profiler_api.h>
 
 #include "cuda/activity_trace.h"
+#include "cuda/ceilings.h"
 #include "cuda/check.h"
 #include "cuda/context.h"
 #include "cuda/cuda_engine.h"
@@ -123,5 +124,11 @@ std::vector<TraceEvent> close_trace() {
 }  // namespace digitron
 
 extern "C" const digitron::CudaModule digitron_cuda_module{
-    digitron::start,         digitron::make_engine, digitron::devices,    digitron::start_profiler,
-    digitron::stop_profiler, digitron::open_trace,  digitron::close_trace};
+    .start = digitron::start,
+    .make_engine = digitron::make_engine,
+    .devices = digitron::devices,
+    .start_profiler = digitron::start_profiler,
+    .stop_profiler = digitron::stop_profiler,
+    .open_trace = digitron::open_trace,
+    .close_trace = digitron::close_trace,
+    .ceilings = digitron::measure_cuda_ceilings};

@@ -93,11 +93,16 @@ Profile FusedStep::profile(const StepData& data, int n, int steps) {
   int64_t* times = nullptr;
   memory.add("clocks", &times, shape.count());
   memory.allocate();
+  PhaseEvents events(stream(), 1, 1);  // of all steps: between kernels they would keep them apart
   for (int step = 0; step < steps; ++step) {
     enqueue_step(data, n, step, times + shape.of_step(static_cast<size_t>(step)));
   }
   check(advance_steps(data.state, steps, n, stream()), "advance_steps");
-  return timed_phases(phases_, download(times, shape.count(), stream()), shape);
+  events.mark("steps", "");
+  events.end_step();
+  Profile profile = timed_phases(phases_, download(times, shape.count(), stream()), shape);
+  profile.step_seconds = events.profile().step_seconds / steps;
+  return profile;
 }
 
 // times: (segments, blocks, kMostPhases), or null.

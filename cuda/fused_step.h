@@ -9,6 +9,7 @@
 
 #include "cuda/context.h"
 #include "cuda/fused_phases.h"
+#include "cuda/phase_events.h"
 #include "cuda/step.h"
 #include "kernels/sample_pass.h"
 #include "kernels/weight_pass.h"

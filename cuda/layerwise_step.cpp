@@ -66,15 +66,33 @@ int LayerwiseStep::evaluation_batch(int count) const {
 
 void LayerwiseStep::train(const StepData& data, int n, int steps) {
   const Network& network = this->network(n, true);
-  const Tensors tensors = this->tensors(data);
+  for (int step = 0; step < steps; ++step) enqueue_step(data, network, n, nullptr);
+}
+
+Profile LayerwiseStep::profile(const StepData& data, int n, int steps) {
+  const Network& network = this->network(n, true);
+  const size_t most_phases = 2 * plan_.layers.size() + 4;  // and enqueue_step's own
+  PhaseEvents events(stream(), steps, most_phases);
   for (int step = 0; step < steps; ++step) {
-    gather_batch(data, n, data.training->augmentation);
-    network.forward(tensors, Pass::kTraining);
-    loss(n, data.training->label_smoothing);
-    network.backward(tensors);
-    update(data);
-    advance_step(data, n);
+    enqueue_step(data, network, n, &events);
+    events.end_step();
   }
+  return events.profile();
+}
+
+void LayerwiseStep::enqueue_step(const StepData& data, const Network& network, int n,
+                                 PhaseEvents* events) const {
+  const Tensors tensors = this->tensors(data);
+  gather_batch(data, n, data.training->augmentation);
+  mark(events, "gather", "");
+  network.forward(tensors, Pass::kTraining, events);
+  loss(n, data.training->label_smoothing);
+  mark(events, "loss", "");
+  network.backward(tensors, events);
+  update(data);
+  mark(events, "update", "");
+  advance_step(data, n);
+  mark(events, "advance", "");
 }
 
 void LayerwiseStep::evaluate(const StepData& data, int n, int steps) {

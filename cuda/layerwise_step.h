@@ -23,8 +23,11 @@ class LayerwiseStep final : public Step {
   void train(const StepData& data, int n, int steps) override;
   void evaluate(const StepData& data, int n, int steps) override;
   const float* forward(const StepData& data, int n) override;
+  Profile profile(const StepData& data, int n, int steps) override;
 
  private:
+  // events: null, or marked at the end of each phase.
+  void enqueue_step(const StepData& data, const Network& network, int n, PhaseEvents* events) const;
   const Network& network(int n, bool trains);
   void settle(Network& network) const;
   Tensors tensors(const StepData& data) const;

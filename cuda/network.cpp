@@ -123,15 +123,16 @@ Operands Network::operands(size_t i, const Tensors& tensors) const {
   return o;
 }
 
-void Network::forward(const Tensors& tensors, Pass pass) const {
+void Network::forward(const Tensors& tensors, Pass pass, PhaseEvents* events) const {
   for (size_t i = 0; i < operations_.size(); ++i) {
     const NvtxRange range(ranges_[i].forward);
     std::visit([&](const auto& operation) { operation.forward(operands(i, tensors), pass); },
                operations_[i]);
+    mark(events, layers_[i].layer->name, "forward");
   }
 }
 
-void Network::backward(const Tensors& tensors) const {
+void Network::backward(const Tensors& tensors, PhaseEvents* events) const {
   float* dy = tensors.dy;
   float* dx = tensors.dx;
   for (size_t i = operations_.size(); i-- > 0 && layers_[i].layer->has_backward();) {
@@ -146,6 +147,7 @@ void Network::backward(const Tensors& tensors) const {
         },
         operations_[i]);
     if (!in_place) std::swap(dy, dx);
+    mark(events, layers_[i].layer->name, "backward");
   }
 }
 

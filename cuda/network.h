@@ -13,6 +13,7 @@
 #include "cuda/elementwise.h"
 #include "cuda/linear.h"
 #include "cuda/nvtx.h"
+#include "cuda/phase_events.h"
 #include "cuda/pooling.h"
 #include "host/core/error.h"
 
@@ -63,11 +64,12 @@ class Network {
   // What has been chosen for each layer and direction.
   std::vector<Detail> details(const std::string& group) const;
 
-  // tensors.x (n, 1, 28, 28) -> tensors.logits() (n, 10)
-  void forward(const Tensors& tensors, Pass pass) const;
+  // tensors.x (n, 1, 28, 28) -> tensors.logits() (n, 10). events: null, or marked at each layer's
+  // end, here and on the way back.
+  void forward(const Tensors& tensors, Pass pass, PhaseEvents* events = nullptr) const;
   // tensors.dy: the gradient of the logits -> tensors.gradients. Reads what a forward pass in
   // training left there; uses up dy and dx.
-  void backward(const Tensors& tensors) const;
+  void backward(const Tensors& tensors, PhaseEvents* events = nullptr) const;
 
  private:
   // One for each kind of layer: see make_for_layer.

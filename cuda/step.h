@@ -56,8 +56,8 @@ class Step {
   virtual const float* forward(const StepData& data, int n) = 0;
 
   // Does what train does, and tells how long each phase of a step took: allocates, waits, and
-  // cannot be recorded. A way that times no phases does nothing and returns none.
-  virtual Profile profile(const StepData&, int, int) { return {}; }
+  // cannot be recorded.
+  virtual Profile profile(const StepData& data, int n, int steps) = 0;
 };
 
 }  // namespace digitron

@@ -139,35 +139,58 @@ TEST_F(CudaPhasesTest, MedianAndSlowestAreOverBlocksAndSteps) {
   EXPECT_EQ(profile.phases.at(0).slowest, 60);
 }
 
-TEST_F(CudaPhasesTest, AProfiledStepIsAStep) {
-  const Plan plan = make_plan(parse_model("conv 2x5, relu, fc 10"), kBatch);
-  std::vector<std::vector<float>> parameters;
-  for (const bool profiled : {false, true}) {
-    const std::unique_ptr<Engine> engine =
-        testing::cuda_engine(plan, {.step = StepKind::kFused, .graph = false});
-    engine->load(testing::random_dataset(kTrainCount, 1), testing::random_dataset(kTrainCount, 2));
-    engine->set_state(State::kParameters, testing::varied_parameters(plan, 3));
-    const std::vector<StepRates> rates(3, {.lr = 0.01f});
-    if (profiled) {
-      const Profile profile = engine->profile(1, 0, rates, false);
-      EXPECT_EQ(profile.phases.size(), 11u);
-      for (const Phase& phase : profile.phases) {
-        EXPECT_GT(phase.time, 0) << phase.name;
-        EXPECT_GE(phase.slowest, phase.time) << phase.name;
-      }
-    } else {
-      engine->train(1, 0, rates);
-    }
-    parameters.push_back(engine->state(State::kParameters));
+// The profile of three steps of the second epoch, and the parameters after them; or, unprofiled, no
+// phases.
+std::pair<Profile, std::vector<float>> three_steps(const Plan& plan, StepKind kind, bool profiled) {
+  const std::unique_ptr<Engine> engine = testing::cuda_engine(plan, {.step = kind});
+  engine->load(testing::random_dataset(kTrainCount, 1), testing::random_dataset(kTrainCount, 2));
+  engine->set_state(State::kParameters, testing::varied_parameters(plan, 3));
+  const std::vector<StepRates> rates(3, {.lr = 0.01f});
+  Profile profile;
+  if (profiled) {
+    profile = engine->profile(2, 1, rates, false);
+  } else {
+    engine->train(2, 1, rates);
   }
-  EXPECT_EQ(parameters[0], parameters[1]);
+  return {profile, engine->state(State::kParameters)};
 }
 
-TEST_F(CudaPhasesTest, LayerByLayerThereAreNone) {
-  const Plan plan = make_plan(parse_model("fc 10"), kBatch);
-  const std::unique_ptr<Engine> engine = testing::cuda_engine(plan, {.step = StepKind::kLayers});
-  engine->load(testing::random_dataset(kTrainCount, 1), testing::random_dataset(kTrainCount, 2));
-  EXPECT_TRUE(engine->profile(1, 0, std::vector<StepRates>(1), false).phases.empty());
+TEST_F(CudaPhasesTest, AProfiledStepIsAStep) {
+  const Plan plan = make_plan(parse_model("conv 2x5, relu, dropout 0.5, fc 10"), kBatch);
+  for (const StepKind kind : {StepKind::kFused, StepKind::kLayers}) {
+    EXPECT_EQ(three_steps(plan, kind, true).second, three_steps(plan, kind, false).second)
+        << step_word(kind);
+  }
+}
+
+TEST_F(CudaPhasesTest, EveryPhaseOfTheFusedStepTakesTime) {
+  const Plan plan = make_plan(parse_model("conv 2x5, relu, fc 10"), kBatch);
+  const Profile profile = three_steps(plan, StepKind::kFused, true).first;
+  EXPECT_EQ(profile.phases.size(), 11u);
+  EXPECT_GT(profile.step_seconds, 0);
+  for (const Phase& phase : profile.phases) {
+    EXPECT_GT(phase.time, 0) << phase.name;
+    EXPECT_GE(phase.slowest, phase.time) << phase.name;
+  }
+}
+
+TEST_F(CudaPhasesTest, LayerByLayerTheyAreTheWholeStepInItsOrder) {
+  const Plan plan = make_plan(parse_model("conv 2x5, bn, relu, maxpool 2, dropout 0.5, fc 10"), 5);
+  const Profile profile = three_steps(plan, StepKind::kLayers, true).first;
+  EXPECT_EQ(profile.unit, "seconds");
+  EXPECT_THAT(
+      lines({profile.phases}),
+      ElementsAre("gather", "conv1, forward", "bn1, forward", "relu1, forward", "pool1, forward",
+                  "dropout1, forward", "fc1, forward", "loss", "fc1, backward",
+                  "dropout1, backward", "pool1, backward", "relu1, backward", "bn1, backward",
+                  "conv1, backward", "update", "advance"));
+  double sum = 0;
+  for (const Phase& phase : profile.phases) {
+    EXPECT_GT(phase.time, 0) << phase.name;
+    EXPECT_EQ(phase.slowest, phase.time) << phase.name;
+    sum += phase.time;
+  }
+  EXPECT_NEAR(sum, profile.step_seconds, 1e-3 * profile.step_seconds);
 }
 
 }  // namespace

@@ -21,11 +21,11 @@ constexpr const char* kKernels =
 
 TEST(NsightTableTest, KernelsOfSystems) {
   EXPECT_EQ(systems_kernels_table(kKernels),
-            "kernel                                                        count  median us  "
+            "kernel                                                       count  median us  "
             "total us   share\n"
-            "cutlass::Kernel<cutlass_80_simt_sgemm_128x32_8x5_nn_align1>      40      74.50   "
+            "cutlass::Kernel<cutlass_80_simt_sgemm_128x32_8x5_nn_align1>     40      74.50   "
             "3000.00  75.0 %\n"
-            "digitron::gather                                                 40      24.00   "
+            "digitron::gather                                                40      24.00   "
             "1000.00  25.0 %\n");
 }
 

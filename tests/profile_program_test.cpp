@@ -1,6 +1,8 @@
 // digitron profile, with programs in place of NVIDIA's that are found first on PATH.
 #include <sys/stat.h>
 
+#include <set>
+
 #include "host/bench/nsight.h"
 #include "host/files/json.h"
 #include "tests/program_fixture.h"
@@ -10,7 +12,7 @@ namespace {
 
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
-using ::testing::Not;
+using ::testing::IsSupersetOf;
 using testing::ProgramResult;
 using testing::read_file;
 using testing::run_program;
@@ -57,7 +59,7 @@ report=
 case $1 in
   profile)
     shift
-    for word; do
+    for word in "$@"; do
       case $word in
         --output=*) report=${word#--output=} ;;
         --*) ;;
@@ -74,19 +76,16 @@ case $1 in
         echo '3000,2,1500.0,"gather(float *)"' ;;
       nvtx_gpu_proj_sum)
         echo 'Range,Total Proj Time (ns),Range Instances,Proj Med (ns)'
-        echo 'digitron:step,5000,2,2500.0' ;
-;
-      *) echo 'SKIPPED: no such data' ;
-      ;
-      esac;
-      ;
+        echo 'digitron:step,5000,2,2500.0' ;;
+      *) echo 'SKIPPED: no such data' ;;
+    esac ;;
 esac
 )sh";
 
 TEST_F(ProfileProgramTest, NsysIsGivenItsOptionsAndTheTraining) {
   fake("nsys", kFakeNsys);
   const ProgramResult result = run({"--with", "nsys", "--steps", "3:4", "--lr", "0.05"});
-  ASSERT_EQ(result.exit_code, 0) << result.err;
+  ASSERT_EQ(result.exit_code, 0) << result.err << result.out;
   const std::vector<std::string> log = words(read_file(file("bin") + "/nsys.log"));
   ASSERT_GE(log.size(), 27u);
   EXPECT_THAT(std::vector(log.begin(), log.begin() + 9),
@@ -114,14 +113,13 @@ case $1 in
   --import)
     echo '"ID","Kernel Name","gpu__time_duration.sum","sm__throughput.avg.pct_of_peak_sustained_elapsed","gpu__compute_memory_throughput.avg.pct_of_peak_sustained_elapsed","sm__warps_active.avg.pct_of_peak_sustained_active","launch__registers_per_thread"'
     echo '"","","ns","%","%","%","register/thread"'
-    echo '"0","gather(float *)",
-       "1,500", "5", "10", "50", "32"' ;; *) echo captured > "$2.ncu-rep";
-  ;
+    echo '"0","gather(float *)","1,500","5","10","50","32"' ;;
+  *) echo captured >"$2.ncu-rep" ;;
 esac
 )sh");
   const ProgramResult result =
       run({"--with", "ncu", "--steps", "3:3", "--tool-options", "--set full", "--no-graph"});
-  ASSERT_EQ(result.exit_code, 0) << result.err;
+  ASSERT_EQ(result.exit_code, 0) << result.err << result.out;
   const std::vector<std::string> log = words(read_file(file("bin") + "/ncu.log"));
   ASSERT_GE(log.size(), 13u);
   EXPECT_THAT(
@@ -146,6 +144,40 @@ TEST_F(ProfileProgramTest, ADryRunPrintsALineForAShell) {
       run_shell("PATH='" + file("bin") + ":/bin:/usr/bin'; eval \"$1\"", {result.out}).exit_code,
       0);
   EXPECT_THAT(words(read_file(file("bin") + "/nsys.log")), ::testing::Contains("fc 10"));
+}
+
+TEST_F(ProfileProgramTest, ATraceIsOfTheStepsByLayerAndDirection) {
+  const ProgramResult result =
+      run({"--with", "trace", "--steps", "13:15", "--device", "cpu", "--threads", "1"});
+  ASSERT_EQ(result.exit_code, 0) << result.err;
+  const auto trace = nlohmann::json::parse(read_file(out() + "/trace.json"));
+  std::set<std::string> lanes, names;
+  std::set<int> steps;
+  for (const auto& event : trace.at("traceEvents")) {
+    if (event.at("ph") == "M") {
+      lanes.insert(event.at("args").at("name"));
+    } else {
+      EXPECT_EQ(event.at("ph"), "X");
+      EXPECT_TRUE(event.at("dur").get<double>() >= 0);
+      names.insert(event.at("name"));
+      steps.insert(event.at("args").at("step").get<int>());
+    }
+  }
+  EXPECT_THAT(lanes, ElementsAre("thread 0"));
+  EXPECT_THAT(steps, ElementsAre(13, 14, 15));  // of the run: an epoch has ten
+  EXPECT_THAT(names, IsSupersetOf({"step", "gather", "fc1 forward", "loss", "fc1 backward"}));
+}
+
+TEST_F(ProfileProgramTest, ATraceTakesWholeBatchesOfOneEpoch) {
+  const auto trace = [&](const std::string& steps) {
+    return run({"--with", "trace", "--steps", steps, "--device", "cpu", "--epochs", "2"});
+  };
+  expect_error(
+      trace("9:11"), 2,
+      "--steps 9:11 is not of one epoch's whole batches; an epoch has 10 of them, the run 2 "
+      "epochs");
+  expect_error(trace("21:22"), 2, "the run 2 epochs");
+  expect_error(trace("1:9223372036854775807"), 2, "the run 2 epochs");
 }
 
 TEST_F(ProfileProgramTest, WhatIsMissingOrMakesNoSenseIsSaid) {

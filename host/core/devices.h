@@ -42,6 +42,14 @@ struct CudaOptions {
   bool deterministic = true;    // only algorithms that give the same bits every time
 };
 
+// The most that a device gets done, measured.
+struct Ceilings {
+  double flops_per_second;
+  double bytes_per_second;  // to and from memory that no cache holds
+  std::string compute;      // how the one was measured: "multiply-adds, AVX-512, 2 threads"
+  std::string memory;       // and the other
+};
+
 using EngineOrReason = std::variant<std::unique_ptr<Engine>, Unavailable>;
 
 // A device that can run here, or a kind that cannot, with the reason.
@@ -55,6 +63,7 @@ struct DeviceReport {
 // threads: 0 takes every core that this process may use.
 std::unique_ptr<Engine> make_cpu_engine(const Plan& plan, int threads);
 std::vector<DeviceReport> cpu_devices();
+Ceilings cpu_ceilings(int threads);  // in less than a second
 
 // The CUDA engine is a module, libdigitron_cuda.so beside the program, which opens it only where
 // there is a driver: so a run on the CPU pays nothing for libraries of a gigabyte, and the program
@@ -75,10 +84,13 @@ struct CudaModule {
   // close_trace returns. To be opened before graphs are recorded. Throws InputError without CUPTI.
   void (*open_trace)();
   std::vector<TraceEvent> (*close_trace)();
+  // On a device that make_engine takes. Throws MachineError.
+  Ceilings (*ceilings)(int device, const CudaOptions& options);
 };
 
 // These go through the module. device: an index, as in "cuda:1".
 EngineOrReason make_cuda_engine(const Plan& plan, int device, const CudaOptions& options);
 std::vector<DeviceReport> cuda_devices();
+Ceilings cuda_ceilings(int device, const CudaOptions& options);  // throws InputError without one
 
 }  // namespace digitron

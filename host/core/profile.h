@@ -1,6 +1,7 @@
 // Where the time of training steps goes, as an engine tells it.
 #pragma once
 
+#include <span>
 #include <string>
 #include <vector>
 
@@ -28,9 +29,18 @@ struct TraceEvent {
 // What profiled steps took.
 struct Profile {
   std::string unit;                    // of the phases' times: "seconds" or "clocks"
-  std::vector<Phase> phases;           // in the order in which a step has them
+  std::vector<Phase> phases = {};      // in the order in which a step has them
   double step_seconds = 0;             // of a whole step; in seconds the phases add up to it
   std::vector<TraceEvent> trace = {};  // when asked for
 };
+
+// The mean of the middle half by length. So an interrupted step does not count; and unlike a
+// median's, the parts of a mean add up.
+double steady_mean(std::span<const double> step_seconds);
+
+// A profile in seconds of timed steps: means over the middle half of the steps by the sum of their
+// phases. times and slowest: (steps, phases), as Phase has them.
+Profile steady_profile(std::vector<Phase> phases, std::span<const double> step_seconds,
+                       std::span<const double> times, std::span<const double> slowest);
 
 }  // namespace digitron

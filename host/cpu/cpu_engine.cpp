@@ -4,7 +4,6 @@
 #include <chrono>
 #include <utility>
 
-#include "host/cpu/arch.h"
 #include "host/shared/permutation.h"
 
 namespace digitron {
@@ -26,10 +25,6 @@ class StepClock {
 
 int blocks_of(int count) {
   return (count + kLanes - 1) / kLanes;
-}
-
-int usable_cores() {
-  return std::max(1, static_cast<int>(std::thread::hardware_concurrency()));
 }
 
 // Block b of `count` samples that lie one after another.
@@ -134,9 +129,14 @@ void CpuEngine::for_each_group(int thread, std::span<const BlockSamples> samples
   }
 }
 
+void CpuEngine::meet(StepRecorder* recorder) {
+  team_.barrier();
+  mark(recorder, Work::kWaiting);
+}
+
 // Phase one of a step: the blocks of a batch. The last segment is gone through both ways at once.
-void CpuEngine::forward_backward(int thread, const TrainingStep& step) {
-  const NetworkPass pass(layout_, stage_pass(thread, buffer(State::kParameters), &step));
+void CpuEngine::forward_backward(int thread, const TrainingStep& step, StepRecorder* recorder) {
+  const NetworkPass pass(layout_, stage_pass(thread, buffer(State::kParameters), &step), recorder);
   const auto samples =
       std::span<const BlockSamples>(samples_).first(static_cast<size_t>(blocks_of(step.count)));
   const int last = layout_.segment_count() - 1;
@@ -144,11 +144,12 @@ void CpuEngine::forward_backward(int thread, const TrainingStep& step) {
     for_each_group(thread, samples, &batch_,
                    [&](std::span<const Block> blocks) { pass.forward(segment, blocks); });
     const BatchNormStage& norm = layout_.norm(segment + 1);
-    team_.barrier();
+    meet(recorder);
     norm.take_batch_statistics(pass.stage_pass(), batch_);
     if (thread == 0) {
       norm.update_running_statistics(buffer(State::kRunningStatistics), batch_, step.count);
     }
+    mark(recorder, Work::kForward, static_cast<int>(layout_.segment_begin(segment + 1)));
   }
   for_each_group(thread, samples, &batch_, [&](std::span<const Block> blocks) {
     pass.forward(last, blocks);
@@ -159,15 +160,16 @@ void CpuEngine::forward_backward(int thread, const TrainingStep& step) {
   });
   for (int segment = last - 1; segment >= 0; --segment) {
     if (layout_.segment_begin(segment + 1) <= layout_.first_trained) return;
-    team_.barrier();
+    meet(recorder);
     layout_.norm(segment + 1).take_batch_sums(pass.stage_pass(), batch_);
+    mark(recorder, Work::kBackward, static_cast<int>(layout_.segment_begin(segment + 1)));
     for_each_group(thread, samples, &batch_,
                    [&](std::span<const Block> blocks) { pass.backward(segment, blocks); });
   }
 }
 
 // Phase two: a thread's share of every stage's gradients and of their update.
-void CpuEngine::update(int thread, int count, const StepRates& rates) {
+void CpuEngine::update(int thread, int count, const StepRates& rates, StepRecorder* recorder) {
   const ParameterUpdate step(
       kernels_,
       {gradients_.get(), buffer(State::kParameters), buffer(State::kMomentum),
@@ -181,8 +183,12 @@ void CpuEngine::update(int thread, int count, const StepRates& rates) {
       step,
       thread,
       team_.size()};
-  for (const Stage& stage : layout_.stages) {
-    std::visit([&](const auto& each) { each.gradients(pass); }, stage);
+  for (size_t s = 0; s < layout_.stages.size(); ++s) {
+    const auto gradients = [&](const auto& stage) {
+      stage.gradients(pass);
+      if (stage.kLearns) mark(recorder, Work::kUpdate, static_cast<int>(s));
+    };
+    std::visit(gradients, layout_.stages[s]);
   }
 }
 
@@ -220,6 +226,19 @@ void CpuEngine::take_samples(int thread, int epoch, int begin, int count,
 }
 
 std::vector<Metrics> CpuEngine::train(int epoch, int first, std::span<const StepRates> rates) {
+  return run_steps(epoch, first, rates, {});
+}
+
+Profile CpuEngine::profile(int epoch, int first, std::span<const StepRates> rates, bool trace) {
+  std::vector<StepRecorder> recorders(static_cast<size_t>(team_.size()));
+  run_steps(epoch, first, rates, recorders);
+  Profile profile = recorded_profile(recorders, timing_.seconds, layout_.names);
+  if (trace) profile.trace = recorded_trace(recorders, first, layout_.names);
+  return profile;
+}
+
+std::vector<Metrics> CpuEngine::run_steps(int epoch, int first, std::span<const StepRates> rates,
+                                          std::span<StepRecorder> recorders) {
   require_trainable(plan_, train_->count());
   const Permutation permutation(training_.seed, static_cast<uint32_t>(epoch),
                                 static_cast<uint32_t>(train_->count()), training_.shuffle);
@@ -227,17 +246,26 @@ std::vector<Metrics> CpuEngine::train(int epoch, int first, std::span<const Step
   timing_.seconds.resize(rates.size());
   StepClock clock;
   team_.run([&](int thread) {
+    StepRecorder* const recorder =
+        recorders.empty() ? nullptr : &recorders[static_cast<size_t>(thread)];
+    if (recorder) recorder->begin(rates.size());
     for (size_t step = 0; step < rates.size(); ++step) {
       const int begin = (first + static_cast<int>(step)) * plan_.batch;
       const int count = std::min(plan_.batch, train_->count() - begin);
       take_samples(thread, epoch, begin, count, permutation);
+      mark(recorder, Work::kGather);
       const uint32_t number =
           global_step(epoch, first + static_cast<int>(step), train_->count(), plan_.batch);
-      forward_backward(thread, {count, training_.label_smoothing, training_.seed, number});
-      team_.barrier();
-      if (thread == 0) steps[step] = sum_losses(count);
-      update(thread, count, rates[step]);
-      team_.barrier();
+      forward_backward(thread, {count, training_.label_smoothing, training_.seed, number},
+                       recorder);
+      meet(recorder);
+      if (thread == 0) {
+        steps[step] = sum_losses(count);
+        mark(recorder, Work::kLoss);
+      }
+      update(thread, count, rates[step], recorder);
+      meet(recorder);
+      if (recorder) recorder->end_step();
       if (thread == 0) timing_.seconds[step] = clock.lap();
     }
   });
@@ -251,7 +279,7 @@ void CpuEngine::forward_blocks(int count, const uint8_t* images, const uint8_t* 
                                const Take& take) {
   std::vector<BlockSamples> samples(static_cast<size_t>(blocks_of(count)));
   team_.run([&](int thread) {
-    const NetworkPass pass(layout_, stage_pass(thread, evaluated_parameters(), nullptr));
+    const NetworkPass pass(layout_, stage_pass(thread, evaluated_parameters(), nullptr), nullptr);
     for (int segment = 1; segment < layout_.segment_count(); ++segment) {
       layout_.norm(segment).take_running_statistics(pass.stage_pass(),
                                                     buffer(State::kRunningStatistics));
@@ -297,22 +325,6 @@ std::vector<float> CpuEngine::predict(std::span<const uint8_t> images) {
     }
   });
   return logits;
-}
-
-std::unique_ptr<Engine> make_cpu_engine(const Plan& plan, int threads) {
-  return std::make_unique<CpuEngine>(plan, threads > 0 ? threads : usable_cores(),
-                                     *runnable_cpu_kernels().front());
-}
-
-std::vector<DeviceReport> cpu_devices() {
-  std::string sets;
-  for (const CpuKernels* kernels : runnable_cpu_kernels()) {
-    sets += (sets.empty() ? "" : ", ") + std::string(kernels->name);
-  }
-  return {{"cpu",
-           std::to_string(usable_cores()) + " cores, " + runnable_cpu_kernels().front()->name +
-               " kernels (this machine runs " + sets + ")",
-           true}};
 }
 
 }  // namespace digitron

@@ -203,8 +203,16 @@ struct CpuKernels {
   // One step for `count` parameters with gradients g.
   void (*sgd)(const SgdStep& step, const float* g, std::ptrdiff_t count);
   void (*update)(const UpdateStep& step, const float* g, std::ptrdiff_t count);
+
+  // For the machine's ceilings, not for training. `rounds` multiply-adds to each of the sums, at
+  // most kSumFloats, that fill the registers; returns how many FLOPs those were.
+  int64_t (*multiply_adds)(float* sums, int64_t rounds);
+  // a = b + scale * c; count divides by kLanes.
+  void (*triad)(float* a, const float* b, const float* c, float scale, std::ptrdiff_t count);
 };
 
 inline constexpr uint16_t kNoWinner = 65535;
+
+inline constexpr int kSumFloats = 384;
 
 }  // namespace digitron

@@ -68,6 +68,7 @@ CpuLayout make_cpu_layout(const Plan& plan) {
     const StageRequest request{plan, layers, layout.stages.empty(), layout.sizes};
     if (!layers.layer->has_backward()) ++layout.first_trained;
     layout.stages.push_back(make_for_layer<Stage>(request, layers.layer->layer));
+    layout.names.push_back(layers.layer->name);
     const int together =
         std::visit([](const auto& stage) { return stage.kBlocksTogether; }, layout.stages.back());
     layout.group_blocks = std::min(layout.group_blocks, together);

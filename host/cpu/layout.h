@@ -1,6 +1,7 @@
 // How the CPU engine walks a plan: its stages, their places in memory, and where all threads meet.
 #pragma once
 
+#include <string>
 #include <variant>
 #include <vector>
 
@@ -20,6 +21,7 @@ using Stage = std::variant<ConvStage, MaxPoolStage, AvgPoolStage, LinearStage, R
 
 struct CpuLayout {
   std::vector<Stage> stages;
+  std::vector<std::string> names;  // of the stages: their first layers'
   MemorySizes sizes;
   size_t first_trained = 0;  // stages before this one have no parameters: backward ends here
   // Segment i is stages [segments[i], segments[i + 1]): each but the first begins with a batch

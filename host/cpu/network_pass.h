@@ -1,6 +1,7 @@
 // Blocks of samples on their way through the network and back.
 #pragma once
 
+#include "host/core/step_recorder.h"
 #include "host/cpu/layout.h"
 
 namespace digitron {
@@ -10,10 +11,11 @@ struct BlockLosses {
   uint8_t correct[kLanes];
 };
 
-// One thread's way: what it does with each group of blocks.
+// One thread's way: what it does with each group of blocks. recorder: null, or told of each piece.
 class NetworkPass {
  public:
-  NetworkPass(const CpuLayout& layout, const StagePass& pass) : layout_(layout), pass_(pass) {}
+  NetworkPass(const CpuLayout& layout, const StagePass& pass, StepRecorder* recorder)
+      : layout_(layout), pass_(pass), recorder_(recorder) {}
 
   const StagePass& stage_pass() const { return pass_; }
 
@@ -34,10 +36,14 @@ class NetworkPass {
 
  private:
   void gather(std::span<const Block> blocks) const;
+  void mark_stage(Work work, size_t stage, std::span<const Block> blocks) const {
+    mark(recorder_, work, static_cast<int>(stage), blocks.front().index);
+  }
   void forward_stages(size_t first, size_t last, std::span<const Block> blocks) const;
 
   const CpuLayout& layout_;
   StagePass pass_;
+  StepRecorder* recorder_;
 };
 
 }  // namespace digitron

@@ -87,6 +87,12 @@ EngineOrReason make_cuda_engine(const Plan& plan, int device, const CudaOptions&
   return std::get<const CudaModule*>(module)->make_engine(plan, device, options);
 }
 
+Ceilings cuda_ceilings(int device, const CudaOptions& options) {
+  const ModuleOrReason& module = cuda_module();
+  if (const auto* reason = std::get_if<Unavailable>(&module)) throw InputError(reason->reason);
+  return std::get<const CudaModule*>(module)->ceilings(device, options);
+}
+
 std::vector<DeviceReport> cuda_devices() {
   const ModuleOrReason& module = cuda_module();
   if (const auto* reason = std::get_if<Unavailable>(&module)) {

@@ -43,13 +43,16 @@ void check_request(const DeviceRequest& request) {
 }
 
 // "cpu" or "reference".
-std::unique_ptr<Engine> make_host_engine(const DeviceRequest& request, const Plan& plan) {
+MadeEngine make_host_engine(const DeviceRequest& request, const Plan& plan) {
   if (request.cuda.tf32) {
     throw InputError(
         "--precision tf32 is for GPUs, and this run would be on the CPU; leave it out");
   }
-  if (request.device == "reference") return std::make_unique<ReferenceEngine<double>>(plan);
-  return make_cpu_engine(plan, request.threads);
+  const bool reference = request.device == "reference";
+  const int threads = reference ? 1 : request.threads;
+  std::unique_ptr<Engine> engine =
+      reference ? std::make_unique<ReferenceEngine<double>>(plan) : make_cpu_engine(plan, threads);
+  return {std::move(engine), "", [threads] { return cpu_ceilings(threads); }};
 }
 
 }  // namespace
@@ -62,7 +65,7 @@ std::jthread start_device(const DeviceRequest& request) {
 MadeEngine make_engine(const DeviceRequest& request, const Plan& plan) {
   check_request(request);
   const std::string& device = request.device;
-  if (device == "cpu" || device == "reference") return {make_host_engine(request, plan), ""};
+  if (device == "cpu" || device == "reference") return make_host_engine(request, plan);
 
   const std::optional<int> index = device == "auto" ? 0 : cuda_index(device);
   if (!index) {
@@ -71,12 +74,16 @@ MadeEngine make_engine(const DeviceRequest& request, const Plan& plan) {
         "'; give auto, cpu, cuda, cuda:N or reference (digitron devices lists what is here)");
   }
   EngineOrReason cuda = make_cuda_engine(plan, *index, request.cuda);
-  if (auto* engine = std::get_if<std::unique_ptr<Engine>>(&cuda)) return {std::move(*engine), ""};
+  if (auto* engine = std::get_if<std::unique_ptr<Engine>>(&cuda)) {
+    return {std::move(*engine), "",
+            [device = *index, options = request.cuda] { return cuda_ceilings(device, options); }};
+  }
   const std::string& reason = std::get<Unavailable>(cuda).reason;
   if (device != "auto") {
     throw InputError("device " + device + " is not available: " + reason + ", or use --device cpu");
   }
-  MadeEngine made{make_host_engine(request, plan), has_cuda_driver() ? reason : ""};
+  MadeEngine made = make_host_engine(request, plan);
+  if (has_cuda_driver()) made.fallback = reason;
   if (!made.fallback.empty()) {
     spdlog::warn("Warning: an NVIDIA driver is here, but this runs on the CPU: {}", reason);
   }

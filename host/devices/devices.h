@@ -1,6 +1,7 @@
 // From the word after --device to an engine.
 #pragma once
 
+#include <functional>
 #include <memory>
 #include <string>
 #include <thread>
@@ -26,6 +27,8 @@ std::jthread start_device(const DeviceRequest& request);
 struct MadeEngine {
   std::unique_ptr<Engine> engine;
   std::string fallback;  // why auto took the CPU although a driver is here; mostly empty
+  // Measures what the engine's device can do at most, with as many threads; takes about a second.
+  std::function<Ceilings()> ceilings = {};
 };
 
 // Logs a warning when auto falls back although a driver is here. Throws InputError for another

@@ -121,18 +121,20 @@ void ReferenceEngine<T>::forward(std::span<const uint8_t> images, const Pass& pa
     winner_[l].resize(x_[l + 1].size());
     const reference::Operands<T> o = operands(l, pass);
     std::visit(reference::Forward<T>{o}, plan_.layers[l].layer);
+    mark(pass.recorder, Work::kForward, static_cast<int>(l));
   }
 }
 
 // The running statistics take those of the last batch, of n samples.
 template <class T>
-void ReferenceEngine<T>::update_running_statistics(int n) {
+void ReferenceEngine<T>::update_running_statistics(int n, StepRecorder* recorder) {
   for (size_t l = 0; l < plan_.layers.size(); ++l) {
     const PlannedLayer& layer = plan_.layers[l];
     if (!layer.statistics) continue;
     const reference::Operands<T> o = operands(l, {n, State::kParameters, true});
     reference::batchnorm_update(o.running.mean, o.running.variance, o.batch.mean, o.batch.variance,
                                 layer.in.channels, size_t(n) * layer.in.plane());
+    mark(recorder, Work::kUpdate, static_cast<int>(l));
   }
 }
 
@@ -144,19 +146,22 @@ void ReferenceEngine<T>::backward(const Pass& pass) {
     dx_[l].resize(x_[l].size());
     const reference::Operands<T> o = operands(l, pass);
     std::visit(reference::Backward<T>{o}, plan_.layers[l].layer);
+    mark(pass.recorder, Work::kBackward, static_cast<int>(l));
   }
 }
 
 template <class T>
 Metrics ReferenceEngine<T>::loss_and_gradients(std::span<const uint8_t> images,
-                                               std::span<const uint8_t> labels, uint32_t step) {
-  const Pass pass{static_cast<int>(labels.size()), State::kParameters, true, step};
+                                               std::span<const uint8_t> labels, uint32_t step,
+                                               StepRecorder* recorder) {
+  const Pass pass{static_cast<int>(labels.size()), State::kParameters, true, step, recorder};
   forward(images, pass);
   dx_.back() = x_.back();
   Metrics metrics;
   metrics.count = pass.n;
   metrics.loss_sum = static_cast<double>(reference::softmax_cross_entropy(
       dx_.back().data(), &metrics.correct, labels.data(), pass.n, T(training_.label_smoothing)));
+  mark(recorder, Work::kLoss);
   backward(pass);
   return metrics;
 }
@@ -165,17 +170,38 @@ template <class T>
 Metrics ReferenceEngine<T>::compute_gradients(std::span<const uint8_t> images,
                                               std::span<const uint8_t> labels) {
   require_trainable(plan_, static_cast<int>(labels.size()));
-  return loss_and_gradients(images, labels, 0);
+  return loss_and_gradients(images, labels, 0, nullptr);
 }
 
 template <class T>
 std::vector<Metrics> ReferenceEngine<T>::train(int epoch, int first,
                                                std::span<const StepRates> rates) {
+  return run_steps(epoch, first, rates, nullptr);
+}
+
+template <class T>
+Profile ReferenceEngine<T>::profile(int epoch, int first, std::span<const StepRates> rates,
+                                    bool trace) {
+  StepRecorder recorder;
+  run_steps(epoch, first, rates, &recorder);
+  std::vector<std::string> layers;
+  for (const PlannedLayer& layer : plan_.layers) layers.push_back(layer.name);
+  const std::span<const StepRecorder> all(&recorder, 1);
+  Profile profile = recorded_profile(all, recorded_steps(recorder), layers);
+  if (trace) profile.trace = recorded_trace(all, first, layers);
+  return profile;
+}
+
+template <class T>
+std::vector<Metrics> ReferenceEngine<T>::run_steps(int epoch, int first,
+                                                   std::span<const StepRates> rates,
+                                                   StepRecorder* recorder) {
   const int count = train_->count();
   require_trainable(plan_, count);
   const Permutation permutation(training_.seed, static_cast<uint32_t>(epoch),
                                 static_cast<uint32_t>(count), training_.shuffle);
   std::vector<Metrics> steps;
+  if (recorder) recorder->begin(rates.size());
   for (int step = first; const StepRates& step_rates : rates) {
     std::vector<uint32_t> indices;
     const int end = std::min(count, (step + 1) * plan_.batch);
@@ -183,12 +209,15 @@ std::vector<Metrics> ReferenceEngine<T>::train(int epoch, int first,
       indices.push_back(permutation(static_cast<uint32_t>(i)));
     }
     gather(*train_, indices, epoch);
-    steps.push_back(
-        loss_and_gradients(images_, labels_, global_step(epoch, step, count, plan_.batch)));
-    update_running_statistics(static_cast<int>(labels_.size()));
+    mark(recorder, Work::kGather);
+    steps.push_back(loss_and_gradients(images_, labels_,
+                                       global_step(epoch, step, count, plan_.batch), recorder));
+    update_running_statistics(static_cast<int>(labels_.size()), recorder);
     reference::update(buffer(State::kParameters).data(), buffer(State::kMomentum).data(),
                       buffer(State::kSecondMoment).data(), buffer(State::kAverage).data(),
                       gradients_.data(), gradients_.size(), training_.optimizer, step_rates);
+    mark(recorder, Work::kUpdate);
+    if (recorder) recorder->end_step();
     ++step;
   }
   return steps;

@@ -2,6 +2,7 @@
 #pragma once
 
 #include "host/core/engine.h"
+#include "host/core/step_recorder.h"
 #include "host/reference/reference_ops.h"
 
 namespace digitron {
@@ -22,6 +23,7 @@ class ReferenceEngine final : public Engine {
   std::vector<Metrics> train(int epoch, int first, std::span<const StepRates> rates) override;
   Metrics evaluate(Split split) override;
   std::vector<float> predict(std::span<const uint8_t> images) override;
+  Profile profile(int epoch, int first, std::span<const StepRates> rates, bool trace) override;
 
   // For tests, in the engine's own precision. The gradient of the mean loss over one batch, as
   // training takes it at global step 0; parameters and running statistics stay. Throws InputError
@@ -42,6 +44,7 @@ class ReferenceEngine final : public Engine {
     State parameters;   // which of the states the weights come from
     bool training;      // else evaluation: running statistics, and nothing is dropped
     uint32_t step = 0;  // dropout draws with it
+    StepRecorder* recorder = nullptr;
   };
   // A batch normalisation's statistics of the newest batch, (C) each.
   struct BatchStatistics {
@@ -54,8 +57,11 @@ class ReferenceEngine final : public Engine {
   void forward(std::span<const uint8_t> images, const Pass& pass);
   void backward(const Pass& pass);
   Metrics loss_and_gradients(std::span<const uint8_t> images, std::span<const uint8_t> labels,
-                             uint32_t step);
-  void update_running_statistics(int n);
+                             uint32_t step, StepRecorder* recorder);
+  void update_running_statistics(int n, StepRecorder* recorder);
+  // Trains. Null: nobody asks when.
+  std::vector<Metrics> run_steps(int epoch, int first, std::span<const StepRates> rates,
+                                 StepRecorder* recorder);
   void gather(const Dataset& data, const std::vector<uint32_t>& indices, int epoch);
 
   Plan plan_;

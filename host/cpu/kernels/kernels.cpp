@@ -6,6 +6,7 @@
 
 #include "host/cpu/kernels/augment.h"
 #include "host/cpu/kernels/batchnorm.h"
+#include "host/cpu/kernels/ceilings.h"
 #include "host/cpu/kernels/conv.h"
 #include "host/cpu/kernels/dropout.h"
 #include "host/cpu/kernels/elementwise.h"
@@ -81,6 +82,8 @@ const CpuKernels kernels = {
     .softmax_cross_entropy = softmax_cross_entropy,
     .sgd = sgd,
     .update = update,
+    .multiply_adds = multiply_adds,
+    .triad = triad,
 };
 
 }  // namespace digitron::DIGITRON_ISA

@@ -11,6 +11,8 @@ namespace digitron {
 
 class BatchNormStage : public StageBase {
  public:
+  static constexpr bool kLearns = true;
+
   BatchNormStage(const StageRequest& request, const BatchNorm2d&);
 
   bool has_pool() const { return pool_.rows > 0; }

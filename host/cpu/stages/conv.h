@@ -7,6 +7,8 @@ namespace digitron {
 
 class ConvStage : public StageBase {
  public:
+  static constexpr bool kLearns = true;
+
   ConvStage(const StageRequest& request, const Conv2d& conv);
 
   // A batch normalisation whose input this ReLU makes takes its backward pass along.

@@ -10,6 +10,8 @@ namespace digitron {
 
 class LinearStage : public StageBase {
  public:
+  static constexpr bool kLearns = true;
+
   LinearStage(const StageRequest& request, const Linear&);
 
   void forward(const StagePass& pass, std::span<const Block> blocks) const;

@@ -124,6 +124,7 @@ struct StageBase {
 
   // Blocks that like to go through the network together.
   static constexpr int kBlocksTogether = kGroupBlocks;
+  static constexpr bool kLearns = false;  // gradients() does something
   void gradients(const GradientPass&) const {}
 
  protected:

@@ -1,0 +1,77 @@
+#include "host/bench/roofline.h"
+
+#include <spdlog/fmt/fmt.h>
+
+#include <algorithm>
+
+#include "host/files/json.h"
+#include "host/text/table.h"
+
+namespace digitron {
+
+namespace {
+
+std::string in_giga(double per_second) {
+  return fmt::format("{:.1f}", per_second / 1e9);
+}
+
+Row ceiling_row(const char* name, int64_t work, const char* unit, double rate, double ceiling,
+                double share, const std::string& measured) {
+  return {name,
+          fmt::format("{} {}", grouped(work), unit),
+          in_giga(rate),
+          in_giga(ceiling),
+          fmt::format("{:.1f} %", 100 * share),
+          measured};
+}
+
+nlohmann::ordered_json ceiling_json(double rate, double ceiling, double share,
+                                    const std::string& measured) {
+  return {{"per_second", rate}, {"ceiling", ceiling}, {"share", share}, {"measured", measured}};
+}
+
+}  // namespace
+
+StepWork step_work(const Plan& plan, const Optimizer& optimizer) {
+  const auto float_bytes = static_cast<int64_t>(sizeof(float));
+  int64_t kept = 0;  // floats
+  for (const State which : kStates) {
+    if (which == State::kRunningStatistics || !uses(optimizer, which)) continue;
+    kept += static_cast<int64_t>(plan.parameter_count);
+  }
+  for (const Buffer& buffer : plan.buffers) kept += static_cast<int64_t>(buffer.count);
+  return {.flops = plan.flops_forward + plan.flops_backward,
+          .bytes = plan.batch * int64_t{kImagePixels + 1} + 2 * kept * float_bytes};
+}
+
+double Roofline::bound_seconds() const {
+  return std::max(static_cast<double>(work.flops) / ceilings.flops_per_second,
+                  static_cast<double>(work.bytes) / ceilings.bytes_per_second);
+}
+
+std::string roofline_table(const Roofline& roofline) {
+  const Ceilings& ceilings = roofline.ceilings;
+  const std::vector<Row> rows{
+      {"", "of a step", "G/s", "ceiling", "share", "the ceiling is"},
+      ceiling_row("compute", roofline.work.flops, "FLOPs", roofline.flops_per_second(),
+                  ceilings.flops_per_second, roofline.compute_share(), ceilings.compute),
+      ceiling_row("memory", roofline.work.bytes, "bytes", roofline.bytes_per_second(),
+                  ceilings.bytes_per_second, roofline.memory_share(), ceilings.memory)};
+  return format_table(rows, "lrrrrl") +
+         fmt::format("A step takes {:.2f} us; at the ceilings it would take {:.2f} us\n",
+                     1e6 * roofline.step_seconds, 1e6 * roofline.bound_seconds());
+}
+
+nlohmann::ordered_json roofline_json(const Roofline& roofline) {
+  const Ceilings& ceilings = roofline.ceilings;
+  return {{"flops", roofline.work.flops},
+          {"bytes", roofline.work.bytes},
+          {"step_seconds", roofline.step_seconds},
+          {"bound_seconds", roofline.bound_seconds()},
+          {"compute", ceiling_json(roofline.flops_per_second(), ceilings.flops_per_second,
+                                   roofline.compute_share(), ceilings.compute)},
+          {"memory", ceiling_json(roofline.bytes_per_second(), ceilings.bytes_per_second,
+                                  roofline.memory_share(), ceilings.memory)}};
+}
+
+}  // namespace digitron
