@@ -18,8 +18,10 @@ ActivityTrace* present = nullptr;  // CUPTI's buffers come without a pointer of 
 
 void check(cupti::Result result, const char* call) {
   if (result == 0) return;
-  throw MachineError(std::string(call) + " failed with CUPTI's error " + std::to_string(result) +
-                     "; only one profiler at a time can watch a program: run it without another");
+  const char* text = nullptr;
+  if (cupti::library().get_result_string(result, &text) != 0) text = "unknown error";
+  throw MachineError(std::string(call) + " failed: " + text +
+                     "; run it without another profiler, or take --with nsys");
 }
 
 void give_buffer(uint8_t** buffer, size_t* bytes, size_t* most_records) {

@@ -37,6 +37,7 @@ Library load() {
   find(file, "cuptiActivityEnable", library.enable_activity);
   find(file, "cuptiActivityDisable", library.disable_activity);
   find(file, "cuptiActivityFlushAll", library.flush_all);
+  find(file, "cuptiGetResultString", library.get_result_string);
   find(file, "cuptiActivityGetNextRecord", library.get_next_record);
   return library;
 }

@@ -82,6 +82,7 @@ struct Library {
   Result (*enable_activity)(uint32_t kind);
   Result (*disable_activity)(uint32_t kind);
   Result (*flush_all)(uint32_t flags);
+  Result (*get_result_string)(Result result, const char** text);
   Result (*get_next_record)(uint8_t* buffer, size_t valid_bytes, const uint32_t** record);
 };
 

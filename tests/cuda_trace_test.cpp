@@ -74,12 +74,14 @@ TEST_F(CudaTraceTest, TheModuleDrawsWhatItsProfilerCaptures) {
 }
 
 TEST_F(CudaTraceTest, ASecondProfilerIsAnError) {
-  fake_cupti_fail(39);  // CUPTI_ERROR_MULTIPLE_SUBSCRIBERS_NOT_SUPPORTED
+  fake_cupti_fail(39);
   try {
     const ActivityTrace trace;
     FAIL() << "no error";
   } catch (const MachineError& error) {
-    EXPECT_THAT(error.what(), HasSubstr("cuptiSubscribe failed with CUPTI's error 39; only one"));
+    EXPECT_THAT(error.what(),
+                HasSubstr("cuptiSubscribe failed: CUPTI_ERROR_MULTIPLE_SUBSCRIBERS_NOT_SUPPORTED; "
+                          "run it without another profiler"));
   }
 }
 

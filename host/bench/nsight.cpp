@@ -9,8 +9,8 @@
 #include <sstream>
 
 #include "host/bench/nsight_table.h"
-#include "host/process/run_tool.h"
 #include "host/core/error.h"
+#include "host/process/run_tool.h"
 
 namespace digitron {
 
@@ -97,7 +97,7 @@ bool is_on_path(const std::string& program) {
   const char* path = std::getenv("PATH");
   std::istringstream folders(path == nullptr ? "" : path);
   for (std::string folder; std::getline(folders, folder, ':');) {
-    if (access((folder + "/" + program).c_str(), X_OK) == 0) return true;
+    if (access((std::filesystem::path(folder) / program).c_str(), X_OK) == 0) return true;
   }
   return false;
 }

@@ -85,8 +85,8 @@ std::vector<TraceEvent> trace_steps(Engine& engine, int train_count, const Train
   std::vector<TraceEvent> events =
       steps_per_graph ? trace_on_gpu(run, range, *steps_per_graph) : trace_by_engine(run, range);
   if (!events.empty()) return events;
-  throw InputError(engine.description() +
-                   " draws no timeline; take --device cpu, or --with nsys on a GPU");
+  if (steps_per_graph) throw MachineError("CUPTI has told of no kernel; take --with nsys");
+  throw InputError(engine.description() + " draws no timeline; take --device cpu");
 }
 
 }  // namespace digitron

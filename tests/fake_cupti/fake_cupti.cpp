@@ -88,6 +88,11 @@ void fake_cupti_fail(int result) {
   failure = result;
 }
 
+Result cuptiGetResultString(Result result, const char** text) {
+  *text = result == 39 ? "CUPTI_ERROR_MULTIPLE_SUBSCRIBERS_NOT_SUPPORTED" : nullptr;
+  return *text == nullptr ? 1 : 0;
+}
+
 Result cuptiSubscribe(Subscriber** subscriber, Callback callback, void* data) {
   if (failure != 0) return std::exchange(failure, 0);
   listener = {};
