@@ -206,6 +206,20 @@ TEST_F(ProfileProgramTest, AToolThatFailsIsAnErrorOfTheMachine) {
   expect_error(run({"--with", "ncu", "--steps", "3:4"}), 1, "ncu has captured nothing");
 }
 
+TEST_F(ProfileProgramTest, OnTheCpuATrainingSaysThatNothingIsCaptured) {
+  const std::vector<std::string> common{"--batch", "20", "--device", "cpu", "--profile-steps"};
+  const auto train_with = [&](const std::string& steps) {
+    std::vector<std::string> more = common;
+    more.push_back(steps);
+    return train(more);
+  };
+  expect_error(train_with("20:30"), 2, "--profile-steps 20:30 goes beyond the run, which has 10");
+  EXPECT_FALSE(std::filesystem::exists(out()));
+  const ProgramResult result = train_with("2:3");
+  EXPECT_EQ(result.exit_code, 0) << result.err;
+  EXPECT_THAT(result.out, HasSubstr("this run is not on a GPU: nothing is captured"));
+}
+
 TEST(NsightTest, RightsThatAreMissingAreNamed) {
   EXPECT_EQ(counter_problem("all is well"), "");
   EXPECT_EQ(sampling_problem("all is well", "4"), "");

@@ -194,9 +194,9 @@ TrainResult run_session(const SessionRequest& request, const StopFlag& stop_flag
   MadeEngine made = make_engine(device, plan);
   Engine& engine = *made.engine;
   engine.load(train, validation ? validation : data.test);
-  const int epoch_steps = steps_per_epoch(train->count(), settings.batch);
+  const int train_count = train->count();
   const auto capture = [&](int64_t done) {
-    return step_capture(request, settings, engine, train->count(), done);
+    return step_capture(request, settings, engine, train_count, done);
   };
   if (!resumes) capture(0);  // what it refuses, it refuses before a file is written
   Start start =
@@ -205,8 +205,10 @@ TrainResult run_session(const SessionRequest& request, const StopFlag& stop_flag
   if (resumes) log_resumed(settings, start.state);
   log_capture(request, engine);
 
-  Trainer trainer(engine, start.directory, settings, train->count(), stop_flag());
-  const int64_t done = int64_t{start.state.epoch - 1} * epoch_steps + start.state.step;
+  Trainer trainer(engine, start.directory, settings, train_count, stop_flag());
+  const int64_t done =
+      int64_t{start.state.epoch - 1} * steps_per_epoch(train_count, settings.batch) +
+      start.state.step;
   if (auto steps = capture(done)) trainer.capture(std::move(*steps));
   TrainResult result = trainer.run(start.state);
   if (validation && !result.interrupted) {
