@@ -5,7 +5,6 @@
 #include <type_traits>
 
 #include "cuda/copy.h"
-#include "cuda/nvtx.h"
 #include "cuda/system.h"
 #include "host/shared/dataset_constants.h"
 #include "host/shared/permutation.h"
@@ -60,7 +59,8 @@ CudaEngine::CudaEngine(const Plan& plan, int device, const CudaOptions& options)
 
 EngineDescription CudaEngine::describe() const {
   return {description_ + ", " + chosen_.step->description() + " (" + chosen_.reason + ")",
-          context_.options.tf32 ? "tf32" : "fp32", details()};
+          context_.options.tf32 ? "tf32" : "fp32",
+          context_.options.graph ? context_.options.steps_per_graph : 0, details()};
 }
 
 std::vector<Detail> CudaEngine::details() const {
@@ -149,9 +149,12 @@ StepData CudaEngine::step_data(const Samples& samples, State parameters) const {
 }
 
 std::vector<Metrics> CudaEngine::train(int epoch, int first, std::span<const StepRates> rates) {
-  const NvtxRange range("epoch " + std::to_string(epoch));
+  epoch_range_.begin(epoch);
   start_training(epoch, first, rates);
-  return run(data_.train(), first, first + static_cast<int>(rates.size()), plan_.batch, true);
+  const int last = first + static_cast<int>(rates.size());
+  std::vector<Metrics> metrics = run(data_.train(), first, last, plan_.batch, true);
+  if (last == steps_per_epoch(data_.train().count, plan_.batch)) epoch_range_.end();
+  return metrics;
 }
 
 Profile CudaEngine::profile(int epoch, int first, std::span<const StepRates> rates, bool) {
@@ -162,7 +165,7 @@ Profile CudaEngine::profile(int epoch, int first, std::span<const StepRates> rat
 }
 
 Metrics CudaEngine::evaluate(Split split) {
-  const NvtxRange range(split == Split::kTrain ? "evaluate train" : "evaluate held-out");
+  const NvtxRange range(range_names().evaluate);
   const Samples& samples = split == Split::kTrain ? data_.train() : data_.held_out();
   Metrics total;
   start(in_file_order(samples.count), 0, 0, 0);
@@ -205,7 +208,9 @@ void CudaEngine::start_training(int epoch, int first, std::span<const StepRates>
                           static_cast<uint32_t>(count), training_.shuffle);
   sent_rates_.assign(rates.begin(), rates.end());
   upload<StepRates>(data_.rates(), sent_rates_, stream());
-  start(order, epoch, first * plan_.batch, global_step(epoch, first, count, plan_.batch));
+  const uint32_t step = global_step(epoch, first, count, plan_.batch);
+  steps_before_ = step - static_cast<uint32_t>(first);
+  start(order, epoch, first * plan_.batch, step);
 }
 
 void CudaEngine::start(const Permutation& order, int epoch, int first_sample, uint32_t step) {
@@ -225,9 +230,7 @@ std::vector<Metrics> CudaEngine::run(const Samples& samples, int first, int last
   check(cudaEventRecord(begin_.get(), stream()), "cudaEventRecord");
   for (int step = first; step < last;) {
     const int steps = whole - step >= together ? together : 1;
-    const NvtxRange range(steps == 1 ? "step " + std::to_string(step)
-                                     : "steps " + std::to_string(step) + " to " +
-                                           std::to_string(step + steps - 1));
+    const NvtxRange range = step_range(step, steps, training);
     run_steps(samples, step < whole ? batch : samples.count % batch, steps, training);
     step += steps;
   }
@@ -239,6 +242,13 @@ std::vector<Metrics> CudaEngine::run(const Samples& samples, int first, int last
     metrics.push_back({sums.loss, sums.correct, sums.count});
   }
   return metrics;
+}
+
+NvtxRange CudaEngine::step_range(int step, int steps, bool training) const {
+  const RangeNames& names = range_names();
+  const uint64_t number = static_cast<uint64_t>(step) + 1;
+  if (!training) return {names.batch, number};
+  return {steps == 1 ? names.step : names.steps, steps_before_ + number};
 }
 
 void CudaEngine::run_steps(const Samples& samples, int n, int steps, bool training) {

@@ -13,6 +13,7 @@
 #include "cuda/context.h"
 #include "cuda/engine_memory.h"
 #include "cuda/make_step.h"
+#include "cuda/nvtx.h"
 #include "cuda/step_graph.h"
 #include "host/core/devices.h"
 #include "kernels/step_state.h"
@@ -54,6 +55,7 @@ class CudaEngine final : public Engine {
   void start_training(int epoch, int first, std::span<const StepRates> rates);
   void start(const Permutation& order, int epoch, int first_sample, uint32_t step);
   std::vector<Metrics> run(const Samples& samples, int first, int last, int batch, bool training);
+  NvtxRange step_range(int step, int steps, bool training) const;
   void run_steps(const Samples& samples, int n, int steps, bool training);
 
   cudaStream_t stream() const { return context_.stream.get(); }
@@ -86,6 +88,9 @@ class CudaEngine final : public Engine {
   DataMemory data_;
 
   std::map<GraphKey, StepGraph> graphs_;
+
+  EpochRange epoch_range_;
+  uint64_t steps_before_ = 0;  // in the epochs before the one that is trained
 };
 
 }  // namespace digitron

@@ -1,7 +1,11 @@
 // Which GPUs are here, and exactly why one cannot be used. DIGITRON_LEAST_CAPABILITY is the lowest
 // architecture that the kernels were built for: 75 for 7.5.
 #include <cstdio>
+#include <memory>
 
+#include <cuda_profiler_api.h>
+
+#include "cuda/activity_trace.h"
 #include "cuda/ceilings.h"
 #include "cuda/check.h"
 #include "cuda/context.h"
@@ -88,9 +92,43 @@ EngineOrReason make_engine(const Plan& plan, int device, const CudaOptions& opti
   return std::make_unique<CudaEngine>(plan, device, options);
 }
 
+// Null where none is open.
+std::unique_ptr<ActivityTrace>& trace() {
+  static std::unique_ptr<ActivityTrace> trace;
+  return trace;
+}
+
+void start_profiler() {
+  check(cudaProfilerStart(), "cudaProfilerStart");
+  if (trace()) trace()->start();
+}
+
+void stop_profiler() {
+  if (trace()) trace()->stop();
+  check(cudaProfilerStop(), "cudaProfilerStop");
+}
+
+void open_trace() {
+  trace() = std::make_unique<ActivityTrace>();
+}
+
+std::vector<TraceEvent> close_trace() {
+  if (!trace()) return {};
+  std::vector<TraceEvent> events = trace()->events();
+  trace().reset();
+  return events;
+}
+
 }  // namespace
 
 }  // namespace digitron
 
 extern "C" const digitron::CudaModule digitron_cuda_module{
-    digitron::start, digitron::make_engine, digitron::devices, digitron::measure_cuda_ceilings};
+    .start = digitron::start,
+    .make_engine = digitron::make_engine,
+    .devices = digitron::devices,
+    .start_profiler = digitron::start_profiler,
+    .stop_profiler = digitron::stop_profiler,
+    .open_trace = digitron::open_trace,
+    .close_trace = digitron::close_trace,
+    .ceilings = digitron::measure_cuda_ceilings};

@@ -6,6 +6,7 @@
 #include "cuda/copy.h"
 #include "cuda/fused_phases.h"
 #include "cuda/named_program.h"
+#include "cuda/nvtx.h"
 #include "cuda/sample_program.h"
 #include "cuda/weight_program.h"
 #include "host/shared/dataset_constants.h"
@@ -120,6 +121,7 @@ void FusedStep::enqueue_step(const StepData& data, int n, int step, int64_t* tim
     early = form_.early;
     if (times) times += blocks(n) * kMostPhases;
   }
+  const NvtxRange range(range_names().weight_pass);
   check(weight_pass(weights_, data.buffers, records_, losses_, data.metrics,
                     update_rule(training.optimizer), data.rates, data.state, in_graph, n,
                     form_.early, stream()),
@@ -154,6 +156,7 @@ void FusedStep::enqueue_sample_pass(const StepData& data, SampleBuffers results,
   results.parameters = data.buffers.w;
   results.running = data.running_statistics;
   results.losses = losses_;
+  const NvtxRange range(range_names().sample_pass);
   check(sample_pass(program_, results, augmentation, how, stream()), "sample_pass");
 }
 

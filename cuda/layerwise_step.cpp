@@ -4,6 +4,7 @@
 #include <climits>
 
 #include "cuda/copy.h"
+#include "cuda/nvtx.h"
 
 namespace digitron {
 
@@ -118,6 +119,7 @@ Tensors LayerwiseStep::tensors(const StepData& data) const {
 
 void LayerwiseStep::gather_batch(const StepData& data, int n,
                                  const Augmentation& augmentation) const {
+  const NvtxRange range(range_names().gather);
   check(gather(tensors_.x, labels_, data.samples.images, data.samples.labels, data.state,
                augmentation, n, stream()),
         "gather");
@@ -125,18 +127,21 @@ void LayerwiseStep::gather_batch(const StepData& data, int n,
 
 // The gradient has a place of its own: a closing ReLU or pooling still needs the logits.
 void LayerwiseStep::loss(int n, float smoothing) const {
+  const NvtxRange range(range_names().loss);
   check(softmax_cross_entropy(tensors_.dy, loss_partials_, tensors_.logits(), labels_, n, smoothing,
                               stream()),
         "softmax_cross_entropy");
 }
 
 void LayerwiseStep::update(const StepData& data) const {
+  const NvtxRange range(range_names().update);
   check(optimizer_step(data.buffers, tensors_.gradients, update_rule(data.training->optimizer),
                        data.rates, data.state, plan_.parameter_floats, stream()),
         "optimizer_step");
 }
 
 void LayerwiseStep::advance_step(const StepData& data, int n) const {
+  const NvtxRange range(range_names().advance);
   check(advance(data.state, data.metrics, loss_partials_, loss_partials(n), n, stream()),
         "advance");
 }

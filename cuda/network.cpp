@@ -3,7 +3,6 @@
 #include <algorithm>
 #include <utility>
 
-#include "cuda/nvtx.h"
 #include "host/core/layer_variant.h"
 #include "host/shared/dataset_constants.h"
 #include "kernels/kernels.h"
@@ -49,6 +48,9 @@ Network::Network(const Context& context, const Plan& plan, int n, bool trains,
                  size_t workspace_limit)
     : plan_(plan), n_(n), layers_(fuse(plan, kFusion)) {
   for (const FusedLayers& layers : layers_) {
+    const std::string& name = layers.layer->name;
+    ranges_.push_back(
+        {{name + " forward", RangeKind::kForward}, {name + " backward", RangeKind::kBackward}});
     try {
       const OperationRequest request{context, layers, n, trains, workspace_limit};
       operations_.push_back(make_for_layer<AnyOperation>(request, layers.layer->layer));
@@ -123,7 +125,7 @@ Operands Network::operands(size_t i, const Tensors& tensors) const {
 
 void Network::forward(const Tensors& tensors, Pass pass, PhaseEvents* events) const {
   for (size_t i = 0; i < operations_.size(); ++i) {
-    const NvtxRange range(layers_[i].layer->name + " forward");
+    const NvtxRange range(ranges_[i].forward);
     std::visit([&](const auto& operation) { operation.forward(operands(i, tensors), pass); },
                operations_[i]);
     mark(events, layers_[i].layer->name, "forward");
@@ -134,7 +136,7 @@ void Network::backward(const Tensors& tensors, PhaseEvents* events) const {
   float* dy = tensors.dy;
   float* dx = tensors.dx;
   for (size_t i = operations_.size(); i-- > 0 && layers_[i].layer->has_backward();) {
-    const NvtxRange range(layers_[i].layer->name + " backward");
+    const NvtxRange range(ranges_[i].backward);
     Operands o = operands(i, tensors);
     o.dy = dy;
     o.dx = dx;

@@ -12,6 +12,7 @@
 #include "cuda/convolution.h"
 #include "cuda/elementwise.h"
 #include "cuda/linear.h"
+#include "cuda/nvtx.h"
 #include "cuda/phase_events.h"
 #include "cuda/pooling.h"
 #include "host/core/error.h"
@@ -75,6 +76,10 @@ class Network {
   using AnyOperation = std::variant<ConvolutionOperation, PoolingOperation, LinearOperation,
                                     ReluOperation, BatchNormOperation, DropoutOperation>;
 
+  struct LayerRanges {
+    RangeName forward, backward;
+  };
+
   Operands operands(size_t operation, const Tensors& tensors) const;
   [[noreturn]] void refuse(const PlannedLayer& layer, const MachineError& error) const;
 
@@ -82,6 +87,7 @@ class Network {
   int n_;
   std::vector<FusedLayers> layers_;  // one an operation
   std::vector<AnyOperation> operations_;
+  std::vector<LayerRanges> ranges_;
 };
 
 }  // namespace digitron

@@ -1,6 +1,7 @@
 #include "cuda/step_graph.h"
 
 #include "cuda/check.h"
+#include "cuda/nvtx.h"
 
 namespace digitron {
 
@@ -9,6 +10,7 @@ namespace {
 using Graph = Unique<cudaGraph_t, cudaGraphDestroy>;
 
 Graph record(cudaStream_t stream, const std::function<void()>& enqueue) {
+  const NvtxRange range(range_names().record_graph);
   Graph graph;
   check(cudaStreamBeginCapture(stream, cudaStreamCaptureModeThreadLocal), "cudaStreamBeginCapture");
   try {

@@ -55,30 +55,6 @@ TEST_F(CudaOnHostTest, WithoutGraphsNoneIsLaunched) {
   EXPECT_EQ(host_cuda::counters().graph_launches, 0);
 }
 
-TEST_F(CudaOnHostTest, RangesNameEpochsStepsAndLayers) {
-  const Plan plan = make_plan(parse_model("fc 20, relu, fc 10"), kBatch);
-  const auto ranges = [&](const CudaOptions& options) {
-    CudaEngine engine(plan, 0, options);
-    engine.load(testing::random_dataset(kTrainCount, 1), testing::random_dataset(kTestCount, 2));
-    for (int i = 0; i < 3; ++i) {
-      host_cuda::reset_ranges();
-      testing::train_steps(engine, 7, 0, 4);
-    }
-    EXPECT_EQ(host_cuda::open_ranges(), 0u);
-    return host_cuda::ranges();
-  };
-  EXPECT_THAT(
-      ranges({.steps_per_graph = 3}),
-      ElementsAre("digitron/epoch 7", "digitron/epoch 7/steps 0 to 2", "digitron/epoch 7/step 3"));
-  const std::vector<std::string> eager = ranges({.graph = false});
-  ASSERT_EQ(eager.size(), 1u + 4 * 5);
-  EXPECT_EQ(eager[1], "digitron/epoch 7/step 0");
-  EXPECT_EQ(eager[2], "digitron/epoch 7/step 0/fc1 forward");
-  EXPECT_EQ(eager[3], "digitron/epoch 7/step 0/fc2 forward");
-  EXPECT_EQ(eager[4], "digitron/epoch 7/step 0/fc2 backward");
-  EXPECT_EQ(eager[5], "digitron/epoch 7/step 0/fc1 backward");
-}
-
 TEST_F(CudaOnHostTest, OutOfMemorySaysHowMuch) {
   host_cuda::set_free_bytes(size_t{48} << 20);
   try {
@@ -349,6 +325,13 @@ TEST_F(CudaOnHostTest, DevicesAreListedOrTheReasonIs) {
   host_cuda::set_device_count(0);
   EXPECT_NE(reason(0).find("finds no GPU"), std::string::npos) << reason(0);
   EXPECT_FALSE(digitron_cuda_module.devices()[0].available);
+}
+
+TEST_F(CudaOnHostTest, TheProfilerIsStartedAndStopped) {
+  digitron_cuda_module.start_profiler();
+  EXPECT_TRUE(host_cuda::profiler_runs());
+  digitron_cuda_module.stop_profiler();
+  EXPECT_FALSE(host_cuda::profiler_runs());
 }
 
 }  // namespace

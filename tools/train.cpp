@@ -25,6 +25,11 @@ Command add_train(CLI::App& app, std::vector<std::string> command_line) {
       ->type_name("DIR");
   sub->add_flag("--force", request->force,
                 "With --resume: let other settings than the run's count");
+  sub->add_option(
+         "--profile-steps", request->profile_steps,
+         "Let profilers that wait for it (nsys, ncu) capture steps A to B of the run, counted\n"
+         "from 1; see digitron profile")
+      ->type_name("A:B");
   add_device(*sub, request->device);
   add_settings(*sub, request->settings, request->dropout);
   return {sub, [request] {

@@ -78,6 +78,14 @@ struct CudaModule {
   void (*start)(int device);
   EngineOrReason (*make_engine)(const Plan& plan, int device, const CudaOptions& options);
   std::vector<DeviceReport> (*devices)();
+  // A profiler that waits for them (cudaProfilerStart, cudaProfilerStop) captures what lies
+  // between.
+  void (*start_profiler)();
+  void (*stop_profiler)();
+  // Between them, start_profiler and stop_profiler put the kernels on a timeline too, which
+  // close_trace returns. To be opened before graphs are recorded. Throws InputError without CUPTI.
+  void (*open_trace)();
+  std::vector<TraceEvent> (*close_trace)();
   // On a device that make_engine takes. Throws MachineError.
   Ceilings (*ceilings)(int device, const CudaOptions& options);
 };

@@ -4,6 +4,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <span>
 #include <string>
 #include <variant>
@@ -74,8 +75,10 @@ struct Timing {
 
 // What logs and reports say of an engine.
 struct EngineDescription {
-  std::string line;                  // "CPU, AVX-512, 2 threads"
-  std::string precision = "fp32";    // what it computes in: or "tf32", "fp64"
+  std::string line;                // "CPU, AVX-512, 2 threads"
+  std::string precision = "fp32";  // what it computes in: or "tf32", "fp64"
+  // On a GPU: the steps that one launch of a recorded graph covers; 0: nothing is recorded.
+  std::optional<int> steps_per_graph = {};
   std::vector<Detail> details = {};  // for run.json, a bench and inspect: the libraries it runs on,
                                      // the algorithms it has chosen, the device memory it holds
 };

@@ -50,6 +50,17 @@ const ModuleOrReason& cuda_module() {
 
 }  // namespace
 
+void open_cuda_trace() {
+  const ModuleOrReason& module = cuda_module();
+  if (const auto* loaded = std::get_if<const CudaModule*>(&module)) (*loaded)->open_trace();
+}
+
+std::vector<TraceEvent> close_cuda_trace() {
+  const ModuleOrReason& module = cuda_module();
+  const auto* loaded = std::get_if<const CudaModule*>(&module);
+  return loaded ? (*loaded)->close_trace() : std::vector<TraceEvent>();
+}
+
 bool has_cuda_driver() {
   static const bool loads = dlopen("libcuda.so.1", RTLD_NOW | RTLD_LOCAL) != nullptr;
   return loads;
@@ -58,6 +69,16 @@ bool has_cuda_driver() {
 void start_cuda(int device) {
   const ModuleOrReason& module = cuda_module();
   if (const auto* loaded = std::get_if<const CudaModule*>(&module)) (*loaded)->start(device);
+}
+
+void start_cuda_profiler() {
+  const ModuleOrReason& module = cuda_module();
+  if (const auto* loaded = std::get_if<const CudaModule*>(&module)) (*loaded)->start_profiler();
+}
+
+void stop_cuda_profiler() {
+  const ModuleOrReason& module = cuda_module();
+  if (const auto* loaded = std::get_if<const CudaModule*>(&module)) (*loaded)->stop_profiler();
 }
 
 EngineOrReason make_cuda_engine(const Plan& plan, int device, const CudaOptions& options) {

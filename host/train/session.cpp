@@ -2,9 +2,13 @@
 
 #include <spdlog/spdlog.h>
 
+#include <algorithm>
+#include <utility>
+
 #include "host/core/error.h"
 #include "host/data/data.h"
 #include "host/data/validation.h"
+#include "host/devices/cuda_module.h"
 #include "host/files/run_directory.h"
 #include "host/files/run_state.h"
 #include "host/text/table.h"
@@ -98,7 +102,37 @@ Start resume_run(const SessionRequest& request, const TrainSettings& settings, M
   return {RunDirectory::resume(request.resume, now, state.metrics_bytes), std::move(state)};
 }
 
+// ---- what a profiler captures
+
+// After `done` steps of the run; nothing where it was not asked for.
+std::optional<StepCapture> step_capture(const SessionRequest& request,
+                                        const TrainSettings& settings, const Engine& engine,
+                                        int train_count, int64_t done) {
+  if (request.profile_steps.empty()) return {};
+  const StepRange range = parse_step_range("--profile-steps", request.profile_steps);
+  const std::optional<int> steps_per_graph = engine.describe().steps_per_graph;
+  const int all = steps_per_epoch(train_count, settings.batch);
+  const int64_t steps = int64_t{settings.epochs} * all;
+  const StepLayout layout{train_count / settings.batch, all, done,
+                          std::min(steps, settings.max_steps.value_or(steps)),
+                          steps_per_graph.value_or(0)};
+  if (steps_per_graph) return StepCapture(range, layout, start_cuda_profiler, stop_cuda_profiler);
+  const auto nothing = [] {};
+  return StepCapture(range, layout, nothing, nothing);
+}
+
 // ---- the log
+
+void log_capture(const SessionRequest& request, const Engine& engine) {
+  if (request.profile_steps.empty()) return;
+  if (engine.describe().steps_per_graph) {
+    spdlog::info("Profile: steps {}", request.profile_steps);
+  } else {
+    spdlog::warn(
+        "Warning: --profile-steps tells CUDA's profilers what to capture, and this run is not on a "
+        "GPU: nothing is captured (digitron profile --with trace draws the steps of a CPU)");
+  }
+}
 
 void log_start(const TrainSettings& settings, const Engine& engine, const Data& data,
                const std::filesystem::path& out) {
@@ -160,12 +194,22 @@ TrainResult run_session(const SessionRequest& request, const StopFlag& stop_flag
   MadeEngine made = make_engine(device, plan);
   Engine& engine = *made.engine;
   engine.load(train, validation ? validation : data.test);
+  const int train_count = train->count();
+  const auto capture = [&](int64_t done) {
+    return step_capture(request, settings, engine, train_count, done);
+  };
+  if (!resumes) capture(0);  // what it refuses, it refuses before a file is written
   Start start =
       resumes ? resume_run(request, settings, made, run) : start_run(request, settings, made, data);
   log_start(settings, engine, data, start.directory.path());
   if (resumes) log_resumed(settings, start.state);
+  log_capture(request, engine);
 
-  Trainer trainer(engine, start.directory, settings, train->count(), stop_flag());
+  Trainer trainer(engine, start.directory, settings, train_count, stop_flag());
+  const int64_t done =
+      int64_t{start.state.epoch - 1} * steps_per_epoch(train_count, settings.batch) +
+      start.state.step;
+  if (auto steps = capture(done)) trainer.capture(std::move(*steps));
   TrainResult result = trainer.run(start.state);
   if (validation && !result.interrupted) {
     engine.load(train, data.test);

@@ -23,10 +23,11 @@ struct SessionRequest {
   DeviceRequest device;
   // By name, as in run.json; default: the model's recipe.
   nlohmann::ordered_json settings = nlohmann::ordered_json::object();
-  std::string out;     // directory of a new run; default: runs/MODEL
-  std::string init;    // file of a new run's initial parameters; default: drawn
-  std::string resume;  // directory of the run to continue; empty: a new one
-  bool force = false;  // let a resumed run change its settings
+  std::string out;            // directory of a new run; default: runs/MODEL
+  std::string init;           // file of a new run's initial parameters; default: drawn
+  std::string resume;         // directory of the run to continue; empty: a new one
+  std::string profile_steps;  // "A:B": what profilers capture; empty: nothing is said to them
+  bool force = false;         // let a resumed run change its settings
 };
 
 // Begins or continues a run, trains it to its end or until the flag is raised, and tests it. The

@@ -84,7 +84,7 @@ bool Trainer::train_pass() {
   const Clock::time_point start = Clock::now();
   while (state_.step < last) {
     if (stop_) return false;
-    const int end = std::min(last, state_.step + slice_steps_);
+    const int end = state_.step + next_slice(last - state_.step);
     const Clock::time_point slice_start = Clock::now();
     const std::vector<Metrics> slice =
         engine_.train(state_.epoch, state_.step,
@@ -92,6 +92,7 @@ bool Trainer::train_pass() {
     const double slice_seconds = seconds_since(slice_start);
     state_.seconds = seconds_before + seconds_since(start);
     log_slice(slice);
+    if (capture_) capture_->finished(result_.steps);
     for (const Metrics& metrics : slice) state_.train += metrics;
 
     const bool full = end - state_.step == slice_steps_;
@@ -101,6 +102,12 @@ bool Trainer::train_pass() {
     if (progress_.due()) show_progress();
   }
   return true;
+}
+
+// Steps to give to the engine at once, of those that are left in the epoch.
+int Trainer::next_slice(int left) {
+  return capture_ ? capture_->next(result_.steps, left, slice_steps_)
+                  : std::min(left, slice_steps_);
 }
 
 // Counts the slice's steps, and stops the run at the first whose loss is not finite.

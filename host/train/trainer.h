@@ -5,12 +5,14 @@
 #include <atomic>
 #include <cstdint>
 #include <optional>
+#include <utility>
 
 #include "host/core/engine.h"
 #include "host/files/run_directory.h"
 #include "host/files/run_state.h"
 #include "host/train/progress.h"
 #include "host/train/settings.h"
+#include "host/train/step_capture.h"
 
 namespace digitron {
 
@@ -29,6 +31,9 @@ class Trainer {
   Trainer(Engine& engine, RunDirectory& directory, const TrainSettings& settings, int train_count,
           const std::atomic<bool>& stop);
 
+  // The steps that a profiler captures, of the run from where run() begins.
+  void capture(StepCapture capture) { capture_.emplace(std::move(capture)); }
+
   // Trains from where `state` says that the run stands (the engine holds its parameters and other
   // states) until the last epoch or step, until patience ends, or until `stop`. Each epoch ends
   // with an evaluation, an event, a checkpoint, the state for --resume and a line in the log. An
@@ -42,6 +47,7 @@ class Trainer {
 
  private:
   bool train_pass();
+  int next_slice(int left);
   void log_slice(const std::vector<Metrics>& slice);
   void finish_epoch();
   void finish_interrupted();
@@ -61,6 +67,7 @@ class Trainer {
   const int epoch_steps_;
   const std::atomic<bool>& stop_;
   ProgressLine progress_;
+  std::optional<StepCapture> capture_;
   RunState state_;
   TrainResult result_;
   int slice_steps_ = 1;  // how many steps the engine is given at once

@@ -141,6 +141,11 @@ void reset_counters() {
   device().counters = {};
 }
 
+bool profiler_runs() {
+  const std::lock_guard lock(mutex());
+  return device().profiler_runs;
+}
+
 size_t live_objects() {
   size_t count = live_allocations();
   for (const HandleSet* set : handle_sets()) count += set->size();

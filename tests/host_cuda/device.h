@@ -20,6 +20,7 @@ struct Device {
   uint64_t order_seed = 1;
   Counters counters;
   cudaError_t last_error = cudaSuccess;
+  bool profiler_runs = false;
   cudaError_t lost = cudaSuccess;  // the error that every call answers from now on
   std::string problem;
 };

@@ -2,6 +2,7 @@
 #include <cstdio>
 #include <cstring>
 
+#include <cuda_profiler_api.h>
 #include <cuda_runtime.h>
 #include "tests/host_cuda/device.h"
 #include "tests/host_cuda/memory.h"
@@ -108,6 +109,20 @@ cudaError_t cudaGetDeviceCount(int* count) {
   *count = 0;
   return runtime_call("cudaGetDeviceCount", [&] {
     *count = device().count;
+    return cudaSuccess;
+  });
+}
+
+cudaError_t cudaProfilerStart() {
+  return runtime_call("cudaProfilerStart", [] {
+    device().profiler_runs = true;
+    return cudaSuccess;
+  });
+}
+
+cudaError_t cudaProfilerStop() {
+  return runtime_call("cudaProfilerStop", [] {
+    device().profiler_runs = false;
     return cudaSuccess;
   });
 }

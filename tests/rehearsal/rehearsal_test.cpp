@@ -150,8 +150,8 @@ TEST_F(RehearsalTest, BenchRunsInBothModes) {
 
 TEST_F(RehearsalTest, ProfileTellsThePhasesOfEachStep) {
   const auto profile = [&](const std::vector<std::string>& more) {
-    return run_program(with({"profile", "--model", "conv 2x5, relu, fc 10", "--data", data(),
-                             "--batch", "16", "--steps", "3"},
+    return run_program(with({"bench", "--breakdown", "--model", "conv 2x5, relu, fc 10", "--data",
+                             data(), "--batch", "16"},
                             more));
   };
   const ProgramResult fused = profile({"--step", "fused"});
@@ -164,6 +164,22 @@ TEST_F(RehearsalTest, ProfileTellsThePhasesOfEachStep) {
   EXPECT_EQ(layers.exit_code, 0) << layers.err;
   for (const char* row : {"\nconv1       forward ", "\nupdate ", "\nsum / step "})
     EXPECT_THAT(layers.out, HasSubstr(row));
+}
+
+// 200 images: an epoch of twelve steps of 16 and a smaller one.
+TEST_F(RehearsalTest, ProfilersAreToldWhenToStartAndStop) {
+  const std::vector<std::string> steps{"--batch",           "16", "--device",        "cuda",
+                                       "--steps-per-graph", "2",  "--profile-steps", "8:9"};
+  EXPECT_EQ(train(steps).exit_code, 0);
+  // Both calls are made: either can fail.
+  for (const std::string call : {"cudaProfilerStart", "cudaProfilerStop"}) {
+    expect_error(train_with_fault(call + " 999 0", steps), 1, call + " failed");
+  }
+  expect_error(train({"--batch", "16", "--device", "cuda", "--steps-per-graph", "2",
+                      "--profile-steps", "5:9"}),
+               2,
+               "--profile-steps 5:9 begins before the step's graphs are recorded; the first step "
+               "allowed is 7");
 }
 
 TEST_F(RehearsalTest, BenchMeasuresTheFusedStep) {

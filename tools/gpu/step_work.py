@@ -1,4 +1,4 @@
-"""The work of a sample pass, phase by phase as `digitron profile` names them, from the program that
+"""The work of a sample pass, phase by phase as `bench --breakdown` names them, from the program that
 describe_program prints: how many items a block has, and what an item is."""
 
 from dataclasses import dataclass, field

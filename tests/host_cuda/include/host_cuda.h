@@ -51,11 +51,15 @@ struct Counters {
 Counters counters();
 void reset_counters();
 
-// Every NVTX range that was begun, in that order, after the ranges around it: "digitron/epoch
-// 1/step 0"; how many are open; and a fresh start.
+// Every NVTX range that was begun, in that order, after the pushed ranges around it, with its
+// category and payload: "digitron/step [step] 13", "digitron/step/gather [gather]"; how many are
+// open; and a fresh start for the former.
 std::vector<std::string> ranges();
 size_t open_ranges();
 void reset_ranges();
+
+// Whether cudaProfilerStart was called last.
+bool profiler_runs();
 
 // What is allocated or created and not yet freed or destroyed: memory, streams, events, graphs,
 // library handles and descriptors.
