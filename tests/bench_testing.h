@@ -12,7 +12,7 @@ namespace digitron::testing {
 inline Repeat repeat_of(const std::vector<double>& microseconds) {
   Repeat repeat;
   for (const double each : microseconds) repeat.samples.seconds.push_back(1e-6 * each);
-  repeat.samples.host_seconds = {median(repeat.samples.seconds) + 1e-6};
+  repeat.samples.host_seconds = {median_of(repeat.samples.seconds) + 1e-6};
   repeat.samples.cpu_seconds = 2 * repeat.samples.seconds.front();
   repeat.samples.warmup = 7;
   repeat.samples.stopped = "noise";

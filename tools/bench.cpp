@@ -136,6 +136,19 @@ void add_sampling(CLI::App& app, BenchRequest& request) {
       ->capture_default_str();
 }
 
+void add_closer_looks(CLI::App& app, BenchRequest& request) {
+  app.option_defaults()->group("A training step from within");
+  app.add_flag("--breakdown", request.breakdown,
+               "Tell where its time goes, by layer and direction");
+  app.add_flag("--roofline", request.roofline,
+               "Measure what the device can do at most, and tell how near the step comes to it");
+  app.add_option(
+         "--profile-steps", request.capture,
+         "Let profilers that wait for it (nsys, ncu) capture steps A to B, counted from 1;\n"
+         "of one row, with --repeat 1")
+      ->type_name("A:B");
+}
+
 void add_formats(CLI::App& app, BenchOptions& options) {
   app.option_defaults()->group("Output");
   app.add_flag("--markdown", options.markdown, "Print Markdown");
@@ -168,6 +181,7 @@ Command add_bench(CLI::App& app, std::vector<std::string> command_line) {
   add_device_name(*sub, request.device.device);
   add_axes(*sub, request);
   add_sampling(*sub, request);
+  add_closer_looks(*sub, request);
   add_formats(*sub, *options);
   add_only_row(*sub, *options);
   add_cuda(*sub, request.device.cuda);

@@ -12,8 +12,6 @@ namespace digitron {
 
 namespace {
 
-constexpr int kMostRepeats = 1000;
-
 template <class T>
 void refuse_twice(const char* option, const std::vector<T>& values) {
   for (auto value = values.begin(); value != values.end(); ++value) {
@@ -79,6 +77,25 @@ TrainSettings settings_of(const BenchRequest& request, const Model& model, int b
   return settings;
 }
 
+// What is told of training steps alone, or of one process alone.
+void look_into_steps(std::vector<RowRequest>& rows, const BenchRequest& request) {
+  const char* const option = !request.capture.empty() ? "--profile-steps"
+                             : request.breakdown      ? "--breakdown"
+                                                      : "--roofline";
+  if (request.capture.empty() && !request.breakdown && !request.roofline) return;
+  if (request.works != std::vector<std::string>{"train"}) {
+    throw InputError(fmt::format("{} looks at training steps; leave --work out", option));
+  }
+  if (request.capture.empty()) return;
+  if (rows.size() != 1 || request.repeat != 1) {
+    throw InputError(fmt::format(
+        "--profile-steps captures one row in one process, and this makes {} rows with --repeat {}; "
+        "give one value of each axis, and --repeat 1",
+        rows.size(), request.repeat));
+  }
+  rows.front().capture = parse_step_range(option, request.capture);
+}
+
 }  // namespace
 
 std::vector<RowRequest> rows_of(const BenchRequest& request) {
@@ -101,10 +118,13 @@ std::vector<RowRequest> rows_of(const BenchRequest& request) {
         if (work == Work::kEvaluate && batch != request.batches.front()) continue;
         const TrainSettings settings = settings_of(request, model, batch);
         make_plan(model, batch);  // throws for what does not work out
-        for (const DeviceRequest& device : devices) rows.push_back({model, settings, work, device});
+        for (const DeviceRequest& device : devices) {
+          rows.push_back({model, settings, work, device, {}, request.breakdown, request.roofline});
+        }
       }
     }
   }
+  look_into_steps(rows, request);
   return rows;
 }
 

@@ -23,7 +23,10 @@ struct BenchRequest {
   nlohmann::ordered_json settings = nlohmann::ordered_json::object();  // likewise
   std::string data = "synthetic";
   SamplerSettings sampling = {};
-  int repeat = 5;  // fresh processes for each row; 1: this one measures all rows
+  std::string capture = {};  // training steps "A:B" that profilers are to capture
+  bool breakdown = false;    // where the time of each row's training step goes
+  bool roofline = false;     // how near it comes to the device's ceilings
+  int repeat = 5;            // fresh processes for each row; 1: this one measures all rows
 };
 
 // The rows in the order of the axes, the first one slowest. An evaluation does not depend on the

@@ -19,6 +19,8 @@ using nlohmann::ordered_json;
 // clock is looked at often.
 constexpr double kCallSeconds = 0.01;
 
+constexpr int kBreakdownSteps = 300;
+
 // The way that a step on a GPU goes; nothing for an engine on the CPU.
 std::optional<std::string> step_way(const std::vector<Detail>& details) {
   for (const auto& [group, name, value] : details) {
@@ -72,7 +74,7 @@ BenchRow describe_row(const RowRequest& request, const SetUp& ready) {
 }
 
 // The work of a row as calls, the first of them of one step.
-std::function<Call()> calls_of(const BenchRow& row, const RowRequest& request, const SetUp& ready) {
+std::function<Call()> calls_of(const BenchRow& row, const SetUp& ready, TrainingCalls& training) {
   Engine& engine = *ready.engine;
   if (row.work == Work::kEvaluate) return [&engine] { return evaluate_once(engine); };
   if (row.work == Work::kPredict) {
@@ -81,18 +83,28 @@ std::function<Call()> calls_of(const BenchRow& row, const RowRequest& request, c
     return
         [&engine, batch = std::span(images).first(bytes)] { return predict_once(engine, batch); };
   }
-  TrainingCalls calls(engine, ready.data.train->count(), request.settings.lr);
   if (row.step) {
-    return [calls, steps = 1, next = row.steps_per_sample]() mutable {
-      return calls.take(std::exchange(steps, next));
+    return [&training, steps = 1, next = row.steps_per_sample]() mutable {
+      return training.take(std::exchange(steps, next));
     };
   }
-  return [calls, steps = 1]() mutable {
-    Call call = calls.take(steps);
-    const double wanted = kCallSeconds / median(call.seconds);
+  return [&training, steps = 1]() mutable {
+    Call call = training.take(steps);
+    const double wanted = kCallSeconds / median_of(call.seconds);
     steps = std::max(1, static_cast<int>(std::min<double>(wanted, 2 * steps)));
     return call;
   };
+}
+
+// What else is asked for, after the samples are taken.
+void look_closer(BenchRow& row, const RowRequest& request, const SetUp& ready) {
+  if (request.roofline) {
+    const StepWork work = step_work(ready.engine->plan(), ready.engine->training().optimizer);
+    row.roofline = Roofline{work, summarize(row).p50, ready.ceilings()};
+  }
+  if (request.breakdown) {
+    row.breakdown = measure_breakdown(*ready.engine, ready.data.train->count(), kBreakdownSteps);
+  }
 }
 
 }  // namespace
@@ -112,7 +124,11 @@ BenchRow measure_row(const RowRequest& request, const std::string& data,
   cold.module = ready.module_seconds;
 
   BenchRow row = describe_row(request, ready);
-  const std::function<Call()> call = calls_of(row, request, ready);
+  TrainingCalls training(*ready.engine, ready.data.train->count(), request.settings.lr);
+  if (request.capture) {
+    training.capture(*request.capture, ready.engine->describe().steps_per_graph);
+  }
+  const std::function<Call()> call = calls_of(row, ready, training);
   cold.first_step = call().host_seconds;
   std::optional<Call> second;
   if (row.steps_per_sample > 1) second = call();
@@ -120,10 +136,12 @@ BenchRow measure_row(const RowRequest& request, const std::string& data,
   repeat.samples = take_samples(call, sampling, [&watch] { return watch.disturbed(); });
   repeat.quiet = watch.finish(row.threads.value_or(0)).json();
   if (second) {
-    const double later = median(repeat.samples.host_seconds) * row.steps_per_sample;
+    const double later = median_of(repeat.samples.host_seconds) * row.steps_per_sample;
     cold.recording = std::max(0.0, second->host_seconds - later);
   }
+  while (!training.captured()) call();
   row.repeats.push_back(std::move(repeat));
+  look_closer(row, request, ready);
   return row;
 }
 
@@ -137,17 +155,17 @@ Summary summarize(const BenchRow& row) {
     p50.push_back(percentile(sorted, 50));
     p90.push_back(percentile(sorted, 90));
     p99.push_back(percentile(sorted, 99));
-    host.push_back(median(repeat.samples.host_seconds));
+    host.push_back(median_of(repeat.samples.host_seconds));
     summary.max = std::max(summary.max, sorted.back());
     summary.noise = std::max(summary.noise, noise(repeat.samples.seconds));
   }
   const Statistics medians = *statistics(p50);
   if (medians.count > 1) summary.between = medians.deviation / medians.mean;
-  summary.p10 = median(p10);
-  summary.p50 = median(p50);
-  summary.p90 = median(p90);
-  summary.p99 = median(p99);
-  summary.host = median(host);
+  summary.p10 = median_of(p10);
+  summary.p50 = median_of(p50);
+  summary.p90 = median_of(p90);
+  summary.p99 = median_of(p99);
+  summary.host = median_of(host);
   summary.images_per_second = row.images / summary.p50;
   summary.gflops_per_second = 1e-9 * static_cast<double>(row.flops) / summary.p50;
   return summary;

@@ -5,6 +5,8 @@
 #include <string>
 #include <vector>
 
+#include "host/bench/breakdown.h"
+#include "host/bench/roofline.h"
 #include "host/bench/sampler.h"
 #include "host/bench/work.h"
 #include "host/devices/devices.h"
@@ -19,6 +21,9 @@ struct RowRequest {
   TrainSettings settings;
   Work work = Work::kTrain;
   DeviceRequest device;
+  std::optional<StepRange> capture;  // training steps that profilers are to capture
+  bool breakdown = false;            // of a training step
+  bool roofline = false;             // likewise
 };
 
 // Seconds from the start of the process to its first step. Not what it does not have.
@@ -58,6 +63,8 @@ struct BenchRow {
   nlohmann::ordered_json settings =
       nlohmann::ordered_json::object();  // those that change a step and differ from the defaults
   int64_t flops = 0;                     // of a step, by the plan
+  std::optional<Breakdown> breakdown;    // of the first repeat, where it was asked for
+  std::optional<Roofline> roofline;      // likewise
   std::vector<Repeat> repeats;
 };
 

@@ -95,7 +95,7 @@ void add_row(ordered_json& entries, const BenchRow& row, size_t family) {
   std::vector<double> real, cpu;
   for (const Repeat& repeat : row.repeats) {
     const std::vector<double>& samples = repeat.samples.seconds;
-    real.push_back(median(samples));
+    real.push_back(median_of(samples));
     cpu.push_back(repeat.samples.cpu_seconds);
     ordered_json entry = google_entry(row, family, "");
     entry["repetition_index"] = real.size() - 1;
@@ -112,7 +112,7 @@ void add_row(ordered_json& entries, const BenchRow& row, size_t family) {
   const Statistics r = *statistics(real);
   const Statistics c = *statistics(cpu);
   add("mean", r.mean, c.mean);
-  add("median", median(real), median(cpu));
+  add("median", median_of(real), median_of(cpu));
   add("stddev", r.deviation, c.deviation);
   add("cv", r.deviation / r.mean, c.deviation / c.mean, 1);
 }

@@ -7,6 +7,7 @@
 #include <set>
 #include <utility>
 
+#include "host/bench/sampler.h"
 #include "host/core/error.h"
 #include "host/files/run_record.h"
 #include "host/text/statistics.h"
@@ -20,9 +21,7 @@ namespace fs = std::filesystem;
 
 constexpr const char* kSchemaRead = "digitron-bench/1";
 constexpr uintmax_t kMostBytes = uintmax_t{256} << 20;
-constexpr size_t kMostRepeats = 1000;
 constexpr double kLeastSeconds = 1e-9;
-constexpr double kMostSeconds = 86400;
 
 // The member, or null where there is none.
 const nlohmann::json& member_of(const nlohmann::json& object, const char* key) {
@@ -118,7 +117,7 @@ class BenchFileReader {
     const std::string device = text(row, "device");
     result.device = device.substr(0, device.find(','));
     const nlohmann::json& repeats = member_of(row, "repeats");
-    if (!repeats.is_array() || repeats.empty() || repeats.size() > kMostRepeats) {
+    if (!repeats.is_array() || repeats.empty() || repeats.size() > size_t{kMostRepeats}) {
       fail(fmt::format("has no repeats, or more than {}", kMostRepeats));
     }
     std::string clock;

@@ -97,6 +97,8 @@ ordered_json row_json(const BenchRow& row) {
   json["repeats"] = ordered_json::array();
   for (const Repeat& repeat : row.repeats) json["repeats"].push_back(repeat_json(repeat));
   json["summary"] = summary_json(summarize(row));
+  if (row.breakdown) json["breakdown"] = breakdown_json(*row.breakdown);
+  if (row.roofline) json["roofline"] = roofline_json(*row.roofline);
   return json;
 }
 
@@ -119,6 +121,8 @@ BenchRow row_from_json(const ordered_json& json) {
   for (const ordered_json& repeat : json["repeats"]) {
     row.repeats.push_back(repeat_from_json(repeat));
   }
+  if (json.contains("breakdown")) row.breakdown = breakdown_from_json(json["breakdown"]);
+  if (json.contains("roofline")) row.roofline = roofline_from_json(json["roofline"]);
   return row;
 }
 

@@ -6,7 +6,9 @@
 #include <cmath>
 #include <functional>
 
+#include "host/bench/bench_export.h"
 #include "host/bench/bench_notes.h"
+#include "host/text/statistics.h"
 #include "host/text/table.h"
 #include "host/text/text.h"
 
@@ -124,7 +126,7 @@ std::string milliseconds(const BenchRow& row,
   for (const Repeat& repeat : row.repeats) {
     if (const std::optional<double> seconds = part(repeat.cold_start)) values.push_back(*seconds);
   }
-  return values.empty() ? "-" : number(1e3 * median(values));
+  return values.empty() ? "-" : number(1e3 * median_of(values));
 }
 
 BenchTable cold_table(const std::vector<Entry>& entries) {
@@ -182,16 +184,18 @@ std::vector<Entry> entries_of(const std::vector<BenchRow>& rows) {
   return entries;
 }
 
-std::string markdown_table(const BenchTable& table) {
-  const auto line = [](const Row& cells) {
-    std::string text = "|";
-    for (const std::string& cell : cells) text += ' ' + markdown_text(cell) + " |";
-    return text + '\n';
-  };
-  std::string text = line(table.rows.front()) + "|";
-  for (const char alignment : table.alignment) text += alignment == 'r' ? "---:|" : "---|";
-  text += '\n';
-  for (size_t i = 1; i < table.rows.size(); ++i) text += line(table.rows[i]);
+// Where the time of each row's step goes, and how near it comes to the ceilings, as far as asked
+// for. fence: around each table.
+std::string closer_looks(const std::vector<BenchRow>& rows, const char* fence) {
+  std::string text;
+  for (const BenchRow& row : rows) {
+    if (!row.breakdown && !row.roofline) continue;
+    text += fmt::format("\n{}:\n{}", row_name(row), fence);
+    if (row.breakdown) text += breakdown_table(*row.breakdown);
+    if (row.breakdown && row.roofline) text += '\n';
+    if (row.roofline) text += roofline_table(*row.roofline);
+    text += fence;
+  }
   return text;
 }
 
@@ -210,7 +214,7 @@ std::string bench_table(const std::vector<BenchRow>& rows) {
   }
   const BenchTable cold = cold_table(entries);
   text += "\nMilliseconds from the start of a process to its first step:\n";
-  return text + format_table(cold.rows, cold.alignment);
+  return text + format_table(cold.rows, cold.alignment) + closer_looks(rows, "");
 }
 
 std::string bench_markdown(const std::vector<BenchRow>& rows) {
@@ -219,12 +223,14 @@ std::string bench_markdown(const std::vector<BenchRow>& rows) {
   const BenchTable steps = steps_table(entries, notes);
   std::string text;
   for (const std::string& line : device_lines(rows)) text += "- " + markdown_text(line) + '\n';
-  text += '\n' + title(rows) + "\n\n" + markdown_table(steps) + '\n' + legend(rows) + '\n';
+  text += '\n' + title(rows) + "\n\n" + format_markdown(steps.rows, steps.alignment) + '\n' +
+          legend(rows) + '\n';
   for (size_t i = 0; i < notes.texts().size(); ++i) {
     text += fmt::format("\n**! {}** {}\n", i + 1, markdown_text(notes.texts()[i]));
   }
   text += "\nMilliseconds from the start of a process to its first step:\n\n";
-  return text + markdown_table(cold_table(entries));
+  const BenchTable cold = cold_table(entries);
+  return text + format_markdown(cold.rows, cold.alignment) + closer_looks(rows, "```\n");
 }
 
 }  // namespace digitron

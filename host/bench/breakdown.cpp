@@ -87,14 +87,32 @@ std::string breakdown_table(const Breakdown& breakdown) {
 }
 
 nlohmann::ordered_json breakdown_json(const Breakdown& breakdown) {
-  nlohmann::ordered_json json = nlohmann::ordered_json::array();
-  for (const Phase& phase : breakdown.profile.phases) {
-    json.push_back({{"layer", phase.name},
-                    {"direction", phase.direction},
-                    {breakdown.profile.unit, phase.time},
-                    {"share", breakdown.share(phase)}});
+  const Profile& profile = breakdown.profile;
+  nlohmann::ordered_json json{{"unit", profile.unit},
+                              {"step_seconds", profile.step_seconds},
+                              {"unprofiled_step_seconds", breakdown.plain_step_seconds},
+                              {"sum", breakdown.sum()}};
+  json["phases"] = nlohmann::ordered_json::array();
+  for (const Phase& phase : profile.phases) {
+    json["phases"].push_back({{"layer", phase.name},
+                              {"direction", phase.direction},
+                              {"time", phase.time},
+                              {"slowest", phase.slowest},
+                              {"share", breakdown.share(phase)}});
   }
   return json;
+}
+
+Breakdown breakdown_from_json(const nlohmann::ordered_json& json) {
+  Breakdown breakdown;
+  breakdown.profile.unit = json["unit"];
+  breakdown.profile.step_seconds = json["step_seconds"];
+  breakdown.plain_step_seconds = json["unprofiled_step_seconds"];
+  for (const nlohmann::ordered_json& phase : json["phases"]) {
+    breakdown.profile.phases.push_back(
+        {phase["layer"], phase["direction"], phase["time"], phase["slowest"]});
+  }
+  return breakdown;
 }
 
 }  // namespace digitron

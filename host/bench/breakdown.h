@@ -27,8 +27,12 @@ Breakdown measure_breakdown(Engine& engine, int train_count, int steps);
 // them the sum, the whole step and their ratio, and what an unprofiled step takes.
 std::string breakdown_table(const Breakdown& breakdown);
 
-// [{"layer": "conv1", "direction": "forward", "seconds": 4.1e-05, "share": 0.08}, …] in a step's
-// order; "clocks" in place of "seconds" where an engine counts those.
+// {"unit": "seconds", or the "clocks" that an engine counts, "step_seconds",
+// "unprofiled_step_seconds", "sum", "phases": [{"layer": "conv1", "direction": "forward", "time",
+// "slowest", "share"}, …] in a step's order}
 nlohmann::ordered_json breakdown_json(const Breakdown& breakdown);
+
+// From what breakdown_json wrote.
+Breakdown breakdown_from_json(const nlohmann::ordered_json& json);
 
 }  // namespace digitron

@@ -70,4 +70,11 @@ nlohmann::ordered_json roofline_json(const Roofline& roofline) {
                                   roofline.memory_share(), ceilings.memory)}};
 }
 
+Roofline roofline_from_json(const nlohmann::ordered_json& json) {
+  const nlohmann::ordered_json &compute = json["compute"], &memory = json["memory"];
+  return {{json["flops"], json["bytes"]},
+          json["step_seconds"],
+          {compute["ceiling"], memory["ceiling"], compute["measured"], memory["measured"]}};
+}
+
 }  // namespace digitron

@@ -43,4 +43,7 @@ std::string roofline_table(const Roofline& roofline);
 // "measured"}, "memory": {…}}
 nlohmann::ordered_json roofline_json(const Roofline& roofline);
 
+// From what roofline_json wrote.
+Roofline roofline_from_json(const nlohmann::ordered_json& json);
+
 }  // namespace digitron

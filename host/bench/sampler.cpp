@@ -16,7 +16,6 @@ namespace digitron {
 
 namespace {
 
-constexpr double kMostSeconds = 86400;
 constexpr double kStretchSeconds = 0.1;
 constexpr size_t kLeastSamples = 10;
 constexpr size_t kParts = 20;
@@ -141,11 +140,6 @@ double percentile(std::span<const double> sorted, double p) {
   return std::lerp(sorted[below], sorted[above], place - std::floor(place));
 }
 
-double median(std::vector<double> values) {
-  std::sort(values.begin(), values.end());
-  return percentile(values, 50);
-}
-
 double noise(std::span<const double> samples) {
   if (samples.size() < kLeastSamples) return std::numeric_limits<double>::infinity();
   const size_t parts = std::min(kParts, samples.size());
@@ -153,11 +147,11 @@ double noise(std::span<const double> samples) {
   for (size_t i = 0; i < parts; ++i) {
     const size_t begin = i * samples.size() / parts;
     const size_t end = (i + 1) * samples.size() / parts;
-    medians.push_back(median({samples.begin() + static_cast<std::ptrdiff_t>(begin),
-                              samples.begin() + static_cast<std::ptrdiff_t>(end)}));
+    medians.push_back(median_of({samples.begin() + static_cast<std::ptrdiff_t>(begin),
+                                 samples.begin() + static_cast<std::ptrdiff_t>(end)}));
   }
   const double error = statistics(medians)->deviation / std::sqrt(static_cast<double>(parts));
-  return error / median({samples.begin(), samples.end()});
+  return error / median_of({samples.begin(), samples.end()});
 }
 
 }  // namespace digitron

@@ -9,6 +9,10 @@
 
 namespace digitron {
 
+// What a bench takes and its file may hold.
+inline constexpr double kMostSeconds = 86400;
+inline constexpr int kMostRepeats = 1000;
+
 struct SamplerSettings {
   double warmup = 0.1;     // seconds of calls that count for nothing
   double min_time = 0.5;   // seconds that the samples must sum to
@@ -51,7 +55,6 @@ Samples take_samples(const std::function<Call()>& call, const SamplerSettings& s
 
 // The p-th percentile (0 to 100) of sorted values, linear between neighbours. Not of none.
 double percentile(std::span<const double> sorted, double p);
-double median(std::vector<double> values);
 
 // How well the median of samples that were taken one after another is known, relative to it: its
 // standard error by batch means (Law, Simulation Modeling and Analysis, chapter 9), with medians in

@@ -10,12 +10,14 @@ SetUp set_up(const Model& model, const TrainSettings& settings, const DeviceRequ
   const Plan plan = make_plan(model, settings.batch);
   const double start = steady_seconds();
   const std::jthread starting = start_device(device);
-  SetUp made{load_data(data), nullptr, 0, 0};
+  SetUp made{load_data(data), nullptr, {}, 0, 0};
   check_counts(settings, made.data.train->count());
   require_trainable(plan, made.data.train->count());
 
   const double read = steady_seconds();
-  made.engine = make_engine(device, plan).engine;
+  MadeEngine engine = make_engine(device, plan);
+  made.engine = std::move(engine.engine);
+  made.ceilings = std::move(engine.ceilings);
   const double opened = steady_seconds();
   made.engine->load(made.data.train, made.data.test);
   made.engine->set_state(State::kParameters, initial_parameters(plan, settings.seed));

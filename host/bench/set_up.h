@@ -12,9 +12,10 @@ namespace digitron {
 
 struct SetUp {
   Data data;
-  std::unique_ptr<Engine> engine;  // it holds the data and initial parameters
-  double data_seconds = 0;         // to read the data, and to put it on the device
-  double module_seconds = 0;       // to make the engine, as far as that was not done meanwhile
+  std::unique_ptr<Engine> engine;      // it holds the data and initial parameters
+  std::function<Ceilings()> ceilings;  // as MadeEngine has them
+  double data_seconds = 0;             // to read the data, and to put it on the device
+  double module_seconds = 0;           // to make the engine, as far as that was not done meanwhile
 };
 
 // Reads the data (as load_data takes it) while the device starts. Throws InputError for settings

@@ -1,9 +1,11 @@
 #include "host/bench/work.h"
 
 #include <algorithm>
+#include <limits>
 #include <numeric>
 
 #include "host/core/error.h"
+#include "host/devices/cuda_module.h"
 
 namespace digitron {
 
@@ -38,8 +40,21 @@ Work work_kind(const std::string& word) {
 TrainingCalls::TrainingCalls(Engine& engine, int train_count, double lr)
     : engine_(engine), epoch_steps_(train_count / engine.plan().batch), lr_(lr) {}
 
+void TrainingCalls::capture(const StepRange& range, std::optional<int> steps_per_graph) {
+  const StepLayout layout{epoch_steps_, epoch_steps_, 0, std::numeric_limits<int64_t>::max(),
+                          steps_per_graph.value_or(0)};
+  const auto nothing = [] {};
+  capture_.emplace(range, layout, steps_per_graph ? start_cuda_profiler : nothing,
+                   steps_per_graph ? stop_cuda_profiler : nothing);
+  captured_until_ = range.last;
+}
+
 Call TrainingCalls::take(int steps) {
   steps = std::min(steps, epoch_steps_);
+  if (capture_) {
+    const int left = epoch_steps_ - next_;
+    steps = capture_->next(taken_, left > 0 ? left : epoch_steps_, steps);
+  }
   if (next_ + steps > epoch_steps_) {
     next_ = 0;
     ++epoch_;
@@ -52,6 +67,7 @@ Call TrainingCalls::take(int steps) {
   engine_.train(epoch_, next_, rates_);
   const double host_seconds = steady_seconds() - start;
   next_ += steps;
+  if (capture_) capture_->finished(taken_);
   return timed(host_seconds, steps, engine_.timing());
 }
 

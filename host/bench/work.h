@@ -1,11 +1,13 @@
 // What is measured: calls of an engine, and what their time is said to be.
 #pragma once
 
+#include <optional>
 #include <span>
 #include <string>
 
 #include "host/bench/sampler.h"
 #include "host/core/engine.h"
+#include "host/train/step_capture.h"
 
 namespace digitron {
 
@@ -23,6 +25,12 @@ class TrainingCalls {
   // train_count: images of the engine's training set, a batch at least. The learning rate stays.
   TrainingCalls(Engine& engine, int train_count, double lr);
 
+  // Has profilers capture these steps of all that are taken (host/train/step_capture.h), which cuts
+  // the calls. steps_per_graph: as EngineDescription has it. Before the first call.
+  void capture(const StepRange& range, std::optional<int> steps_per_graph);
+  // Whether all of them, if any, have been taken.
+  bool captured() const { return taken_ >= captured_until_; }
+
   // So many steps, or a whole epoch where it has fewer.
   Call take(int steps);
 
@@ -33,6 +41,8 @@ class TrainingCalls {
   int epoch_ = 1;
   int next_ = 0;  // step of the epoch
   int64_t taken_ = 0;
+  int64_t captured_until_ = 0;
+  std::optional<StepCapture> capture_;
   std::vector<StepRates> rates_;
 };
 
