@@ -77,6 +77,12 @@ TEST(AxesTest, NonsenseIsNamed) {
   EXPECT_THAT(error({.models = {"conv 3x99, fc 10"}}), HasSubstr("99"));
   EXPECT_THAT(error({.dropout = 0.5}), HasSubstr("dropout"));
   EXPECT_THAT(error({.repeat = 0}), HasSubstr("--repeat is 0; give 1 to 1000"));
+  EXPECT_THAT(error({.works = {"predict"}, .breakdown = true}),
+              HasSubstr("--breakdown looks at training steps; leave --work out"));
+  EXPECT_THAT(error({.capture = "5:9"}),
+              HasSubstr("--profile-steps captures one row in one process, and this makes 1 rows "
+                        "with --repeat 5; give one value of each axis, and --repeat 1"));
+  EXPECT_THAT(error({.capture = "9:5", .repeat = 1}), HasSubstr("--profile-steps"));
 }
 
 }  // namespace

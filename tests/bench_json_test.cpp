@@ -69,6 +69,8 @@ TEST(BenchJsonTest, ARowComesBackAsItWent) {
   row.repeats[0].samples.discarded = 3;
   row.repeats[1].quiet = {{"load", 3.5}, {"warnings", {"one", "two"}}};
   row.repeats[1].cold_start.process.reset();
+  row.breakdown = Breakdown{{.unit = "clocks", .phases = {{"conv1", "forward", 300, 400}}}, 2e-4};
+  row.roofline = Roofline{{1000, 10}, 1e-3, {2e9, 1e9, "products", "a copy"}};
   const ordered_json json = row_json(row);
   const BenchRow back = row_from_json(json);
   EXPECT_EQ(row_json(back), json);

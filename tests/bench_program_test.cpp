@@ -55,6 +55,27 @@ TEST_F(BenchProgramTest, OneProcessMeasuresEveryKindOfWork) {
     EXPECT_THAT(result.out, HasSubstr(std::string(" | ") + work + " |"));
 }
 
+TEST_F(BenchProgramTest, LooksIntoAStep) {
+  const ProgramResult result = bench({"--batch", "16", "--threads", "2", "--repeat", "2",
+                                      "--breakdown", "--roofline", "--json", file("b.json")});
+  EXPECT_EQ(result.exit_code, 0) << result.err;
+  for (const char* row : {"\ngather ", "\nfc1         update ", "\nwaiting ", "\nsum / step ",
+                          "\ncompute ", "\nmemory "}) {
+    EXPECT_THAT(result.out, HasSubstr(row));
+  }
+  const json row = json::parse(read_file(file("b.json")))["rows"][0];
+  EXPECT_EQ(row["breakdown"]["unit"], "seconds");
+  EXPECT_GT(row["roofline"]["compute"]["ceiling"], 1e9);
+}
+
+// Off a GPU there is nothing to capture, but the steps are taken.
+TEST_F(BenchProgramTest, TakesTheStepsToCapture) {
+  const ProgramResult result =
+      bench({"--batch", "16", "--repeat", "1", "--profile-steps", "30:40"});
+  EXPECT_EQ(result.exit_code, 0) << result.err;
+  EXPECT_THAT(result.out, HasSubstr("nothing is captured"));
+}
+
 TEST_F(BenchProgramTest, SaysInALineWhatIsWrong) {
   expect_error(bench({"--batch", "16,x"}), 2, "see digitron bench --help");
   expect_error(bench({"--csv", data()}), 2, data() + ": it is no plain file; give another name");

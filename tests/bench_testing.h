@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "host/bench/bench_json.h"
+#include "host/text/statistics.h"
 
 namespace digitron::testing {
 

@@ -140,12 +140,19 @@ TEST_F(CudaFusedTest, BitsDoNotDependOnHowItIsLaunched) {
       {{.blocks_per_sample = 2, .graph = false}, ThreadOrder::kDescending, 0},
       {{.blocks_per_sample = 2, .steps_per_graph = 1}, ThreadOrder::kScrambled, 2},
       {{.blocks_per_sample = 2, .steps_per_graph = 2}, ThreadOrder::kScrambled, 3}};
-  // Two steps and a ragged one; of the last model four samples a group. Two have kernels of their
+  // Two steps and a ragged one; of the last model four samples a group. LeNet-5 has a kernel of its
   // own.
   expect_same_bits(make_plan(lenet5(), 2), {5, 1, 1}, variants);
   expect_same_bits(make_plan(parse_model(kThreeConvolutions), 2), {5, 1, 1}, variants);
   expect_same_bits(make_plan(parse_model(kNormalised), 2), {5, 1, 1}, variants);
-  expect_same_bits(make_plan(custom_mlp(), 64), {130, 1, 1}, variants);
+  expect_same_bits(make_plan(parse_model("fc 33, relu, dropout 0.25, fc 25, fc 10"), 32),
+                   {66, 1, 1}, variants);
+}
+
+TEST_F(CudaFusedTest, TheMlpHasAKernelOfItsOwn) {
+  expect_same_bits(make_plan(custom_mlp(), 64), {70, 1, 1},
+                   {{{.blocks_per_sample = 1}, ThreadOrder::kAscending, 0},
+                    {{.blocks_per_sample = 2}, ThreadOrder::kScrambled, 0}});
 }
 
 TEST_F(CudaFusedTest, AGraphOf32StepsIsTheSameBits) {

@@ -1,5 +1,7 @@
 #include "host/bench/bench.h"
 
+#include <spdlog/spdlog.h>
+
 #include <algorithm>
 #include <utility>
 
@@ -19,7 +21,9 @@ using nlohmann::ordered_json;
 // clock is looked at often.
 constexpr double kCallSeconds = 0.01;
 
-constexpr int kBreakdownSteps = 300;
+// A breakdown looks at steps for so long, and at no more than so many.
+constexpr double kBreakdownSeconds = 0.2;
+constexpr double kMostBreakdownSteps = 300;
 
 // The way that a step on a GPU goes; nothing for an engine on the CPU.
 std::optional<std::string> step_way(const std::vector<Detail>& details) {
@@ -98,12 +102,15 @@ std::function<Call()> calls_of(const BenchRow& row, const SetUp& ready, Training
 
 // What else is asked for, after the samples are taken.
 void look_closer(BenchRow& row, const RowRequest& request, const SetUp& ready) {
+  const double step_seconds = summarize(row).p50;
   if (request.roofline) {
     const StepWork work = step_work(ready.engine->plan(), ready.engine->training().optimizer);
-    row.roofline = Roofline{work, summarize(row).p50, ready.ceilings()};
+    row.roofline = Roofline{work, step_seconds, ready.ceilings()};
   }
   if (request.breakdown) {
-    row.breakdown = measure_breakdown(*ready.engine, ready.data.train->count(), kBreakdownSteps);
+    const double steps = std::min(kBreakdownSeconds / step_seconds, kMostBreakdownSteps);
+    row.breakdown = measure_breakdown(*ready.engine, ready.data.train->count(),
+                                      std::max(1, static_cast<int>(steps)));
   }
 }
 
@@ -126,6 +133,11 @@ BenchRow measure_row(const RowRequest& request, const std::string& data,
   BenchRow row = describe_row(request, ready);
   TrainingCalls training(*ready.engine, ready.data.train->count(), request.settings.lr);
   if (request.capture) {
+    if (!row.step) {
+      spdlog::warn(
+          "Warning: --profile-steps tells CUDA's profilers what to capture, and this bench is not "
+          "on a GPU: nothing is captured");
+    }
     training.capture(*request.capture, ready.engine->describe().steps_per_graph);
   }
   const std::function<Call()> call = calls_of(row, ready, training);

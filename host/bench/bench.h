@@ -21,9 +21,9 @@ struct RowRequest {
   TrainSettings settings;
   Work work = Work::kTrain;
   DeviceRequest device;
-  std::optional<StepRange> capture;  // training steps that profilers are to capture
-  bool breakdown = false;            // of a training step
-  bool roofline = false;             // likewise
+  std::optional<StepRange> capture = {};  // training steps that profilers are to capture
+  bool breakdown = false;                 // of a training step
+  bool roofline = false;                  // likewise
 };
 
 // Seconds from the start of the process to its first step. Not what it does not have.

@@ -14,7 +14,10 @@ namespace {
 
 // Of a block on an H100, H200 or B200. A GPU with less makes the same program where it is enough.
 constexpr size_t kSharedBytes = size_t{227} << 10;
-constexpr const char* kModels[] = {"lenet5", "custom-mlp"};
+constexpr struct {
+  const char* model;
+  const char* type;
+} kNamed[] = {{"lenet5", "LeNet5"}, {"custom-mlp", "CustomMlp"}};
 
 std::string header() {
   std::string text =
@@ -23,13 +26,12 @@ std::string header() {
       "#include \"kernels/sample_program.h\"\n\n"
       "namespace digitron {\n";
   std::string list;
-  int count = 0;
-  for (const char* model : kModels) {
+  for (const auto& [model, type] : kNamed) {
     for (const int parts : {1, 2}) {
       const auto made =
           make_sample_program(make_plan(find_model(model), 64), {kSharedBytes, parts});
       const auto& program = std::get<SampleProgram>(made);
-      const std::string name = "NamedProgram" + std::to_string(count++);
+      const std::string name = type + ("Blocks" + std::to_string(parts));
       text += "\n// " + std::string(model) + ", blocks of a group: " + std::to_string(parts) +
               "\nstruct " + name + " {\n  static constexpr int kParts = " + std::to_string(parts) +
               ", kOps = " + std::to_string(program.count) +
