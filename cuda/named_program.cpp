@@ -6,7 +6,7 @@
 #include <vector>
 
 #include "cuda/program_source.h"
-#include "named_programs.h"
+#include "kernels/named_programs.h"
 
 namespace digitron {
 

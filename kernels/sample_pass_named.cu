@@ -3,8 +3,8 @@
 // where a tensor stands and how many of what there are, is in the instructions.
 #include "kernels/sample_pass_named.h"
 
+#include "kernels/named_programs.h"
 #include "kernels/sample_kernel.h"
-#include "named_programs.h"
 
 namespace digitron {
 

@@ -14,7 +14,6 @@ using testing::cpu_row;
 using ::testing::ElementsAre;
 using testing::gpu_row;
 using testing::report_of;
-using ::testing::StartsWith;
 
 // The fields of a line without line breaks inside quotes.
 std::vector<std::string> csv_fields(const std::string& line) {

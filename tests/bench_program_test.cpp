@@ -7,7 +7,6 @@ namespace {
 
 using nlohmann::json;
 using ::testing::HasSubstr;
-using ::testing::Not;
 using testing::ProgramResult;
 using testing::read_file;
 using testing::run_program;

@@ -11,7 +11,6 @@ namespace digitron {
 namespace {
 
 using testing::cpu_row;
-using ::testing::Each;
 using testing::error_of;
 using testing::FakeEngine;
 using ::testing::HasSubstr;

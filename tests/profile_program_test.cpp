@@ -15,7 +15,6 @@ using ::testing::HasSubstr;
 using ::testing::IsSupersetOf;
 using testing::ProgramResult;
 using testing::read_file;
-using testing::run_program;
 using testing::run_shell;
 using testing::write_file;
 

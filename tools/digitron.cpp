@@ -48,16 +48,11 @@ int run(int argc, char** argv) {
   app.set_version_flag("--version", "digitron " + version() + " (" + compiler() + ")");
   app.get_formatter()->column_width(31);
   app.option_defaults()->multi_option_policy(CLI::MultiOptionPolicy::TakeLast);
-  const std::vector<Command> commands{add_train(app, {argv, argv + argc}),
-                                      add_eval(app),
-                                      add_predict(app),
-                                      add_inspect(app),
-                                      add_bench(app, {argv, argv + argc}),
-                                      add_compare(app),
-                                      add_profile(app),
-                                      add_report(app),
-                                      add_sweep(app, {argv, argv + argc}),
-                                      add_devices(app)};
+  const std::vector<std::string> command_line(argv, argv + argc);
+  const std::vector<Command> commands{
+      add_train(app, command_line), add_eval(app),    add_predict(app), add_inspect(app),
+      add_bench(app, command_line), add_compare(app), add_profile(app), add_report(app),
+      add_sweep(app, command_line), add_devices(app)};
   app.footer("Each command has a --help of its own, for example: digitron train --help");
   try {
     app.parse(argc, argv);

@@ -16,7 +16,7 @@ inline int64_t multiply_adds(float* sums, int64_t rounds) {
   const Vec factor = broadcast(0.5f), summand = broadcast(1.0f);  // towards 2, whatever it was
   for (int64_t round = 0; round < rounds; ++round) {
 #pragma GCC unroll 24
-    for (int i = 0; i < kTileVectors; ++i) sum[i] = sum[i] * factor + summand;
+    for (Vec& each : sum) each = each * factor + summand;
   }
 #pragma GCC unroll 24
   for (int i = 0; i < kTileVectors; ++i) store(sums + i * kWidth, sum[i]);
