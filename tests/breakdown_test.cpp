@@ -14,7 +14,7 @@ using testing::error_of;
 using testing::FakeEngine;
 using ::testing::HasSubstr;
 
-const Plan kPlan = make_plan(parse_model("fc 10"), 8);
+const Plan kTinyPlan = make_plan(parse_model("fc 10"), 8);
 
 const Breakdown kInSeconds = {
     {"seconds", {{"gather", "", 2e-4, 2.5e-4}, {"fc1", "forward", 5e-5, 6e-5}}, 2.5e-4}, 2e-4};
@@ -22,7 +22,7 @@ const Breakdown kInClocks = {
     {"clocks", {{"gather", "", 1500, 1700}, {"fc1", "forward", 500, 620}}, 3e-5}, 2.5e-5};
 
 TEST(BreakdownTest, TrainsWholeBatchesOnly) {
-  FakeEngine engine(kPlan);
+  FakeEngine engine(kTinyPlan);
   engine.seconds = 0.6;
   engine.measured = kInSeconds.profile;
   const Breakdown breakdown = measure_breakdown(engine, 100, 500);
@@ -69,14 +69,14 @@ TEST(BreakdownTest, TheJsonHasARowAPhaseAndIsReadBack) {
 }
 
 TEST(BreakdownTest, AnEngineWithoutPhasesSaysWhatToTake) {
-  FakeEngine engine(kPlan);
+  FakeEngine engine(kTinyPlan);
   EXPECT_THAT(error_of<InputError>([&] { measure_breakdown(engine, 100, 1); }),
               HasSubstr("fake times no phases of a step; take another --device"));
   EXPECT_EQ(engine.steps, 0);
 }
 
 TEST(BreakdownTest, BadSettingsNameTheOption) {
-  FakeEngine engine(kPlan);
+  FakeEngine engine(kTinyPlan);
   EXPECT_THAT(error_of<InputError>([&] { measure_breakdown(engine, 100, 0); }),
               HasSubstr("--steps is 0; give 1 or more"));
 }

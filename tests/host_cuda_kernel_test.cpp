@@ -136,7 +136,7 @@ TEST_F(HostCudaKernel, PoisonsDynamicSharedMemoryInEveryBlock) {
 
 TEST_F(HostCudaKernel, NeedsLeaveForMuchDynamicSharedMemory) {
   float* out = device_memory<float>(1);
-  const Extent extent{1, 1, host_cuda::kSharedBytes + 1};
+  const LaunchExtent extent{1, 1, host_cuda::kSharedBytes + 1};
   EXPECT_EQ(launch(nullptr, extent, dynamic_rows, out), cudaErrorInvalidValue);
   ASSERT_EQ(cudaFuncSetAttribute(dynamic_rows, cudaFuncAttributeMaxDynamicSharedMemorySize,
                                  static_cast<int>(host_cuda::kDynamicSharedBytes)),

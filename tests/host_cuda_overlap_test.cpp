@@ -62,7 +62,7 @@ __global__ void add_one_in_pairs(Found* out, const Found* in) {
   if (threadIdx.x == 0) out[blockIdx.x] = {early + 1, late + 1};
 }
 
-__global__ void half_at_a_barrier() {
+__global__ void half_at_its_barrier() {
   cudaGridDependencySynchronize();
   if (threadIdx.x % 2 == 0) __syncthreads();
 }
@@ -221,13 +221,13 @@ TEST_F(HostCudaOverlap, WorksForClusters) {
 }
 
 TEST_F(HostCudaOverlap, ReportsWhatGoesWrongWhileOthersWait) {
-  EXPECT_EQ(enqueue({}, half_at_a_barrier), cudaSuccess);
+  EXPECT_EQ(enqueue({}, half_at_its_barrier), cudaSuccess);
   add(1, {programmatic()});
   EXPECT_EQ(cudaStreamSynchronize(stream_), cudaErrorLaunchFailure);
   EXPECT_THAT(host_cuda::last_problem(), HasSubstr("17 threads wait for ever"));
   HostCudaOverlap::SetUp();
   add(1, {});
-  EXPECT_EQ(enqueue({programmatic()}, half_at_a_barrier), cudaSuccess);
+  EXPECT_EQ(enqueue({programmatic()}, half_at_its_barrier), cudaSuccess);
   EXPECT_EQ(cudaStreamSynchronize(stream_), cudaErrorLaunchFailure);
   HostCudaOverlap::SetUp();
   add(1, {});
@@ -236,14 +236,14 @@ TEST_F(HostCudaOverlap, ReportsWhatGoesWrongWhileOthersWait) {
 }
 
 TEST_F(HostCudaOverlap, AnswersTheNextCallWithTheError) {
-  EXPECT_EQ(enqueue({}, half_at_a_barrier), cudaSuccess);
-  EXPECT_EQ(enqueue({}, half_at_a_barrier), cudaErrorLaunchFailure);
+  EXPECT_EQ(enqueue({}, half_at_its_barrier), cudaSuccess);
+  EXPECT_EQ(enqueue({}, half_at_its_barrier), cudaErrorLaunchFailure);
   EXPECT_EQ(cudaGetLastError(), cudaErrorLaunchFailure);
 }
 
 TEST_F(HostCudaOverlap, NeedsComputeCapability90) {
   host_cuda::set_compute_capability(8, 9);
-  EXPECT_EQ(enqueue({programmatic()}, half_at_a_barrier), cudaErrorNotSupported);
+  EXPECT_EQ(enqueue({programmatic()}, half_at_its_barrier), cudaErrorNotSupported);
   EXPECT_THAT(host_cuda::last_problem(), HasSubstr("needs compute capability 9.0"));
   EXPECT_EQ(enqueue({programmatic(0)}, add_one, rows_[1], rows_[0]), cudaSuccess);
   EXPECT_THAT(found(1), Each(Found{1, 1}));

@@ -47,14 +47,14 @@ inline cudaStream_t new_stream() {
   return stream;
 }
 
-struct Extent {
+struct LaunchExtent {
   dim3 grid;
   dim3 block;
   size_t shared_bytes = 0;
 };
 
 template <typename... Parameters, typename... Arguments>
-cudaError_t launch(cudaStream_t stream, const Extent& extent, void (*kernel)(Parameters...),
+cudaError_t launch(cudaStream_t stream, const LaunchExtent& extent, void (*kernel)(Parameters...),
                    Arguments... arguments) {
   cudaLaunchConfig_t config = {};
   config.gridDim = extent.grid;

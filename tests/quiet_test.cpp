@@ -236,13 +236,13 @@ TEST_F(QuietWatchTest, ASystemThatTellsNothing) {
   const TemporaryDirectory nothing;
   QuietWatch watch({.root = nothing.path(), .cpus = {}});
   EXPECT_FALSE(watch.disturbed());
-  const ordered_json json = watch.finish(0).json();
+  const ordered_json written = watch.finish(0).json();
   for (const char* key : {"cpu_share", "waiting_seconds", "load", "steal_share", "others_share",
                           "throttled_seconds", "governor", "mhz"}) {
-    EXPECT_TRUE(json.at(key).is_null()) << key;
+    EXPECT_TRUE(written.at(key).is_null()) << key;
   }
-  EXPECT_FALSE(json.contains("gpu"));
-  EXPECT_TRUE(json.at("warnings").empty());
+  EXPECT_FALSE(written.contains("gpu"));
+  EXPECT_TRUE(written.at("warnings").empty());
 }
 
 TEST_F(QuietWatchTest, ASampleWithoutItsCpus) {
@@ -285,9 +285,9 @@ TEST_F(QuietWatchTest, AGpuThatCannotBeWatchedSaysWhy) {
   other.nvml = "libno-such-nvml.so.1";
   QuietWatch watch(other);
   EXPECT_FALSE(watch.disturbed());
-  const ordered_json json = watch.finish(0).json();
-  EXPECT_TRUE(json.at("gpu").is_null());
-  EXPECT_THAT(json.at("gpu_reason").get<std::string>(), StartsWith("NVML does not load ("));
+  const ordered_json written = watch.finish(0).json();
+  EXPECT_TRUE(written.at("gpu").is_null());
+  EXPECT_THAT(written.at("gpu_reason").get<std::string>(), StartsWith("NVML does not load ("));
 }
 
 // By the kernel's own counters.

@@ -42,15 +42,15 @@ TEST(RooflineTest, TheTableSaysWhatTheCeilingsAre) {
 }
 
 TEST(RooflineTest, TheJsonHoldsTheSame) {
-  const nlohmann::ordered_json json = roofline_json(kRoofline);
+  const nlohmann::ordered_json written = roofline_json(kRoofline);
   std::vector<std::string> keys;
-  for (const auto& [key, value] : json.items()) keys.push_back(key);
+  for (const auto& [key, value] : written.items()) keys.push_back(key);
   EXPECT_THAT(keys, ::testing::ElementsAre("flops", "bytes", "step_seconds", "compute", "memory"));
-  EXPECT_EQ(json["flops"], 4'000'000);
-  EXPECT_EQ(json["compute"]["ceiling"], 100e9);
-  EXPECT_DOUBLE_EQ(json["compute"]["share"].get<double>(), 0.4);
-  EXPECT_DOUBLE_EQ(json["memory"]["per_second"].get<double>(), 1e10);
-  EXPECT_EQ(json["memory"]["measured"], "triad");
+  EXPECT_EQ(written["flops"], 4'000'000);
+  EXPECT_EQ(written["compute"]["ceiling"], 100e9);
+  EXPECT_DOUBLE_EQ(written["compute"]["share"].get<double>(), 0.4);
+  EXPECT_DOUBLE_EQ(written["memory"]["per_second"].get<double>(), 1e10);
+  EXPECT_EQ(written["memory"]["measured"], "triad");
 }
 
 }  // namespace

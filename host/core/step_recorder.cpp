@@ -8,11 +8,11 @@ namespace {
 
 using Clock = StepRecorder::Clock;
 
-constexpr int kWorks = static_cast<int>(Work::kWaiting) + 1;
+constexpr int kWorks = static_cast<int>(StepPart::kWaiting) + 1;
 constexpr const char* kWorkNames[kWorks] = {"gather",   "forward", "loss",
                                             "backward", "update",  "waiting"};
 
-std::string name_of(Work work) {
+std::string name_of(StepPart work) {
   return kWorkNames[static_cast<int>(work)];
 }
 
@@ -42,7 +42,7 @@ class PhaseTable {
     for (const StepRecorder& recorder : recorders) {
       for (const StepRecorder::Mark& mark : recorder.marks()) key(mark.work, mark.stage) = 0;
     }
-    for (int work = 0; work < kWorks; ++work) add(static_cast<Work>(work), stages);
+    for (int work = 0; work < kWorks; ++work) add(static_cast<StepPart>(work), stages);
   }
 
   const std::vector<Phase>& phases() const { return phases_; }
@@ -51,15 +51,15 @@ class PhaseTable {
   }
 
  private:
-  size_t index(Work work, int stage) const {
+  size_t index(StepPart work, int stage) const {
     return static_cast<size_t>(work) * (stages_ + 1) + static_cast<size_t>(stage + 1);
   }
-  int& key(Work work, int stage) { return places_[index(work, stage)]; }
+  int& key(StepPart work, int stage) { return places_[index(work, stage)]; }
 
   // Backward, the last stage comes first.
-  void add(Work work, const std::vector<std::string>& stages) {
+  void add(StepPart work, const std::vector<std::string>& stages) {
     for (int i = -1; i < static_cast<int>(stages_); ++i) {
-      const bool back = work == Work::kBackward && i >= 0;
+      const bool back = work == StepPart::kBackward && i >= 0;
       const int stage = back ? static_cast<int>(stages_) - 1 - i : i;
       if (key(work, stage) < 0) continue;
       key(work, stage) = static_cast<int>(phases_.size());

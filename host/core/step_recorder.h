@@ -13,7 +13,7 @@ namespace digitron {
 
 // The kinds of work, in the order in which a step has them. An update makes, on the CPU, a layer's
 // gradients over the batch too.
-enum class Work : uint8_t { kGather, kForward, kLoss, kBackward, kUpdate, kWaiting };
+enum class StepPart : uint8_t { kGather, kForward, kLoss, kBackward, kUpdate, kWaiting };
 
 // One thread's record. It marks the end of each piece of work, where the next begins: so there is
 // no time of a step that belongs to none.
@@ -23,7 +23,7 @@ class alignas(64) StepRecorder {
 
   struct Mark {
     Clock::time_point end;
-    Work work;
+    StepPart work;
     int stage;  // -1: of none
     int block;  // likewise
   };
@@ -33,7 +33,7 @@ class alignas(64) StepRecorder {
     steps_ = steps;
     begin_ = Clock::now();
   }
-  void mark(Work work, int stage, int block) {
+  void mark(StepPart work, int stage, int block) {
     marks_.push_back({Clock::now(), work, stage, block});
   }
   void end_step();
@@ -51,7 +51,7 @@ class alignas(64) StepRecorder {
 };
 
 // recorder: null in steps that nobody profiles.
-inline void mark(StepRecorder* recorder, Work work, int stage = -1, int block = -1) {
+inline void mark(StepRecorder* recorder, StepPart work, int stage = -1, int block = -1) {
   if (recorder) recorder->mark(work, stage, block);
 }
 

@@ -131,7 +131,7 @@ void CpuEngine::for_each_group(int thread, std::span<const BlockSamples> samples
 
 void CpuEngine::meet(StepRecorder* recorder) {
   team_.barrier();
-  mark(recorder, Work::kWaiting);
+  mark(recorder, StepPart::kWaiting);
 }
 
 // Phase one of a step: the blocks of a batch. The last segment is gone through both ways at once.
@@ -149,7 +149,7 @@ void CpuEngine::forward_backward(int thread, const TrainingStep& step, StepRecor
     if (thread == 0) {
       norm.update_running_statistics(buffer(State::kRunningStatistics), batch_, step.count);
     }
-    mark(recorder, Work::kForward, static_cast<int>(layout_.segment_begin(segment + 1)));
+    mark(recorder, StepPart::kForward, static_cast<int>(layout_.segment_begin(segment + 1)));
   }
   for_each_group(thread, samples, &batch_, [&](std::span<const Block> blocks) {
     pass.forward(last, blocks);
@@ -162,7 +162,7 @@ void CpuEngine::forward_backward(int thread, const TrainingStep& step, StepRecor
     if (layout_.segment_begin(segment + 1) <= layout_.first_trained) return;
     meet(recorder);
     layout_.norm(segment + 1).take_batch_sums(pass.stage_pass(), batch_);
-    mark(recorder, Work::kBackward, static_cast<int>(layout_.segment_begin(segment + 1)));
+    mark(recorder, StepPart::kBackward, static_cast<int>(layout_.segment_begin(segment + 1)));
     for_each_group(thread, samples, &batch_,
                    [&](std::span<const Block> blocks) { pass.backward(segment, blocks); });
   }
@@ -186,7 +186,7 @@ void CpuEngine::update(int thread, int count, const StepRates& rates, StepRecord
   for (size_t s = 0; s < layout_.stages.size(); ++s) {
     const auto gradients = [&](const auto& stage) {
       stage.gradients(pass);
-      if (stage.kLearns) mark(recorder, Work::kUpdate, static_cast<int>(s));
+      if (stage.kLearns) mark(recorder, StepPart::kUpdate, static_cast<int>(s));
     };
     std::visit(gradients, layout_.stages[s]);
   }
@@ -253,7 +253,7 @@ std::vector<Metrics> CpuEngine::run_steps(int epoch, int first, std::span<const 
       const int begin = (first + static_cast<int>(step)) * plan_.batch;
       const int count = std::min(plan_.batch, train_->count() - begin);
       take_samples(thread, epoch, begin, count, permutation);
-      mark(recorder, Work::kGather);
+      mark(recorder, StepPart::kGather);
       const uint32_t number =
           global_step(epoch, first + static_cast<int>(step), train_->count(), plan_.batch);
       forward_backward(thread, {count, training_.label_smoothing, training_.seed, number},
@@ -261,7 +261,7 @@ std::vector<Metrics> CpuEngine::run_steps(int epoch, int first, std::span<const 
       meet(recorder);
       if (thread == 0) {
         steps[step] = sum_losses(count);
-        mark(recorder, Work::kLoss);
+        mark(recorder, StepPart::kLoss);
       }
       update(thread, count, rates[step], recorder);
       meet(recorder);

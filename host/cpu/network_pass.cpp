@@ -8,13 +8,13 @@ void NetworkPass::gather(std::span<const Block> blocks) const {
   for (const Block& block : blocks) {
     pass_.kernels.gather(layout_.input().values(block), block.samples->images, block.count());
   }
-  mark(recorder_, Work::kGather, -1, blocks.front().index);
+  mark(recorder_, StepPart::kGather, -1, blocks.front().index);
 }
 
 void NetworkPass::forward_stages(size_t first, size_t last, std::span<const Block> blocks) const {
   for (size_t s = first; s < last; ++s) {
     std::visit([&](const auto& stage) { stage.forward(pass_, blocks); }, layout_.stages[s]);
-    mark_stage(Work::kForward, s, blocks);
+    mark_stage(StepPart::kForward, s, blocks);
   }
 }
 
@@ -28,7 +28,7 @@ void NetworkPass::forward(int segment, std::span<const Block> blocks) const {
   forward_stages(layout_.segment_begin(segment), layout_.segment_begin(segment + 1), blocks);
   if (segment + 1 < layout_.segment_count()) {
     layout_.norm(segment + 1).leave_moments(pass_, blocks);
-    mark_stage(Work::kForward, layout_.segment_begin(segment + 1), blocks);
+    mark_stage(StepPart::kForward, layout_.segment_begin(segment + 1), blocks);
   }
 }
 
@@ -41,18 +41,18 @@ void NetworkPass::loss_and_gradient(std::span<BlockLosses> losses,
                                         blocks[i].samples->labels, kClasses, blocks[i].count(),
                                         scale, pass_.step->smoothing);
   }
-  mark(recorder_, Work::kLoss, -1, blocks.front().index);
+  mark(recorder_, StepPart::kLoss, -1, blocks.front().index);
 }
 
 void NetworkPass::backward(int segment, std::span<const Block> blocks) const {
   if (segment + 1 < layout_.segment_count()) {
     layout_.norm(segment + 1).input_gradients(pass_, blocks);
-    mark_stage(Work::kBackward, layout_.segment_begin(segment + 1), blocks);
+    mark_stage(StepPart::kBackward, layout_.segment_begin(segment + 1), blocks);
   }
   const size_t last = std::max(layout_.segment_begin(segment), layout_.first_trained);
   for (size_t s = layout_.segment_begin(segment + 1); s-- > last;) {
     std::visit([&](const auto& stage) { stage.backward(pass_, blocks); }, layout_.stages[s]);
-    mark_stage(Work::kBackward, s, blocks);
+    mark_stage(StepPart::kBackward, s, blocks);
   }
 }
 

@@ -36,7 +36,7 @@ class NetworkPass {
 
  private:
   void gather(std::span<const Block> blocks) const;
-  void mark_stage(Work work, size_t stage, std::span<const Block> blocks) const {
+  void mark_stage(StepPart work, size_t stage, std::span<const Block> blocks) const {
     mark(recorder_, work, static_cast<int>(stage), blocks.front().index);
   }
   void forward_stages(size_t first, size_t last, std::span<const Block> blocks) const;

@@ -121,7 +121,7 @@ void ReferenceEngine<T>::forward(std::span<const uint8_t> images, const Pass& pa
     winner_[l].resize(x_[l + 1].size());
     const reference::Operands<T> o = operands(l, pass);
     std::visit(reference::Forward<T>{o}, plan_.layers[l].layer);
-    mark(pass.recorder, Work::kForward, static_cast<int>(l));
+    mark(pass.recorder, StepPart::kForward, static_cast<int>(l));
   }
 }
 
@@ -134,7 +134,7 @@ void ReferenceEngine<T>::update_running_statistics(int n, StepRecorder* recorder
     const reference::Operands<T> o = operands(l, {n, State::kParameters, true});
     reference::batchnorm_update(o.running.mean, o.running.variance, o.batch.mean, o.batch.variance,
                                 layer.in.channels, size_t(n) * layer.in.plane());
-    mark(recorder, Work::kUpdate, static_cast<int>(l));
+    mark(recorder, StepPart::kUpdate, static_cast<int>(l));
   }
 }
 
@@ -146,7 +146,7 @@ void ReferenceEngine<T>::backward(const Pass& pass) {
     dx_[l].resize(x_[l].size());
     const reference::Operands<T> o = operands(l, pass);
     std::visit(reference::Backward<T>{o}, plan_.layers[l].layer);
-    mark(pass.recorder, Work::kBackward, static_cast<int>(l));
+    mark(pass.recorder, StepPart::kBackward, static_cast<int>(l));
   }
 }
 
@@ -161,7 +161,7 @@ Metrics ReferenceEngine<T>::loss_and_gradients(std::span<const uint8_t> images,
   metrics.count = pass.n;
   metrics.loss_sum = static_cast<double>(reference::softmax_cross_entropy(
       dx_.back().data(), &metrics.correct, labels.data(), pass.n, T(training_.label_smoothing)));
-  mark(recorder, Work::kLoss);
+  mark(recorder, StepPart::kLoss);
   backward(pass);
   return metrics;
 }
@@ -209,14 +209,14 @@ std::vector<Metrics> ReferenceEngine<T>::run_steps(int epoch, int first,
       indices.push_back(permutation(static_cast<uint32_t>(i)));
     }
     gather(*train_, indices, epoch);
-    mark(recorder, Work::kGather);
+    mark(recorder, StepPart::kGather);
     steps.push_back(loss_and_gradients(images_, labels_,
                                        global_step(epoch, step, count, plan_.batch), recorder));
     update_running_statistics(static_cast<int>(labels_.size()), recorder);
     reference::update(buffer(State::kParameters).data(), buffer(State::kMomentum).data(),
                       buffer(State::kSecondMoment).data(), buffer(State::kAverage).data(),
                       gradients_.data(), gradients_.size(), training_.optimizer, step_rates);
-    mark(recorder, Work::kUpdate);
+    mark(recorder, StepPart::kUpdate);
     if (recorder) recorder->end_step();
     ++step;
   }
