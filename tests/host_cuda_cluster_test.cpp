@@ -1,6 +1,11 @@
 #include <gmock/gmock.h>
 
+#include <algorithm>
+#include <thread>
+#include <vector>
+
 #include <cooperative_groups.h>
+#include "tests/host_cuda/dynamic_shared.h"
 #include "tests/host_cuda_testing.h"
 
 namespace digitron::testing {
@@ -155,6 +160,22 @@ TEST_F(HostCudaCluster, RunsAgainAfterABrokenOne) {
   float* out = device_memory<float>(2 * kThreads);
   ASSERT_EQ(launch_with(cluster_of(2), 2, rotate, out), cudaSuccess);
   EXPECT_EQ(from_device(out, 1)[0], 2 * kThreads - 1);
+}
+
+// A thread that the stand-in has ended leaves its memory to the next one, which AddressSanitizer
+// must not take for out of bounds.
+TEST_F(HostCudaCluster, ABrokenOneLeavesNoMemoryBehindThatNobodyMayTouch) {
+  EXPECT_THAT(problem_of(first_block_leaves), HasSubstr("ended before it"));
+  host_cuda::reset();
+  std::vector<std::thread> threads;
+  for (int i = 0; i < 8; ++i) {
+    threads.emplace_back([] {
+      for (std::byte* array : host_cuda::dynamic_shared_arrays()) {
+        std::fill_n(array, host_cuda::kDynamicSharedBytes, std::byte{1});
+      }
+    });
+  }
+  for (std::thread& thread : threads) thread.join();
 }
 
 TEST_F(HostCudaCluster, IsRefusedWhereItDoesNotFit) {

@@ -30,11 +30,12 @@ void HostThread::loop() {
   std::unique_lock lock(mutex_);
   for (;;) {
     changed_.wait(lock, [&] { return job_ != nullptr || ending_; });
-    if (ending_) return;
+    if (ending_) break;
     job_();
     job_ = nullptr;
     changed_.notify_all();
   }
+  release_dynamic_shared();  // a block that was broken off has not, and the next thread may get it
 }
 
 HostThread* HostThreads::take() {
