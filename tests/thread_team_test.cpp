@@ -15,11 +15,11 @@ TEST_P(ThreadTeamTest, NoneLeavesTheBarrierBeforeAllHaveCome) {
   ThreadTeam team(GetParam());
   std::vector<int> round_of(size_t(team.size()));
   std::vector<int> early(size_t(team.size()));
-  team.run([&](int thread) {
+  team.run([&](Worker worker) {
     for (int round = 1; round <= kRounds; ++round) {
-      round_of[size_t(thread)] = round;
+      round_of[size_t(worker.index)] = round;
       team.barrier();
-      for (const int other : round_of) early[size_t(thread)] += other != round;
+      for (const int other : round_of) early[size_t(worker.index)] += other != round;
       team.barrier();
     }
   });
@@ -32,15 +32,30 @@ TEST_P(ThreadTeamTest, RunsEveryThreadOnceAndWaitsForAll) {
   ASSERT_EQ(team.size(), GetParam());
   std::vector<int> calls(size_t(team.size()));
   for (int run = 1; run <= 200; ++run) {
-    team.run([&](int thread) { ++calls[size_t(thread)]; });
+    team.run([&](Worker worker) { ++calls[size_t(worker.index)]; });
     ASSERT_EQ(calls, std::vector<int>(size_t(team.size()), run));
+  }
+}
+
+TEST_P(ThreadTeamTest, RunsAsManyAsAreAskedFor) {
+  ThreadTeam team(GetParam());
+  std::vector<int> calls(size_t(team.size()));
+  std::vector<int> expected(size_t(team.size()));
+  for (int run = 0; run < 200; ++run) {
+    const int threads = 1 + run % team.size();
+    team.run(threads, [&](Worker worker) {
+      team.barrier();
+      calls[size_t(worker.index)] += worker.count;
+    });
+    for (int i = 0; i < threads; ++i) expected[size_t(i)] += threads;
+    ASSERT_EQ(calls, expected);
   }
 }
 
 TEST_P(ThreadTeamTest, TheCallerIsThreadZero) {
   ThreadTeam team(GetParam());
   std::vector<std::thread::id> ids(size_t(team.size()));
-  team.run([&](int thread) { ids[size_t(thread)] = std::this_thread::get_id(); });
+  team.run([&](Worker worker) { ids[size_t(worker.index)] = std::this_thread::get_id(); });
   EXPECT_EQ(ids[0], std::this_thread::get_id());
   for (size_t i = 1; i < ids.size(); ++i) EXPECT_NE(ids[i], ids[0]);
 }

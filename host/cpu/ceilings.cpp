@@ -17,16 +17,16 @@ double since(Clock::time_point start) {
   return std::chrono::duration<double>(Clock::now() - start).count();
 }
 
-// Of work(thread) on all threads of the team, from where the last one begins to where it ends.
+// Of work(worker) on all threads of the team, from where the last one begins to where it ends.
 template <class F>
 double seconds_of(ThreadTeam& team, const F& work) {
   double seconds = 0;
-  team.run([&](int thread) {
+  team.run([&](Worker worker) {
     team.barrier();
     const Clock::time_point start = Clock::now();
-    work(thread);
+    work(worker);
     team.barrier();
-    if (thread == 0) seconds = since(start);
+    if (worker.index == 0) seconds = since(start);
   });
   return seconds;
 }
@@ -50,8 +50,8 @@ double multiply_add_rate(const CpuKernels& kernels, ThreadTeam& team, double bud
   // on a busy machine.
   constexpr int64_t kRounds = 100'000;
   std::vector<int64_t> flops(threads);
-  const double seconds = least_seconds(team, budget, [&](int thread) {
-    const auto t = static_cast<size_t>(thread);
+  const double seconds = least_seconds(team, budget, [&](Worker worker) {
+    const auto t = static_cast<size_t>(worker.index);
     flops[t] = kernels.multiply_adds(sums.get() + t * kSumFloats, kRounds);
   });
   return static_cast<double>(flops[0]) * static_cast<double>(threads) / seconds;
@@ -65,12 +65,12 @@ double triad_rate(const CpuKernels& kernels, ThreadTeam& team, size_t floats, do
   const size_t bytes = 3 * part * threads * sizeof(float);
   const AlignedArray<float> memory(static_cast<float*>(std::aligned_alloc(4096, bytes)));
   if (!memory) throw std::bad_alloc();
-  const auto part_of = [&](int thread) {
-    return memory.get() + 3 * part * static_cast<size_t>(thread);
+  const auto part_of = [&](Worker worker) {
+    return memory.get() + 3 * part * static_cast<size_t>(worker.index);
   };
-  team.run([&](int thread) { std::fill_n(part_of(thread), 3 * part, 1.0f); });
-  const double seconds = least_seconds(team, budget, [&](int thread) {
-    float* a = part_of(thread);
+  team.run([&](Worker worker) { std::fill_n(part_of(worker), 3 * part, 1.0f); });
+  const double seconds = least_seconds(team, budget, [&](Worker worker) {
+    float* a = part_of(worker);
     kernels.triad(a, a + part, a + 2 * part, 0.5f, static_cast<std::ptrdiff_t>(part));
   });
   return static_cast<double>(bytes) / seconds;

@@ -102,25 +102,25 @@ std::vector<float> CpuEngine::state(State which) const {
   return kept ? std::vector<float>(kept, kept + count) : std::vector<float>(count);
 }
 
-StagePass CpuEngine::stage_pass(int thread, const float* parameters,
+StagePass CpuEngine::stage_pass(Worker worker, const float* parameters,
                                 const TrainingStep* step) const {
-  return {kernels_, layout_.sizes, parameters, memory_[static_cast<size_t>(thread)], step};
+  return {kernels_, layout_.sizes, parameters, memory_[static_cast<size_t>(worker.index)], step};
 }
 
 // Calls f(blocks) for a thread's share of the blocks that have these samples, group by group. Which
 // thread takes which is fixed, so that a block's memory stays in one core's cache. batch: null in
 // evaluation.
 template <class F>
-void CpuEngine::for_each_group(int thread, std::span<const BlockSamples> samples,
+void CpuEngine::for_each_group(Worker worker, std::span<const BlockSamples> samples,
                                const BatchMemory* batch, const F& f) {
   const bool memory_is_reused = !batch || layout_.segment_count() == 1;
-  const Range mine = share(static_cast<int>(samples.size()), thread, team_.size());
+  const Range mine = share(static_cast<int>(samples.size()), worker);
   for (int first = mine.first; first < mine.last; first += layout_.group_blocks) {
     const int count = std::min(layout_.group_blocks, mine.last - first);
     Block blocks[kGroupBlocks];
     for (int k = 0; k < count; ++k) {
       const auto place =
-          static_cast<size_t>((memory_is_reused ? thread * layout_.group_blocks : first) + k);
+          static_cast<size_t>((memory_is_reused ? worker.index * layout_.group_blocks : first) + k);
       blocks[k] = {block_memory_.floats.get() + layout_.sizes.block_floats * place,
                    block_memory_.winners.get() + layout_.sizes.block_winners * place, batch,
                    first + k, &samples[static_cast<size_t>(first + k)]};
@@ -135,23 +135,23 @@ void CpuEngine::meet(StepRecorder* recorder) {
 }
 
 // Phase one of a step: the blocks of a batch. The last segment is gone through both ways at once.
-void CpuEngine::forward_backward(int thread, const TrainingStep& step, StepRecorder* recorder) {
-  const NetworkPass pass(layout_, stage_pass(thread, buffer(State::kParameters), &step), recorder);
+void CpuEngine::forward_backward(Worker worker, const TrainingStep& step, StepRecorder* recorder) {
+  const NetworkPass pass(layout_, stage_pass(worker, buffer(State::kParameters), &step), recorder);
   const auto samples =
       std::span<const BlockSamples>(samples_).first(static_cast<size_t>(blocks_of(step.count)));
   const int last = layout_.segment_count() - 1;
   for (int segment = 0; segment < last; ++segment) {
-    for_each_group(thread, samples, &batch_,
+    for_each_group(worker, samples, &batch_,
                    [&](std::span<const Block> blocks) { pass.forward(segment, blocks); });
     const BatchNormStage& norm = layout_.norm(segment + 1);
     meet(recorder);
     norm.take_batch_statistics(pass.stage_pass(), batch_);
-    if (thread == 0) {
+    if (worker.index == 0) {
       norm.update_running_statistics(buffer(State::kRunningStatistics), batch_, step.count);
     }
     mark(recorder, StepPart::kForward, static_cast<int>(layout_.segment_begin(segment + 1)));
   }
-  for_each_group(thread, samples, &batch_, [&](std::span<const Block> blocks) {
+  for_each_group(worker, samples, &batch_, [&](std::span<const Block> blocks) {
     pass.forward(last, blocks);
     pass.loss_and_gradient(
         std::span(losses_).subspan(static_cast<size_t>(blocks.front().index), blocks.size()),
@@ -163,13 +163,13 @@ void CpuEngine::forward_backward(int thread, const TrainingStep& step, StepRecor
     meet(recorder);
     layout_.norm(segment + 1).take_batch_sums(pass.stage_pass(), batch_);
     mark(recorder, StepPart::kBackward, static_cast<int>(layout_.segment_begin(segment + 1)));
-    for_each_group(thread, samples, &batch_,
+    for_each_group(worker, samples, &batch_,
                    [&](std::span<const Block> blocks) { pass.backward(segment, blocks); });
   }
 }
 
 // Phase two: a thread's share of every stage's gradients and of their update.
-void CpuEngine::update(int thread, int count, const StepRates& rates, StepRecorder* recorder) {
+void CpuEngine::update(Worker worker, int count, const StepRates& rates, StepRecorder* recorder) {
   const ParameterUpdate step(
       kernels_,
       {gradients_.get(), buffer(State::kParameters), buffer(State::kMomentum),
@@ -179,10 +179,9 @@ void CpuEngine::update(int thread, int count, const StepRates& rates, StepRecord
       kernels_,
       batch_,
       std::span<const BlockSamples>(samples_).first(static_cast<size_t>(blocks_of(count))),
-      memory_[static_cast<size_t>(thread)],
+      memory_[static_cast<size_t>(worker.index)],
       step,
-      thread,
-      team_.size()};
+      worker};
   for (size_t s = 0; s < layout_.stages.size(); ++s) {
     const auto gradients = [&](const auto& stage) {
       stage.gradients(pass);
@@ -203,10 +202,10 @@ Metrics CpuEngine::sum_losses(int count) const {
 }
 
 // A thread's blocks of the batch of `count` samples that begins at position `begin` of the epoch.
-void CpuEngine::take_samples(int thread, int epoch, int begin, int count,
+void CpuEngine::take_samples(Worker worker, int epoch, int begin, int count,
                              const Permutation& permutation) {
   const Dataset& data = *train_;
-  const Range mine = share(blocks_of(count), thread, team_.size());
+  const Range mine = share(blocks_of(count), worker);
   for (int b = mine.first; b < mine.last; ++b) {
     BlockSamples& samples = samples_[b];
     samples.count = std::min(kLanes, count - b * kLanes);
@@ -245,28 +244,28 @@ std::vector<Metrics> CpuEngine::run_steps(int epoch, int first, std::span<const 
   std::vector<Metrics> steps(rates.size());
   timing_.seconds.resize(rates.size());
   StepClock clock;
-  team_.run([&](int thread) {
+  team_.run([&](Worker worker) {
     StepRecorder* const recorder =
-        recorders.empty() ? nullptr : &recorders[static_cast<size_t>(thread)];
+        recorders.empty() ? nullptr : &recorders[static_cast<size_t>(worker.index)];
     if (recorder) recorder->begin(rates.size());
     for (size_t step = 0; step < rates.size(); ++step) {
       const int begin = (first + static_cast<int>(step)) * plan_.batch;
       const int count = std::min(plan_.batch, train_->count() - begin);
-      take_samples(thread, epoch, begin, count, permutation);
+      take_samples(worker, epoch, begin, count, permutation);
       mark(recorder, StepPart::kGather);
       const uint32_t number =
           global_step(epoch, first + static_cast<int>(step), train_->count(), plan_.batch);
-      forward_backward(thread, {count, training_.label_smoothing, training_.seed, number},
+      forward_backward(worker, {count, training_.label_smoothing, training_.seed, number},
                        recorder);
       meet(recorder);
-      if (thread == 0) {
+      if (worker.index == 0) {
         steps[step] = sum_losses(count);
         mark(recorder, StepPart::kLoss);
       }
-      update(thread, count, rates[step], recorder);
+      update(worker, count, rates[step], recorder);
       meet(recorder);
       if (recorder) recorder->end_step();
-      if (thread == 0) timing_.seconds[step] = clock.lap();
+      if (worker.index == 0) timing_.seconds[step] = clock.lap();
     }
   });
   return steps;
@@ -278,17 +277,17 @@ template <class Take>
 void CpuEngine::forward_blocks(int count, const uint8_t* images, const uint8_t* labels,
                                const Take& take) {
   std::vector<BlockSamples> samples(static_cast<size_t>(blocks_of(count)));
-  team_.run([&](int thread) {
-    const NetworkPass pass(layout_, stage_pass(thread, evaluated_parameters(), nullptr), nullptr);
+  team_.run([&](Worker worker) {
+    const NetworkPass pass(layout_, stage_pass(worker, evaluated_parameters(), nullptr), nullptr);
     for (int segment = 1; segment < layout_.segment_count(); ++segment) {
       layout_.norm(segment).take_running_statistics(pass.stage_pass(),
                                                     buffer(State::kRunningStatistics));
     }
-    const Range mine = share(blocks_of(count), thread, team_.size());
+    const Range mine = share(blocks_of(count), worker);
     for (int b = mine.first; b < mine.last; ++b) {
       samples[static_cast<size_t>(b)] = consecutive(images, labels, b, count);
     }
-    for_each_group(thread, samples, nullptr, [&](std::span<const Block> blocks) {
+    for_each_group(worker, samples, nullptr, [&](std::span<const Block> blocks) {
       pass.forward(blocks);
       for (const Block& block : blocks) take(pass, block);
     });

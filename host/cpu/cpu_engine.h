@@ -31,17 +31,17 @@ class CpuEngine final : public Engine {
 
  private:
   template <class F>
-  void for_each_group(int thread, std::span<const BlockSamples> samples, const BatchMemory* batch,
-                      const F& f);
-  void take_samples(int thread, int epoch, int begin, int count, const Permutation& permutation);
+  void for_each_group(Worker worker, std::span<const BlockSamples> samples,
+                      const BatchMemory* batch, const F& f);
+  void take_samples(Worker worker, int epoch, int begin, int count, const Permutation& permutation);
   // Trains; recorders: one a thread, or none.
   std::vector<Metrics> run_steps(int epoch, int first, std::span<const StepRates> rates,
                                  std::span<StepRecorder> recorders);
   // Below, recorder is null in steps that nobody profiles.
-  void forward_backward(int thread, const TrainingStep& step, StepRecorder* recorder);
-  void update(int thread, int count, const StepRates& rates, StepRecorder* recorder);
+  void forward_backward(Worker worker, const TrainingStep& step, StepRecorder* recorder);
+  void update(Worker worker, int count, const StepRates& rates, StepRecorder* recorder);
   void meet(StepRecorder* recorder);
-  StagePass stage_pass(int thread, const float* parameters, const TrainingStep* step) const;
+  StagePass stage_pass(Worker worker, const float* parameters, const TrainingStep* step) const;
   // Null for one that the optimiser does not use.
   float* buffer(State which) const { return state_[static_cast<size_t>(which)].get(); }
   // The parameters that evaluate and predict use.

@@ -1,14 +1,14 @@
-// A fixed team of threads that meets at a barrier several thousand times a second. Waiting spins
-// first, because the next piece of work is microseconds away, and sleeps after that, because the
-// machine may have fewer free cores than the team has threads.
+// A team of threads that does one piece of work after another, all of it or some of it.
 #pragma once
 
-#include <atomic>
 #include <condition_variable>
 #include <functional>
 #include <mutex>
 #include <thread>
 #include <vector>
+
+#include "host/cpu/barrier.h"
+#include "host/cpu/worker.h"
 
 namespace digitron {
 
@@ -22,12 +22,13 @@ class ThreadTeam {
 
   int size() const { return static_cast<int>(workers_.size()) + 1; }
 
-  // Runs work(thread) on every thread, the caller being thread 0, and returns when all are done.
-  // work must not throw.
-  void run(const std::function<void(int)>& work);
+  // Runs work(worker) on the first `threads` of the team, 1 to size(), the caller being worker 0,
+  // and returns when all are done. The others sleep. work must not throw.
+  void run(int threads, const std::function<void(Worker)>& work);
+  void run(const std::function<void(Worker)>& work) { run(size(), work); }
 
-  // Called by every thread inside work: none leaves before all have come.
-  void barrier();
+  // Called by every worker inside work: none leaves before all have come.
+  void barrier() { barrier_.meet(running_); }
 
  private:
   void serve(int thread);
@@ -35,12 +36,11 @@ class ThreadTeam {
   std::vector<std::thread> workers_;
   std::mutex mutex_;
   std::condition_variable changed_;
-  const std::function<void(int)>* work_ = nullptr;
+  const std::function<void(Worker)>* work_ = nullptr;
+  int running_ = 1;  // of the threads, from the first on
   int round_ = 0;
   bool stopping_ = false;
-
-  alignas(64) std::atomic<int> waiting_{0};
-  alignas(64) std::atomic<int> generation_{0};
+  Barrier barrier_;
 };
 
 }  // namespace digitron

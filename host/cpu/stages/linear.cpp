@@ -88,7 +88,7 @@ void LinearStage::backward(const StagePass& pass, std::span<const Block> blocks)
 
 void LinearStage::gradients(const GradientPass& pass) const {
   weight_gradients(pass);
-  const Range mine = share(outputs(), pass.thread, pass.threads);
+  const Range mine = share(outputs(), pass.worker);
   pass.kernels.linear_backward_bias(pass.update.gradients() + bias_,
                                     output_gradients(pass.batch, 0), outputs(), mine.first,
                                     mine.last, pass.blocks());
@@ -98,7 +98,7 @@ void LinearStage::gradients(const GradientPass& pass) const {
 // Threads share the columns, in whole vectors: each reads its own columns of the inputs, and all of
 // the outputs' gradients, which are small.
 void LinearStage::weight_gradients(const GradientPass& pass) const {
-  const Range vectors = share(row_floats() / kLanes, pass.thread, pass.threads);
+  const Range vectors = share(row_floats() / kLanes, pass.worker);
   const Range columns{vectors.first * kLanes, std::min(vectors.last * kLanes, inputs())};
   if (columns.count() == 0) return;
   const int floats = from_images_ ? vectors.count() * kLanes : row_floats();

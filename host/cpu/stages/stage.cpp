@@ -59,7 +59,7 @@ Tensor Slot::zeroed_gradient(const Block& block) const {
 }
 
 void sum_and_update(const GradientPass& pass, size_t place, size_t offset, int count) {
-  const Range mine = share(count, pass.thread, pass.threads);
+  const Range mine = share(count, pass.worker);
   const float* parts = pass.batch.partials(place, 0);
   const size_t stride = pass.batch.partial_stride();
   float* sum = pass.update.gradients() + offset;

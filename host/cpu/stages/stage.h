@@ -14,6 +14,7 @@
 #include "host/core/fusion.h"
 #include "host/cpu/memory.h"
 #include "host/cpu/parameter_update.h"
+#include "host/cpu/worker.h"
 
 namespace digitron {
 
@@ -77,25 +78,10 @@ struct GradientPass {
   std::span<const BlockSamples> samples;  // of each block of the batch
   const ThreadMemory& memory;
   ParameterUpdate update;
-  int thread;
-  int threads;
+  Worker worker;
 
   int blocks() const { return static_cast<int>(samples.size()); }
 };
-
-// [first, last) of rows, columns or parameters.
-struct Range {
-  int first;
-  int last;
-
-  int count() const { return last - first; }
-};
-
-// The part of `count` things that falls to one thread of several.
-inline Range share(int count, int thread, int threads) {
-  return {static_cast<int>(int64_t{count} * thread / threads),
-          static_cast<int>(int64_t{count} * (thread + 1) / threads)};
-}
 
 // What a stage is made of.
 struct StageRequest {
