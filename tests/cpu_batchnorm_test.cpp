@@ -15,7 +15,7 @@ using Values = std::vector<double>;
 
 class CpuBatchNorm : public testing::CpuKernelsTest {};
 
-Shape random_shape(Random& random) {
+Shape random_activation(Random& random) {
   return {random.between(1, 5), random.between(1, 9), random.between(1, 11)};
 }
 
@@ -27,7 +27,7 @@ Values first(const Values& values, int count) {
 TEST_P(CpuBatchNorm, Moments) {
   Random random(91);
   for (int trial = 0; trial < 40; ++trial) {
-    const Shape shape = random_shape(random);
+    const Shape shape = random_activation(random);
     const int count = random.between(1, kLanes);
     const double offset = trial % 2 ? 5000 : 0;  // beside deviations of about 1
     LaneTensor x(shape);
@@ -76,7 +76,7 @@ Values mapped(const Values& x, const Constants& constants, const Shape& shape) {
 TEST_P(CpuBatchNorm, Forward) {
   Random random(92);
   for (int trial = 0; trial < 40; ++trial) {
-    const Shape shape = random_shape(random);
+    const Shape shape = random_activation(random);
     const bool relu = random.chance(50);
     const Constants constants(shape.channels, random);
     LaneTensor x(shape, random), y(shape);
@@ -95,7 +95,7 @@ struct Pooled {
 
 Pooled random_pooled(Random& random) {
   const int kernel = random.between(1, 4);
-  Pooled pooled{{kernel, kernel}, random_shape(random), {}};
+  Pooled pooled{{kernel, kernel}, random_activation(random), {}};
   pooled.in.height += kernel - 1;
   pooled.in.width += kernel - 1;
   pooled.out = output_shape(pooled.pool, pooled.in);
@@ -159,7 +159,7 @@ TEST_P(CpuBatchNorm, PoolingBothWays) {
 TEST_P(CpuBatchNorm, Backward) {
   Random random(94);
   for (int trial = 0; trial < 40; ++trial) {
-    const Shape shape = random_shape(random);
+    const Shape shape = random_activation(random);
     const bool through_relu = random.chance(50);
     const int count = random.between(1, kLanes);
     const Constants constants(shape.channels, random);
@@ -203,7 +203,7 @@ TEST_P(CpuBatchNorm, ZerosOfARaggedBlockStayZeros) {
 TEST_P(CpuBatchNorm, DropoutDrawsWhatTheReferenceDraws) {
   Random random(95);
   for (int trial = 0; trial < 30; ++trial) {
-    const Shape shape = random_shape(random);
+    const Shape shape = random_activation(random);
     const auto count = static_cast<uint32_t>(shape.count());
     const float p = trial % 5 == 0 ? 0.0f : static_cast<float>(random.real(0, 0.95));
     const DropoutDraw draw{(uint64_t{7} << 33) + uint64_t(trial), 1000000u * uint32_t(trial),

@@ -14,7 +14,7 @@ using testing::LaneTensor;
 using testing::Random;
 using Values = std::vector<double>;
 
-constexpr double kTolerance = 3e-6;
+constexpr double kConvTolerance = 3e-6;
 
 // One convolution over an input whose border is part of it, of which rows [first, first + rows) of
 // the output are made.
@@ -129,7 +129,7 @@ TEST_P(CpuConv, Forward) {
       if (row < c.first || row >= c.first + c.rows) continue;
       expected.push_back(relu ? std::max(0.0, value) : value);
     }
-    EXPECT_TRUE(is_near(y.values(), expected, kTolerance)) << c;
+    EXPECT_TRUE(is_near(y.values(), expected, kConvTolerance)) << c;
     EXPECT_TRUE(y.intact()) << c;
   }
 }
@@ -184,8 +184,8 @@ TEST_P(CpuConv, Backward) {
     const Values expected_dx = sum(made.dx, dx.values());
     kernels_.conv_backward_weights(dw_by_lane.data(), dy.view(), x.view(), c.window, c.first, add);
     kernels_.conv_backward_input(dx.view(), dy.view(), w.data(), c.window, c.first);
-    EXPECT_TRUE(is_near(dw_by_lane.values(), expected_dw, kTolerance)) << c;
-    EXPECT_TRUE(is_near(dx.values(), expected_dx, kTolerance)) << c;
+    EXPECT_TRUE(is_near(dw_by_lane.values(), expected_dw, kConvTolerance)) << c;
+    EXPECT_TRUE(is_near(dx.values(), expected_dx, kConvTolerance)) << c;
     EXPECT_TRUE(dw_by_lane.intact()) << c;
     EXPECT_TRUE(dx.intact()) << c;
   }

@@ -14,7 +14,7 @@ using testing::Random;
 using testing::transposed;
 using Values = std::vector<double>;
 
-constexpr double kTolerance = 1e-6;
+constexpr double kLinearTolerance = 1e-6;
 
 struct Size {
   int inputs;
@@ -87,7 +87,8 @@ TEST_P(CpuLinear, Forward) {
       }
       kernels_.linear_forward(y.data(), x.data(), stride, blocks, w.data(), b.data(), inputs,
                               outputs, relu);
-      EXPECT_TRUE(is_near(y.rows(), expected, kTolerance)) << size << ", " << blocks << " blocks";
+      EXPECT_TRUE(is_near(y.rows(), expected, kLinearTolerance))
+          << size << ", " << blocks << " blocks";
       EXPECT_TRUE(y.intact()) << size;
     }
   }
@@ -108,7 +109,8 @@ TEST_P(CpuLinear, BackwardInput) {
                                  w.values().data(), inputs, outputs, blocks * kLanes);
       kernels_.linear_backward_input(dx.data(), dx_stride, dy.data(), dy_stride, blocks, w.data(),
                                      inputs, outputs);
-      EXPECT_TRUE(is_near(dx.rows(), expected, kTolerance)) << size << ", " << blocks << " blocks";
+      EXPECT_TRUE(is_near(dx.rows(), expected, kLinearTolerance))
+          << size << ", " << blocks << " blocks";
       EXPECT_TRUE(dx.intact()) << size;
     }
   }
@@ -168,7 +170,7 @@ TEST_P(CpuLinear, BackwardWeights) {
       kernels_.linear_backward_weights(
           dw.data(), batch.dy.data(), batch.x_rows.data() + columns.first, size.inputs,
           batch.row_floats, size.outputs, columns.first, columns.last, batch.blocks, add, nullptr);
-      EXPECT_TRUE(is_near(dw.values(), expected, kTolerance))
+      EXPECT_TRUE(is_near(dw.values(), expected, kLinearTolerance))
           << size << ", columns " << columns.first << " to " << columns.last;
       EXPECT_TRUE(dw.intact()) << size;
     }
@@ -194,8 +196,8 @@ TEST_P(CpuLinear, BackwardWeightsUpdates) {
       kernels_.linear_backward_weights(
           dw.data(), batch.dy.data(), batch.x_rows.data() + columns.first, size.inputs,
           batch.row_floats, size.outputs, columns.first, columns.last, batch.blocks, add, &step);
-      EXPECT_TRUE(is_near(w.values(), expected_w, kTolerance)) << size;
-      EXPECT_TRUE(is_near(v.values(), expected_v, kTolerance)) << size;
+      EXPECT_TRUE(is_near(w.values(), expected_w, kLinearTolerance)) << size;
+      EXPECT_TRUE(is_near(v.values(), expected_v, kLinearTolerance)) << size;
       EXPECT_TRUE(w.intact() && v.intact() && dw.intact()) << size;
     }
   }

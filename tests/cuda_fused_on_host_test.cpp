@@ -16,20 +16,21 @@ namespace {
 
 using ::testing::HasSubstr;
 
-constexpr int kBatch = 4;
-constexpr int kTrainCount = 22;  // 5 steps of 4 and one of 2
-constexpr int kTestCount = 37;
+constexpr int kFusedBatch = 4;
+constexpr int kFusedTrainCount = 22;  // 5 steps of 4 and one of 2
+constexpr int kFusedTestCount = 37;
 constexpr CudaOptions kFused{.step = StepKind::kFused};
 
 using DetailValue = decltype(Detail::value);
 
 class CudaFusedOnHostTest : public testing::CudaTest {
  protected:
-  const Plan plan_ = make_plan(parse_model("conv 2x5, relu, maxpool 4, fc 10"), kBatch);
+  const Plan plan_ = make_plan(parse_model("conv 2x5, relu, maxpool 4, fc 10"), kFusedBatch);
 };
 
 void load(Engine& engine) {
-  engine.load(testing::random_dataset(kTrainCount, 1), testing::random_dataset(kTestCount, 2));
+  engine.load(testing::random_dataset(kFusedTrainCount, 1),
+              testing::random_dataset(kFusedTestCount, 2));
 }
 
 TEST_F(CudaFusedOnHostTest, TwoKernelsAStepAndOneAGraph) {
@@ -37,7 +38,7 @@ TEST_F(CudaFusedOnHostTest, TwoKernelsAStepAndOneAGraph) {
   options.steps_per_graph = 2;
   CudaEngine engine(plan_, 0, options);
   load(engine);
-  const int steps = steps_per_epoch(kTrainCount, kBatch);
+  const int steps = steps_per_epoch(kFusedTrainCount, kFusedBatch);
   testing::train_steps(engine, 1, 0, steps);
   testing::train_steps(engine, 2, 0, steps);
   host_cuda::reset_counters();
@@ -72,12 +73,12 @@ TEST_F(CudaFusedOnHostTest, TwoKernelsAnEvaluation) {
   CudaEngine engine(plan_, 0, kFused);
   load(engine);
   host_cuda::reset_counters();
-  EXPECT_EQ(engine.evaluate(Split::kHeldOut).count, kTestCount);
+  EXPECT_EQ(engine.evaluate(Split::kHeldOut).count, kFusedTestCount);
   EXPECT_EQ(host_cuda::counters().kernels, 2);
   EXPECT_EQ(host_cuda::counters().library_calls, 0);
   EXPECT_EQ(host_cuda::counters().synchronizations, 1);
   host_cuda::reset_counters();
-  engine.predict(testing::random_dataset(kTestCount, 3)->images);
+  engine.predict(testing::random_dataset(kFusedTestCount, 3)->images);
   EXPECT_EQ(host_cuda::counters().kernels, 1);
 }
 
@@ -150,7 +151,7 @@ TEST_F(CudaFusedOnHostTest, WhatAGpuDoesNotHaveIsRefusedInWords) {
             "--step fused: two blocks a sample take compute capability 9.0, and this GPU has 8.6; "
             "take --step layers or auto");
   const Plan large = make_plan(
-      parse_model("conv 16x5, relu, maxpool 2, conv 32x5, relu, maxpool 2, fc 10"), kBatch);
+      parse_model("conv 16x5, relu, maxpool 2, conv 32x5, relu, maxpool 2, fc 10"), kFusedBatch);
   EXPECT_EQ(refusal(large, kFused),
             "--step fused: a sample takes 137 KB of shared memory, this GPU has 99; take --step "
             "layers or auto");
@@ -161,7 +162,7 @@ TEST_F(CudaFusedOnHostTest, AutoSaysWhyAPlanHasNoFusedForm) {
       {"conv 2x5 stride 2, fc 10", "conv1's stride 2 has no fused form"},
       {"conv 2x7, relu, fc 10", "conv1's kernel 7 has no fused form"}};
   for (const auto& [model, reason] : reasons) {
-    const CudaEngine engine(make_plan(parse_model(model), kBatch), 0, {});
+    const CudaEngine engine(make_plan(parse_model(model), kFusedBatch), 0, {});
     EXPECT_EQ(details_of(engine, "step"),
               (std::map<std::string, DetailValue>{{"way", "layers"}, {"reason", reason}}));
     EXPECT_THAT(engine.description(), HasSubstr(std::string("layer by layer (") + reason + ")"));

@@ -2,8 +2,6 @@
 // not depend on how its kernels are launched. Compiled as cuda_engine_test.cpp is.
 #include <gtest/gtest.h>
 
-#include <numeric>
-
 #include "host/reference/reference_engine.h"
 #include "tests/cuda_testing.h"
 #include "tests/engine_testing.h"
@@ -26,14 +24,10 @@ std::unique_ptr<Engine> fused_engine(const Plan& plan, CudaOptions options = {})
   return cuda_engine(plan, options);
 }
 
-double norm(const std::vector<double>& values) {
-  return std::sqrt(std::inner_product(values.begin(), values.end(), values.begin(), 0.0));
-}
-
 // Of the first `count` samples, for each of the rising counts, and logits of them all.
-void expect_gradients(const Model& model, int batch, const std::vector<int>& counts,
-                      uint32_t seed) {
-  constexpr double kTolerance = 1e-6, kOfTensor = 1e-5;  // a tensor's may nearly cancel
+void expect_fused_gradients(const Model& model, int batch, const std::vector<int>& counts,
+                            uint32_t seed) {
+  constexpr double kOfAll = 1e-6, kOfTensor = 1e-5;  // a tensor's may nearly cancel
   const Plan plan = make_plan(model, batch);
   Random random(seed);
   const std::vector<float> parameters = testing::varied_parameters(plan, seed);
@@ -49,31 +43,31 @@ void expect_gradients(const Model& model, int batch, const std::vector<int>& cou
     reference.compute_gradients(images, labels);
     const std::vector<double>& exact = reference.exact_gradients();
     const std::vector<float> gradients = testing::gradients(*engine, images, labels);
-    EXPECT_TRUE(is_near(gradients, exact, kTolerance))
+    EXPECT_TRUE(is_near(gradients, exact, kOfAll))
         << "'" << to_text(model) << "', " << count << " samples";
     for (const Parameter& p : plan.parameters) {
       EXPECT_TRUE(is_near(std::span(gradients).subspan(p.offset, p.count),
                           std::span(exact).subspan(p.offset, p.count), kOfTensor,
-                          kTolerance / 10 * norm(exact)))
+                          kOfAll / 10 * testing::norm(exact)))
           << p.name << " of '" << to_text(model) << "', " << count << " samples";
     }
   }
-  EXPECT_TRUE(is_near(engine->predict(data.images), reference.predict(data.images), kTolerance))
+  EXPECT_TRUE(is_near(engine->predict(data.images), reference.predict(data.images), kOfAll))
       << to_text(model);
 }
 
 TEST_F(CudaFusedTest, GradientsOfLeNet5) {
-  expect_gradients(lenet5(), 64, {1, 3, 32, 64}, 1);
+  expect_fused_gradients(lenet5(), 64, {1, 3, 32, 64}, 1);
 }
 
 // Four samples a group, the last group of one or three.
 TEST_F(CudaFusedTest, GradientsOfCustomMlp) {
-  expect_gradients(custom_mlp(), 64, {1, 3, 32, 64}, 2);
+  expect_fused_gradients(custom_mlp(), 64, {1, 3, 32, 64}, 2);
 }
 
 // In six segments.
 TEST_F(CudaFusedTest, GradientsOfLeNet5Improved) {
-  expect_gradients(lenet5_improved(), 64, {3, 33}, 3);
+  expect_fused_gradients(lenet5_improved(), 64, {3, 33}, 3);
 }
 
 TEST_F(CudaFusedTest, GradientsWhereverABatchNormalisationStands) {
@@ -82,7 +76,7 @@ TEST_F(CudaFusedTest, GradientsWhereverABatchNormalisationStands) {
         "conv 3x5, bn, relu, maxpool 3, fc 10", "conv 3x5, maxpool 2, dropout 0.3, bn, fc 10",
         "conv 3x3 pad 1, bn, maxpool 4, conv 4x3, relu, maxpool 2, bn, conv 5x3 pad 2, relu, fc 10",
         "avgpool 2, conv 10x5, relu, avgpool 2, bn, relu, conv 10x5"}) {
-    expect_gradients(parse_model(text), 5, {2, 5}, 4);
+    expect_fused_gradients(parse_model(text), 5, {2, 5}, 4);
   }
 }
 
@@ -91,9 +85,9 @@ TEST_F(CudaFusedTest, GradientsOfModelsDrawnAtRandom) {
   for (uint32_t i = 0; i < 50; ++i) {
     const Model model = testing::random_fused_model(random);
     if (i % 25 == 7) {
-      expect_gradients(model, 64, {32, 64}, i);
+      expect_fused_gradients(model, 64, {32, 64}, i);
     } else {
-      expect_gradients(model, i % 4 == 0 ? 32 : 3, {i % 3 == 0 ? 1 : 3}, i);
+      expect_fused_gradients(model, i % 4 == 0 ? 32 : 3, {i % 3 == 0 ? 1 : 3}, i);
     }
   }
 }
@@ -181,13 +175,13 @@ TEST_F(CudaFusedTest, EveryWayToTrainFollowsTheReference) {
 
 // Rounding differs between the two, and training makes more of it.
 TEST_F(CudaFusedTest, AHundredStepsAgreeWithTheStepLayerByLayer) {
-  constexpr int kSteps = 100, kBatch = 2;
-  const Plan plan = make_plan(lenet5(), kBatch);
+  constexpr int kSteps = 100, kSamples = 2;
+  const Plan plan = make_plan(lenet5(), kSamples);
   std::vector<double> losses[2];
   std::vector<float> parameters[2];
   for (const bool fused : {false, true}) {
     const auto engine = cuda_engine(plan, {.step = fused ? StepKind::kFused : StepKind::kLayers});
-    engine->load(testing::random_dataset(kSteps * kBatch, 21), testing::random_dataset(1, 22));
+    engine->load(testing::random_dataset(kSteps * kSamples, 21), testing::random_dataset(1, 22));
     engine->set_state(State::kParameters, initial_parameters(plan, 23));
     for (const Metrics& step : testing::train_steps(*engine, 1, 0, kSteps)) {
       losses[fused].push_back(step.loss());

@@ -14,10 +14,9 @@ namespace {
 
 using ::testing::ElementsAre;
 using ::testing::IsSupersetOf;
-
-constexpr int kBatch = 16;
-constexpr int kTrainCount = 86;  // 5 steps of 16 and one of 6
-constexpr int kTestCount = 37;
+using testing::kBatch;
+using testing::kTestCount;
+using testing::kTrainCount;
 
 class CudaNvtxTest : public testing::CudaTest {};
 

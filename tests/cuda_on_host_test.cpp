@@ -25,10 +25,9 @@ using ::testing::ElementsAre;
 using ::testing::Ge;
 using ::testing::HasSubstr;
 using ::testing::IsEmpty;
-
-constexpr int kBatch = 16;
-constexpr int kTrainCount = 86;  // 5 steps of 16 and one of 6
-constexpr int kTestCount = 37;
+using testing::kBatch;
+using testing::kTestCount;
+using testing::kTrainCount;
 
 class CudaOnHostTest : public testing::CudaTest {};
 

@@ -16,8 +16,8 @@ namespace {
 
 using ::testing::ElementsAre;
 
-constexpr int kBatch = 5;
-constexpr int kTrainCount = 20;
+constexpr int kPhasesBatch = 5;
+constexpr int kPhasesCount = 20;
 constexpr size_t kSharedBytes = size_t{227} << 10;
 
 SampleProgram program_of(const Plan& plan, int parts) {
@@ -143,7 +143,7 @@ TEST_F(CudaPhasesTest, MedianAndSlowestAreOverBlocksAndSteps) {
 // phases.
 std::pair<Profile, std::vector<float>> three_steps(const Plan& plan, StepKind kind, bool profiled) {
   const std::unique_ptr<Engine> engine = testing::cuda_engine(plan, {.step = kind});
-  engine->load(testing::random_dataset(kTrainCount, 1), testing::random_dataset(kTrainCount, 2));
+  engine->load(testing::random_dataset(kPhasesCount, 1), testing::random_dataset(kPhasesCount, 2));
   engine->set_state(State::kParameters, testing::varied_parameters(plan, 3));
   const std::vector<StepRates> rates(3, {.lr = 0.01f});
   Profile profile;
@@ -156,7 +156,7 @@ std::pair<Profile, std::vector<float>> three_steps(const Plan& plan, StepKind ki
 }
 
 TEST_F(CudaPhasesTest, AProfiledStepIsAStep) {
-  const Plan plan = make_plan(parse_model("conv 2x5, relu, dropout 0.5, fc 10"), kBatch);
+  const Plan plan = make_plan(parse_model("conv 2x5, relu, dropout 0.5, fc 10"), kPhasesBatch);
   for (const StepKind kind : {StepKind::kFused, StepKind::kLayers}) {
     EXPECT_EQ(three_steps(plan, kind, true).second, three_steps(plan, kind, false).second)
         << step_word(kind);
@@ -164,7 +164,7 @@ TEST_F(CudaPhasesTest, AProfiledStepIsAStep) {
 }
 
 TEST_F(CudaPhasesTest, EveryPhaseOfTheFusedStepTakesTime) {
-  const Plan plan = make_plan(parse_model("conv 2x5, relu, fc 10"), kBatch);
+  const Plan plan = make_plan(parse_model("conv 2x5, relu, fc 10"), kPhasesBatch);
   const Profile profile = three_steps(plan, StepKind::kFused, true).first;
   EXPECT_EQ(profile.phases.size(), 11u);
   EXPECT_GT(profile.step_seconds, 0);

@@ -8,6 +8,10 @@
 
 namespace digitron::testing {
 
+inline constexpr int kBatch = 16;
+inline constexpr int kTrainCount = 86;  // 5 steps of 16 and one of 6
+inline constexpr int kTestCount = 37;
+
 // Starts each test with a device as new; on a GPU, skips it where there is none, and fails instead
 // where DIGITRON_REQUIRE_CUDA is 1.
 class CudaTest : public ::testing::Test {

@@ -7,6 +7,7 @@
 #include <cmath>
 #include <cstdint>
 #include <memory>
+#include <numeric>
 #include <random>
 #include <span>
 #include <stdexcept>
@@ -49,6 +50,10 @@ inline std::vector<uint8_t> random_image(Random& random) {
     pixel = static_cast<uint8_t>(255 * std::pow(random.real(0, 1), 6));
   }
   return image;
+}
+
+inline double norm(const std::vector<double>& values) {
+  return std::sqrt(std::inner_product(values.begin(), values.end(), values.begin(), 0.0));
 }
 
 inline void append_sample(Dataset& data, const std::vector<uint8_t>& image, Random& random) {

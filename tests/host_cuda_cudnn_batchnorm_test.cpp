@@ -5,8 +5,6 @@
 namespace digitron::testing {
 namespace {
 
-constexpr float kOne = 1;
-constexpr float kZero = 0;
 constexpr double kEpsilon = 1e-5;
 
 // Two samples of (3, 2, 4), on the device and as doubles.

@@ -9,9 +9,6 @@ using ::testing::Each;
 using ::testing::HasSubstr;
 using ::testing::IsNan;
 
-constexpr float kOne = 1;
-constexpr float kZero = 0;
-
 // A convolution of `n` random samples with its descriptors and data on the device.
 class HostCudaConvolution : public HostCudaCudnn {
  protected:

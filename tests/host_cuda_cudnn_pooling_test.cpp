@@ -9,9 +9,6 @@ namespace {
 
 using ::testing::IsNan;
 
-constexpr float kOne = 1;
-constexpr float kZero = 0;
-
 class HostCudaPooling : public HostCudaCudnn {
  protected:
   cudnnPoolingDescriptor_t pooling(const MaxPool2d& shape, cudnnPoolingMode_t mode) {

@@ -7,6 +7,10 @@
 
 namespace digitron::testing {
 
+// What results and their targets are scaled with.
+inline constexpr float kOne = 1;
+inline constexpr float kZero = 0;
+
 inline cudnnTensorDescriptor_t tensor(int n, int c, int h, int w) {
   cudnnTensorDescriptor_t descriptor = nullptr;
   EXPECT_EQ(cudnnCreateTensorDescriptor(&descriptor), CUDNN_STATUS_SUCCESS);

@@ -35,7 +35,7 @@ Values differences(Values& x, const std::function<double()>& f) {
   return result;
 }
 
-constexpr double kTolerance = 1e-8;
+constexpr double kReferenceTolerance = 1e-8;
 
 // Forward by hand: the conventions that a consistent pair of forward and backward could both miss.
 TEST(ReferenceConv, IsACrossCorrelation) {
@@ -80,9 +80,9 @@ TEST(ReferenceConv, BackwardAgreesWithDifferences) {
     reference::conv_backward(dx.data(), dw.data(), db.data(), dy.data(), x.data(), w.data(), conv,
                              in, out, n);
     const std::string what = to_text(Layer(conv));
-    EXPECT_TRUE(is_near(dx, differences(x, f), kTolerance)) << what;
-    EXPECT_TRUE(is_near(dw, differences(w, f), kTolerance)) << what;
-    EXPECT_TRUE(is_near(db, differences(b, f), kTolerance)) << what;
+    EXPECT_TRUE(is_near(dx, differences(x, f), kReferenceTolerance)) << what;
+    EXPECT_TRUE(is_near(dw, differences(w, f), kReferenceTolerance)) << what;
+    EXPECT_TRUE(is_near(db, differences(b, f), kReferenceTolerance)) << what;
   }
 }
 
@@ -103,9 +103,9 @@ TEST(ReferenceLinear, BackwardAgreesWithDifferences) {
     };
     reference::linear_backward(dx.data(), dw.data(), db.data(), dy.data(), x.data(), w.data(),
                                inputs, outputs, n);
-    EXPECT_TRUE(is_near(dx, differences(x, f), kTolerance));
-    EXPECT_TRUE(is_near(dw, differences(w, f), kTolerance));
-    EXPECT_TRUE(is_near(db, differences(b, f), kTolerance));
+    EXPECT_TRUE(is_near(dx, differences(x, f), kReferenceTolerance));
+    EXPECT_TRUE(is_near(dw, differences(w, f), kReferenceTolerance));
+    EXPECT_TRUE(is_near(db, differences(b, f), kReferenceTolerance));
   }
 }
 
@@ -136,7 +136,7 @@ TEST(ReferenceMaxPool, BackwardAgreesWithDifferences) {
     };
     f();
     reference::maxpool_backward(dx.data(), dy.data(), winner.data(), in, out, n);
-    EXPECT_TRUE(is_near(dx, differences(x, f), kTolerance)) << to_text(Layer(pool));
+    EXPECT_TRUE(is_near(dx, differences(x, f), kReferenceTolerance)) << to_text(Layer(pool));
   }
 }
 
@@ -156,7 +156,7 @@ TEST(ReferenceAvgPool, BackwardAgreesWithDifferences) {
       return dot(y, dy);
     };
     reference::avgpool_backward(dx.data(), dy.data(), pool, in, out, n);
-    EXPECT_TRUE(is_near(dx, differences(x, f), kTolerance)) << to_text(Layer(pool));
+    EXPECT_TRUE(is_near(dx, differences(x, f), kReferenceTolerance)) << to_text(Layer(pool));
   }
 }
 
@@ -192,7 +192,7 @@ TEST(ReferenceRelu, BackwardAgreesWithDifferences) {
   };
   f();
   reference::relu_backward(dx.data(), dy.data(), y.data(), x.size());
-  EXPECT_TRUE(is_near(dx, differences(x, f), kTolerance));
+  EXPECT_TRUE(is_near(dx, differences(x, f), kReferenceTolerance));
 }
 
 TEST(ReferenceRelu, ZeroHasNoGradientAndNanStays) {
@@ -230,9 +230,9 @@ TEST(ReferenceBatchNorm, BackwardAgreesWithDifferences) {
     reference::batchnorm_backward(dx.data(), dw.data(), db.data(), dy.data(), x.data(), mean.data(),
                                   variance.data(), w.data(), shape, n);
     // Two values a channel leave next to no gradient, and differences of it are rough.
-    EXPECT_TRUE(is_near(dx, differences(x, f), 10 * kTolerance, 1e-8)) << trial;
-    EXPECT_TRUE(is_near(dw, differences(w, f), kTolerance));
-    EXPECT_TRUE(is_near(db, differences(b, f), kTolerance));
+    EXPECT_TRUE(is_near(dx, differences(x, f), 10 * kReferenceTolerance, 1e-8)) << trial;
+    EXPECT_TRUE(is_near(dw, differences(w, f), kReferenceTolerance));
+    EXPECT_TRUE(is_near(db, differences(b, f), kReferenceTolerance));
   }
 }
 
@@ -269,7 +269,7 @@ TEST(ReferenceDropout, BackwardAgreesWithDifferences) {
     return dot(y, dy);
   };
   reference::dropout(dx.data(), dy.data(), 0.4f, draw, 21, 3);
-  EXPECT_TRUE(is_near(dx, differences(x, f), kTolerance));
+  EXPECT_TRUE(is_near(dx, differences(x, f), kReferenceTolerance));
 }
 
 TEST(ReferenceDropout, ScalesWhatItKeeps) {
@@ -306,7 +306,7 @@ TEST(ReferenceLoss, GradientAgreesWithDifferences) {
     const double loss =
         reference::softmax_cross_entropy(gradient.data(), &correct, labels.data(), n);
     EXPECT_TRUE(std::abs(loss / n - mean_loss()) <= 1e-14 * loss);
-    EXPECT_TRUE(is_near(gradient, differences(logits, mean_loss), kTolerance));
+    EXPECT_TRUE(is_near(gradient, differences(logits, mean_loss), kReferenceTolerance));
   }
 }
 

@@ -81,10 +81,10 @@ TEST(SharedLayout, APlaceIsTakenAgainWhenItIsFree) {
   EXPECT_EQ(tensors[3].offset, 8);
 }
 
-constexpr int kBatch = 64;
+constexpr int kProgramBatch = 64;
 
 std::variant<SampleProgram, std::string> program_of(const std::string& model, int shared_kb,
-                                                    int parts = 1, int batch = kBatch) {
+                                                    int parts = 1, int batch = kProgramBatch) {
   const size_t bytes = static_cast<size_t>(shared_kb) * 1024;
   return make_sample_program(make_plan(find_model(model), batch), {bytes, parts});
 }
