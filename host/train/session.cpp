@@ -8,7 +8,6 @@
 #include "host/core/error.h"
 #include "host/data/data.h"
 #include "host/data/validation.h"
-#include "host/devices/cuda_module.h"
 #include "host/files/run_directory.h"
 #include "host/files/run_state.h"
 #include "host/text/table.h"
@@ -114,30 +113,14 @@ std::optional<StepCapture> step_capture(const SessionRequest& request,
                                         int train_count, const RunState& state) {
   if (request.profile_steps.empty()) return {};
   const StepRange range = parse_step_range("--profile-steps", request.profile_steps);
-  const std::optional<int> steps_per_graph = engine.describe().steps_per_graph;
   const int all = steps_per_epoch(train_count, settings.batch);
   const int64_t done = int64_t{state.epoch - 1} * all + state.step;
   const int64_t steps = int64_t{settings.epochs} * all;
-  const StepLayout layout{train_count / settings.batch, all, done,
-                          std::min(steps, settings.max_steps.value_or(steps)),
-                          steps_per_graph.value_or(0)};
-  if (steps_per_graph) return StepCapture(range, layout, start_cuda_profiler, stop_cuda_profiler);
-  const auto nothing = [] {};
-  return StepCapture(range, layout, nothing, nothing);
+  const int64_t total = std::min(steps, settings.max_steps.value_or(steps));
+  return profiler_capture(range, {train_count / settings.batch, all, done, total}, engine);
 }
 
 // ---- the log
-
-void log_capture(const SessionRequest& request, const Engine& engine) {
-  if (request.profile_steps.empty()) return;
-  if (engine.describe().steps_per_graph) {
-    spdlog::info("Profile: steps {}", request.profile_steps);
-  } else {
-    spdlog::warn(
-        "Warning: --profile-steps tells CUDA's profilers what to capture, and this run is not on a "
-        "GPU: nothing is captured (digitron profile --with trace draws the steps of a CPU)");
-  }
-}
 
 void log_start(const TrainSettings& settings, const Engine& engine, const Data& data,
                const std::filesystem::path& out) {
@@ -208,7 +191,6 @@ TrainResult run_session(const SessionRequest& request, const StopFlag& stop_flag
                                    : new_directory(request, settings, made, data);
   log_start(settings, engine, data, directory.path());
   if (resumes) log_resumed(settings, state);
-  log_capture(request, engine);
 
   Trainer trainer(engine, directory, settings, train_count, stop_flag());
   if (capture) trainer.capture(std::move(*capture));
