@@ -216,7 +216,7 @@ TEST_F(ProfileProgramTest, OnTheCpuATrainingSaysThatNothingIsCaptured) {
   EXPECT_FALSE(std::filesystem::exists(out()));
   const ProgramResult result = train_with("2:3");
   EXPECT_EQ(result.exit_code, 0) << result.err;
-  EXPECT_THAT(result.out, HasSubstr("this run is not on a GPU: nothing is captured"));
+  EXPECT_THAT(result.out, HasSubstr("the engine is not on a GPU: nothing is captured"));
 }
 
 TEST(NsightTest, RightsThatAreMissingAreNamed) {

@@ -129,6 +129,16 @@ TEST_F(SessionTest, OnlyForceChangesARun) {
   EXPECT_EQ(description("out")["model"]["text"], "conv 2x5, bn, dropout 0.25, fc 10");
 }
 
+TEST_F(SessionTest, StepsToCaptureThatAreOverLeaveAResumedRunAsItWas) {
+  run(request("out", {{"max_steps", 9}}));
+  SessionRequest rest = resumed("out", {{"max_steps", nullptr}});
+  rest.force = true;
+  rest.profile_steps = "9:12";
+  const std::string before = file("out", "run.json");
+  EXPECT_THAT(error_of<InputError>([&] { run(rest); }), HasSubstr("the first step allowed is 10"));
+  EXPECT_EQ(file("out", "run.json"), before);
+}
+
 // The CPU has one way through a step, and goes on with whatever a GPU has begun.
 TEST_F(SessionTest, AGpusStepIsKeptAndNoMatterElsewhere) {
   run(request("out", {{"max_steps", 9}}));

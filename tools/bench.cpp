@@ -32,6 +32,7 @@ struct BenchOptions {
   std::optional<size_t> only_row;
   std::optional<double> started;
   std::string row_file;
+  bool samples_only = false;
 };
 
 void write_files(const BenchOptions& options, const BenchReport& report) {
@@ -49,8 +50,10 @@ int measure_only_row(const BenchOptions& options) {
     throw InputError(
         fmt::format("{} is {}, but there are {} rows; leave it out", kOnlyRow, index, rows.size()));
   }
+  RowRequest wanted = rows[index];
+  if (options.samples_only) wanted.breakdown = wanted.roofline = false;
   const BenchRow row =
-      measure_row(rows[index], options.request.data, options.request.sampling, options.started);
+      measure_row(wanted, options.request.data, options.request.sampling, options.started);
   write_file_atomically(options.row_file, row_json(row).dump());
   return 0;
 }
@@ -166,6 +169,7 @@ void add_only_row(CLI::App& app, BenchOptions& options) {
   app.add_option(kOnlyRow, options.only_row);
   app.add_option(kStarted, options.started);
   app.add_option(kRowFile, options.row_file);
+  app.add_flag(kSamplesOnly, options.samples_only);
 }
 
 }  // namespace

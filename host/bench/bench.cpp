@@ -1,7 +1,5 @@
 #include "host/bench/bench.h"
 
-#include <spdlog/spdlog.h>
-
 #include <algorithm>
 #include <utility>
 
@@ -132,14 +130,7 @@ BenchRow measure_row(const RowRequest& request, const std::string& data,
 
   BenchRow row = describe_row(request, ready);
   TrainingCalls training(*ready.engine, ready.data.train->count(), request.settings.lr);
-  if (request.capture) {
-    if (!row.step) {
-      spdlog::warn(
-          "Warning: --profile-steps tells CUDA's profilers what to capture, and this bench is not "
-          "on a GPU: nothing is captured");
-    }
-    training.capture(*request.capture, ready.engine->describe().steps_per_graph);
-  }
+  if (request.capture) training.capture(*request.capture);
   const std::function<Call()> call = calls_of(row, ready, training);
   cold.first_step = call().host_seconds;
   std::optional<Call> second;

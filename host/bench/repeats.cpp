@@ -59,7 +59,7 @@ class RowProcesses {
   }
 
   // The row with one repeat; nothing when it was interrupted.
-  std::optional<BenchRow> measure(size_t row) {
+  std::optional<BenchRow> measure(size_t row, bool samples_only) {
     Job job{command_, scratch_ / "log"};
     const std::filesystem::path result = scratch_ / "row.json";
     for (const std::string& word :
@@ -67,6 +67,7 @@ class RowProcesses {
           std::string(kStarted), fmt::format("{:.9f}", steady_seconds())}) {
       job.command.push_back(word);
     }
+    if (samples_only) job.command.emplace_back(kSamplesOnly);
     int code = 0;
     run_jobs({job}, 1, stop_, [&](size_t, int exit_code) { code = exit_code; });
     if (stop_) return std::nullopt;
@@ -121,7 +122,7 @@ std::vector<BenchRow> measure_rows(const BenchRequest& request,
   for (int repeat = 0; repeat < request.repeat; ++repeat) {
     for (size_t i = 0; i < wanted.size(); ++i) {
       progress(static_cast<size_t>(repeat) * wanted.size() + i, wanted[i]);
-      std::optional<BenchRow> measured = processes.measure(i);
+      std::optional<BenchRow> measured = processes.measure(i, repeat > 0);
       if (!measured) return rows;
       if (repeat == 0) {
         rows.push_back(std::move(*measured));

@@ -5,7 +5,6 @@
 #include <numeric>
 
 #include "host/core/error.h"
-#include "host/devices/cuda_module.h"
 
 namespace digitron {
 
@@ -40,12 +39,9 @@ Work work_kind(const std::string& word) {
 TrainingCalls::TrainingCalls(Engine& engine, int train_count, double lr)
     : engine_(engine), epoch_steps_(train_count / engine.plan().batch), lr_(lr) {}
 
-void TrainingCalls::capture(const StepRange& range, std::optional<int> steps_per_graph) {
-  const StepLayout layout{epoch_steps_, epoch_steps_, 0, std::numeric_limits<int64_t>::max(),
-                          steps_per_graph.value_or(0)};
-  const auto nothing = [] {};
-  capture_.emplace(range, layout, steps_per_graph ? start_cuda_profiler : nothing,
-                   steps_per_graph ? stop_cuda_profiler : nothing);
+void TrainingCalls::capture(const StepRange& range) {
+  constexpr int64_t kNoEnd = std::numeric_limits<int64_t>::max();
+  capture_.emplace(profiler_capture(range, {epoch_steps_, epoch_steps_, 0, kNoEnd}, engine_));
   captured_until_ = range.last;
 }
 

@@ -26,8 +26,8 @@ class TrainingCalls {
   TrainingCalls(Engine& engine, int train_count, double lr);
 
   // Has profilers capture these steps of all that are taken (host/train/step_capture.h), which cuts
-  // the calls. steps_per_graph: as EngineDescription has it. Before the first call.
-  void capture(const StepRange& range, std::optional<int> steps_per_graph);
+  // the calls. Before the first call.
+  void capture(const StepRange& range);
   // Whether all of them, if any, have been taken.
   bool captured() const { return taken_ >= captured_until_; }
 

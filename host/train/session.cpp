@@ -8,7 +8,6 @@
 #include "host/core/error.h"
 #include "host/data/data.h"
 #include "host/data/validation.h"
-#include "host/devices/cuda_module.h"
 #include "host/files/run_directory.h"
 #include "host/files/run_state.h"
 #include "host/text/table.h"
@@ -64,17 +63,10 @@ DeviceRequest device_of(const SessionRequest& request, const ordered_json& run) 
   return device;
 }
 
-// ---- where the run stands before its first step
-
-struct Start {
-  RunDirectory directory;
-  RunState state;
-};
+// ---- where the run stands before its first step, and its directory
 
 // The moving average starts as the parameters that the engine has when it is configured.
-Start start_run(const SessionRequest& request, const TrainSettings& settings, MadeEngine& made,
-                const Data& data) {
-  Engine& engine = *made.engine;
+RunState begin_run(const SessionRequest& request, const TrainSettings& settings, Engine& engine) {
   const Plan& plan = engine.plan();
   const ModelState initial =
       request.init.empty() ? initial_state(plan, settings.seed) : load_state(request.init, plan);
@@ -83,56 +75,52 @@ Start start_run(const SessionRequest& request, const TrainSettings& settings, Ma
   engine.configure(training_of(settings));
   RunState state;
   state.batches_before = initial.batches_tracked;
-  const std::filesystem::path out =
-      request.out.empty() ? default_run_directory(plan.model) : std::filesystem::path(request.out);
-  return {RunDirectory(out, run_description(request, settings, engine, made.fallback, data)),
-          state};
+  return state;
 }
 
 // The states that are read are those of the optimiser that the engine is configured with.
-Start resume_run(const SessionRequest& request, const TrainSettings& settings, MadeEngine& made,
-                 const ordered_json& run) {
-  Engine& engine = *made.engine;
+RunState continue_run(const SessionRequest& request, const TrainSettings& settings, Engine& engine,
+                      const ordered_json& run) {
   engine.configure(training_of(settings));
   RunState state = load_run_state(state_path(request.resume), engine);
   check_step_fits(run, settings, state.step);
+  return state;
+}
+
+RunDirectory new_directory(const SessionRequest& request, const TrainSettings& settings,
+                           const MadeEngine& made, const Data& data) {
+  const Engine& engine = *made.engine;
+  const std::filesystem::path out = request.out.empty() ? default_run_directory(engine.plan().model)
+                                                        : std::filesystem::path(request.out);
+  return RunDirectory(out, run_description(request, settings, engine, made.fallback, data));
+}
+
+RunDirectory resumed_directory(const SessionRequest& request, const TrainSettings& settings,
+                               const MadeEngine& made, const ordered_json& run,
+                               const RunState& state) {
+  const Engine& engine = *made.engine;
   ordered_json now = resumed_run(run, settings, request.command, state.epoch, state.step);
   now["resumed"].back()["device"] = device_description(request.device, engine, made.fallback);
   now["model"]["text"] = to_text(engine.plan().model);  // --dropout may have changed it
-  return {RunDirectory::resume(request.resume, now, state.metrics_bytes), std::move(state)};
+  return RunDirectory::resume(request.resume, now, state.metrics_bytes);
 }
 
 // ---- what a profiler captures
 
-// After `done` steps of the run; nothing where it was not asked for.
+// From `state` on; nothing where it was not asked for.
 std::optional<StepCapture> step_capture(const SessionRequest& request,
                                         const TrainSettings& settings, const Engine& engine,
-                                        int train_count, int64_t done) {
+                                        int train_count, const RunState& state) {
   if (request.profile_steps.empty()) return {};
   const StepRange range = parse_step_range("--profile-steps", request.profile_steps);
-  const std::optional<int> steps_per_graph = engine.describe().steps_per_graph;
   const int all = steps_per_epoch(train_count, settings.batch);
+  const int64_t done = int64_t{state.epoch - 1} * all + state.step;
   const int64_t steps = int64_t{settings.epochs} * all;
-  const StepLayout layout{train_count / settings.batch, all, done,
-                          std::min(steps, settings.max_steps.value_or(steps)),
-                          steps_per_graph.value_or(0)};
-  if (steps_per_graph) return StepCapture(range, layout, start_cuda_profiler, stop_cuda_profiler);
-  const auto nothing = [] {};
-  return StepCapture(range, layout, nothing, nothing);
+  const int64_t total = std::min(steps, settings.max_steps.value_or(steps));
+  return profiler_capture(range, {train_count / settings.batch, all, done, total}, engine);
 }
 
 // ---- the log
-
-void log_capture(const SessionRequest& request, const Engine& engine) {
-  if (request.profile_steps.empty()) return;
-  if (engine.describe().steps_per_graph) {
-    spdlog::info("Profile: steps {}", request.profile_steps);
-  } else {
-    spdlog::warn(
-        "Warning: --profile-steps tells CUDA's profilers what to capture, and this run is not on a "
-        "GPU: nothing is captured (digitron profile --with trace draws the steps of a CPU)");
-  }
-}
 
 void log_start(const TrainSettings& settings, const Engine& engine, const Data& data,
                const std::filesystem::path& out) {
@@ -195,27 +183,23 @@ TrainResult run_session(const SessionRequest& request, const StopFlag& stop_flag
   Engine& engine = *made.engine;
   engine.load(train, validation ? validation : data.test);
   const int train_count = train->count();
-  const auto capture = [&](int64_t done) {
-    return step_capture(request, settings, engine, train_count, done);
-  };
-  if (!resumes) capture(0);  // what it refuses, it refuses before a file is written
-  Start start =
-      resumes ? resume_run(request, settings, made, run) : start_run(request, settings, made, data);
-  log_start(settings, engine, data, start.directory.path());
-  if (resumes) log_resumed(settings, start.state);
-  log_capture(request, engine);
+  const RunState state =
+      resumes ? continue_run(request, settings, engine, run) : begin_run(request, settings, engine);
+  std::optional<StepCapture> capture = step_capture(request, settings, engine, train_count, state);
+  // All that can be refused has been: now files are written.
+  RunDirectory directory = resumes ? resumed_directory(request, settings, made, run, state)
+                                   : new_directory(request, settings, made, data);
+  log_start(settings, engine, data, directory.path());
+  if (resumes) log_resumed(settings, state);
 
-  Trainer trainer(engine, start.directory, settings, train_count, stop_flag());
-  const int64_t done =
-      int64_t{start.state.epoch - 1} * steps_per_epoch(train_count, settings.batch) +
-      start.state.step;
-  if (auto steps = capture(done)) trainer.capture(std::move(*steps));
-  TrainResult result = trainer.run(start.state);
+  Trainer trainer(engine, directory, settings, train_count, stop_flag());
+  if (capture) trainer.capture(std::move(*capture));
+  TrainResult result = trainer.run(state);
   if (validation && !result.interrupted) {
     engine.load(train, data.test);
     result.test = trainer.test();
   }
-  log_end(result, start.directory.path());
+  log_end(result, directory.path());
   return result;
 }
 

@@ -1,12 +1,14 @@
 #include "host/train/step_capture.h"
 
 #include <spdlog/fmt/fmt.h>
+#include <spdlog/spdlog.h>
 
 #include <algorithm>
 #include <charconv>
 #include <utility>
 
 #include "host/core/error.h"
+#include "host/devices/cuda_module.h"
 
 namespace digitron {
 
@@ -108,6 +110,18 @@ int StepCapture::next(int64_t done, int left, int wanted) {
 
 void StepCapture::finished(int64_t done) {
   if (done == range_.last) stop_();
+}
+
+StepCapture profiler_capture(StepRange range, StepLayout layout, const Engine& engine) {
+  const std::optional<int> steps_per_graph = engine.describe().steps_per_graph;
+  layout.steps_per_graph = steps_per_graph.value_or(0);
+  if (steps_per_graph) return StepCapture(range, layout, start_cuda_profiler, stop_cuda_profiler);
+  const auto nothing = [] {};
+  StepCapture capture(range, layout, nothing, nothing);
+  spdlog::warn(
+      "Warning: --profile-steps tells CUDA's profilers what to capture, and the engine is not on a "
+      "GPU: nothing is captured (digitron profile --with trace draws the steps of a CPU)");
+  return capture;
 }
 
 }  // namespace digitron

@@ -5,6 +5,8 @@
 #include <functional>
 #include <string>
 
+#include "host/core/engine.h"
+
 namespace digitron {
 
 // Steps `first` to `last` of a run, both included, counted from 1 over all its epochs.
@@ -19,11 +21,11 @@ StepRange parse_step_range(const char* option, const std::string& text);
 
 // How a run's steps lie in its epochs, and how the engine takes them.
 struct StepLayout {
-  int whole;            // an epoch's steps of whole batches
-  int all;              // with the ragged one, if there is one
-  int64_t done;         // steps of the run before this process
-  int64_t total;        // steps of the run
-  int steps_per_graph;  // as EngineDescription has it; 0: nothing is recorded
+  int whole;                // an epoch's steps of whole batches
+  int all;                  // with the ragged one, if there is one
+  int64_t done;             // steps of the run before this process
+  int64_t total;            // steps of the run
+  int steps_per_graph = 0;  // as EngineDescription has it; 0: nothing is recorded
 };
 
 // Tells the profilers that listen when to start and to stop, and says how many steps the engine is
@@ -62,5 +64,9 @@ class StepCapture {
   const std::function<void()> start_, stop_;
   WarmUp warm_up_;
 };
+
+// By CUDA's profilers. steps_per_graph of the layout is the engine's; one that is not on a GPU has
+// nothing to tell them, which is logged.
+StepCapture profiler_capture(StepRange range, StepLayout layout, const Engine& engine);
 
 }  // namespace digitron
