@@ -6,9 +6,11 @@
 #include <algorithm>
 #include <filesystem>
 #include <map>
+#include <sstream>
 #include <string>
 #include <vector>
 
+#include "host/files/json.h"
 #include "tests/idx_files.h"
 #include "tests/run_program.h"
 
@@ -69,6 +71,13 @@ class ProgramTest : public ::testing::Test {
     std::map<std::string, std::string> files;
     for (const std::string& name : names_in(directory)) files[name] = read_file(directory / name);
     return files;
+  }
+
+  static std::vector<nlohmann::json> lines_of(const std::string& path) {
+    std::vector<nlohmann::json> lines;
+    std::istringstream text(read_file(path));
+    for (std::string line; std::getline(text, line);) lines.push_back(nlohmann::json::parse(line));
+    return lines;
   }
 
   // One line that says what and where, and what to do.

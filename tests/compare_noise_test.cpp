@@ -1,0 +1,75 @@
+// How often compare is right about benches of a machine that is never quite quiet.
+#include <gtest/gtest.h>
+
+#include <cmath>
+#include <map>
+#include <random>
+#include <set>
+
+#include "host/bench/compare.h"
+#include "host/files/json.h"
+
+namespace digitron {
+namespace {
+
+// A bench on a shared machine, as five fresh processes see it: they differ by 0.8 %, one in thirty
+// falls into a slow state, and from one bench to the next the whole machine drifts by 0.3 %.
+class NoisyMachine {
+ public:
+  BenchFile bench(size_t rows, double factor) {
+    BenchFile file;
+    file.machine = file.build = nlohmann::json::object();
+    const double drift = std::exp(0.003 * normal_(random_));
+    for (size_t i = 0; i < rows; ++i) {
+      MeasuredRow row{std::to_string(i), std::to_string(i), "CPU", {}};
+      for (int repeat = 0; repeat < 5; ++repeat) {
+        const double noise = std::exp(0.008 * normal_(random_));
+        const double state = uniform_(random_) < 1.0 / 30 ? 1.05 + 0.3 * uniform_(random_) : 1;
+        row.repeats.push_back({341e-6 * factor * drift * noise * state, false});
+      }
+      file.rows.push_back(row);
+    }
+    return file;
+  }
+
+ private:
+  std::mt19937_64 random_{14};
+  std::normal_distribution<double> normal_;
+  std::uniform_real_distribution<double> uniform_;
+};
+
+// How many comparisons of two benches, the second slowed by `factor`, have a row of each verdict.
+std::map<Verdict, int> verdicts(int times, size_t rows, double factor) {
+  NoisyMachine machine;
+  std::map<Verdict, int> count;
+  for (int i = 0; i < times; ++i) {
+    const BenchFile old_file = machine.bench(rows, 1);
+    std::set<Verdict> seen;
+    for (const RowComparison& row : compare(old_file, machine.bench(rows, factor), {}).rows) {
+      seen.insert(row.verdict);
+    }
+    for (const Verdict verdict : seen) ++count[verdict];
+  }
+  return count;
+}
+
+// The issue that asked for verdicts allows one wrong in twenty.
+TEST(CompareNoiseTest, NothingChangedIsSeldomAVerdict) {
+  std::map<Verdict, int> count = verdicts(1000, 1, 1);
+  EXPECT_LE(count[Verdict::kSlower] + count[Verdict::kFaster], 20);
+  EXPECT_GE(count[Verdict::kSame], 400);
+  count = verdicts(200, 6, 1);
+  EXPECT_LE(count[Verdict::kSlower] + count[Verdict::kFaster], 4) << "in any of six rows";
+}
+
+TEST(CompareNoiseTest, FivePercentAreFound) {
+  std::map<Verdict, int> count = verdicts(1000, 1, 1.05);
+  EXPECT_GE(count[Verdict::kSlower], 800);
+  EXPECT_EQ(count[Verdict::kSame] + count[Verdict::kFaster], 0);
+  count = verdicts(1000, 1, 1 / 1.05);
+  EXPECT_GE(count[Verdict::kFaster], 800);
+  EXPECT_EQ(count[Verdict::kSame] + count[Verdict::kSlower], 0);
+}
+
+}  // namespace
+}  // namespace digitron
