@@ -1,6 +1,7 @@
 // Batch normalisation and dropout in lanes against the plain loops of the reference.
 #include <gtest/gtest.h>
 
+#include "host/cpu/stages/stage.h"
 #include "host/shared/dropout.h"
 #include "tests/cpu_testing.h"
 
@@ -128,8 +129,8 @@ TEST_P(CpuBatchNorm, PoolingBothWays) {
     EXPECT_TRUE(is_near(y.values(), pooled, 1e-6, 1e-7));
 
     Guarded<float> sums(size_t(2) * in.channels * kLanes);
-    kernels_.batchnorm_pool_sums(sums.data(), dy.view(), winners, x.view(), constants.center.data(),
-                                 window);
+    kernels_.batchnorm_pool_sums(sums.data(), sums.data() + in.channels * kLanes, dy.view(),
+                                 winners, x.view(), constants.center.data(), window);
     Values expected_sums(sums.size()), expected_dx(z.size());
     const Values exact_x = x.values();
     const size_t of_sample = size_t(out.count());
@@ -165,7 +166,8 @@ TEST_P(CpuBatchNorm, Backward) {
     const Constants constants(shape.channels, random);
     LaneTensor x(shape, random), dy(shape, random), dx(shape);
     Guarded<float> sums(size_t(2) * shape.channels * kLanes);
-    kernels_.batchnorm_sums(sums.data(), dy.view(), x.view(), constants.center.data());
+    kernels_.batchnorm_sums(sums.data(), sums.data() + shape.channels * kLanes, dy.view(), x.view(),
+                            constants.center.data());
     kernels_.batchnorm_backward(dx.view(), dy.view(), x.view(), constants.gradient(), count,
                                 through_relu);
     const Values xs = x.values(), d = dy.values();
@@ -212,7 +214,11 @@ TEST_P(CpuBatchNorm, DropoutDrawsWhatTheReferenceDraws) {
     LaneTensor x(shape, random), y(shape);
     const DropoutLayer layer{draw.seed, draw.step,  draw.layer, uint32_t(Purpose::kDropout),
                              p,         1 / (1 - p)};
-    kernels_.dropout(y.view(), x.view(), layer, row);
+    const int half = random.between(0, shape.channels);  // a thread may take some of the channels
+    for (const Range part : {Range{0, half}, Range{half, shape.channels}}) {
+      kernels_.dropout(channels_of(y.view(), part), channels_of(x.view(), part), layer, row,
+                       part.first * shape.plane(), shape.count());
+    }
     Values expected = x.values();
     for (size_t i = 0; i < expected.size(); ++i) {
       const auto lane = uint32_t(i) / count, element = uint32_t(i) % count;
@@ -223,7 +229,7 @@ TEST_P(CpuBatchNorm, DropoutDrawsWhatTheReferenceDraws) {
     }
     EXPECT_EQ(y.values(), expected);
     EXPECT_TRUE(y.intact());
-    kernels_.dropout(x.view(), x.view(), layer, row);  // in place
+    kernels_.dropout(x.view(), x.view(), layer, row, 0, shape.count());  // in place
     EXPECT_EQ(x.values(), expected);
   }
 }

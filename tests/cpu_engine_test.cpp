@@ -86,7 +86,7 @@ TEST_P(CpuEngineTest, AnyNumberOfThreadsGivesTheSameBits) {
     };
     const Result one = run(1);
     EXPECT_TRUE(run(1) == one) << "a second run of " << model.id;
-    for (const int threads : {2, 3, 5}) {
+    for (const int threads : {2, 3, 5, 8, 16}) {
       EXPECT_TRUE(run(threads) == one) << threads << " threads, " << model.id;
     }
   }

@@ -146,7 +146,8 @@ inline void batchnorm_pool_forward(Tensor y, Winners winners, Tensor x, Affine a
 
 // ---- backward
 
-inline void batchnorm_sums(float* sums_by_lane, Tensor dy, Tensor x, const float* center) {
+inline void batchnorm_sums(float* dw_by_lane, float* db_by_lane, Tensor dy, Tensor x,
+                           const float* center) {
   for (int c = 0; c < x.channels; ++c)
     for (int lane = 0; lane < kLanes; lane += kWidth) {
       Vec dw[2] = {};
@@ -160,14 +161,14 @@ inline void batchnorm_sums(float* sums_by_lane, Tensor dy, Tensor x, const float
           dw[q & 1] += d * (load(x_row + q * kLanes) - center[c]);
         }
       }
-      store(sums_by_lane + c * kLanes + lane, dw[0] + dw[1]);
-      store(sums_by_lane + (x.channels + c) * kLanes + lane, db[0] + db[1]);
+      store(dw_by_lane + c * kLanes + lane, dw[0] + dw[1]);
+      store(db_by_lane + c * kLanes + lane, db[0] + db[1]);
     }
 }
 
 template <int Size>
-void batchnorm_pool_sums_sized(float* sums_by_lane, Tensor dy, Winners winners, Tensor x,
-                               const float* center, Window window) {
+void batchnorm_pool_sums_sized(float* dw_by_lane, float* db_by_lane, Tensor dy, Winners winners,
+                               Tensor x, const float* center, Window window) {
   const int size = Size ? Size : window.rows;
   for (int c = 0; c < x.channels; ++c)
     for (int lane = 0; lane < kLanes; lane += kWidth) {
@@ -188,15 +189,15 @@ void batchnorm_pool_sums_sized(float* sums_by_lane, Tensor dy, Winners winners, 
           db += kept;
           dw += kept * (taken - center[c]);
         }
-      store(sums_by_lane + c * kLanes + lane, dw);
-      store(sums_by_lane + (x.channels + c) * kLanes + lane, db);
+      store(dw_by_lane + c * kLanes + lane, dw);
+      store(db_by_lane + c * kLanes + lane, db);
     }
 }
 
-inline void batchnorm_pool_sums(float* sums_by_lane, Tensor dy, Winners winners, Tensor x,
-                                const float* center, Window window) {
+inline void batchnorm_pool_sums(float* dw_by_lane, float* db_by_lane, Tensor dy, Winners winners,
+                                Tensor x, const float* center, Window window) {
   const auto sized = window.rows == 2 ? batchnorm_pool_sums_sized<2> : batchnorm_pool_sums_sized<0>;
-  sized(sums_by_lane, dy, winners, x, center, window);
+  sized(dw_by_lane, db_by_lane, dy, winners, x, center, window);
 }
 
 struct GradientVec {

@@ -40,9 +40,10 @@ void conv_backward_weights(float* dw_by_lane, Tensor dy, Tensor x, Window window
   }
 }
 
-void conv_backward_input(Tensor dx, Tensor dy, const float* w, Window window, int first) {
+void conv_backward_input(Tensor dx, Tensor dy, const float* w, std::ptrdiff_t w_stride,
+                         Window window, int first) {
   for (int lane = 0; lane < kLanes; lane += kWidth) {
-    conv_input(from_lane(dx, lane), from_lane(dy, lane), w, window, first);
+    conv_input(from_lane(dx, lane), from_lane(dy, lane), w, w_stride, window, first);
   }
 }
 

@@ -15,6 +15,7 @@ class ConvStage : public StageBase {
   bool relu_backward_in_next_stage = false;
 
   static constexpr int kBlocksTogether = 1;  // the cache is for one
+  static constexpr bool kMixesChannels = true;
   bool has_pool() const { return pool_.rows > 0; }
 
   void forward(const StagePass& pass, std::span<const Block> blocks) const;
@@ -24,7 +25,10 @@ class ConvStage : public StageBase {
  private:
   void forward(const StagePass& pass, const Block& block) const;
   void backward(const StagePass& pass, const Block& block) const;
-  Tensor scratch(const StagePass& pass, const Block& block, int rows) const;
+  Tensor scratch(const StagePass& pass, const Block& block, int rows, int most_rows) const;
+  // Of one output channel, of one input channel: floats of the weights.
+  std::ptrdiff_t weights_of_output() const { return weight_count_ / out.shape.channels; }
+  std::ptrdiff_t weights_of_input() const { return window_.rows * window_.columns; }
 
   Window window_;
   Window pool_;

@@ -54,36 +54,45 @@ float* LinearStage::output_gradients(const BatchMemory& batch, int block) const 
 
 void LinearStage::forward(const StagePass& pass, std::span<const Block> blocks) const {
   const Block& first = blocks.front();
-  pass.kernels.linear_forward(out.values(first).data, in.values(first).data,
+  const Range mine = out.elements(pass.part);
+  pass.kernels.linear_forward(out.values(first, pass.part).data, in.values(first).data,
                               static_cast<std::ptrdiff_t>(pass.sizes.block_floats),
-                              static_cast<int>(blocks.size()), pass.parameters + weight_,
-                              pass.parameters + bias_, inputs(), outputs(), relu);
+                              static_cast<int>(blocks.size()),
+                              pass.parameters + weight_ + size_t(mine.first) * inputs(),
+                              pass.parameters + bias_ + mine.first, inputs(), mine.count(), relu);
   if (!pass.step) return;
+  const Range vectors = share(row_floats() / kLanes, pass.part);
+  const Range columns{vectors.first * kLanes, std::min(vectors.last * kLanes, inputs())};
   for (const Block& block : blocks) {
-    if (dropout_) dropout_->apply(pass, block, out.values(block), out.values(block));
+    const Tensor y = out.values(block, pass.part);
+    if (dropout_) dropout_->apply(pass, block, out, y, y);
     if (from_images_) continue;
-    pass.kernels.transpose(input_rows(*block.batch, block.index), row_floats(),
-                           in.values(block).data, inputs());
+    pass.kernels.transpose(input_rows(*block.batch, block.index) + columns.first, row_floats(),
+                           in.values(block).data + std::ptrdiff_t{columns.first} * kLanes,
+                           columns.count());
   }
 }
 
-// After a ReLU the sign of what is left says what dropout has dropped: no mask is drawn again.
+// After a ReLU the sign of what is left says what dropout has dropped: no mask is drawn again. The
+// gradient of the inputs is of all outputs, for which the crew meets.
 void LinearStage::backward(const StagePass& pass, std::span<const Block> blocks) const {
   const Block& first = blocks.front();
   if (relu) {
     for (const Block& block : blocks) {
-      const Tensor dy = out.gradient(block);
-      pass.kernels.relu_backward(dy, dy, one_row(out.values(block).data, outputs()),
+      const Tensor dy = out.gradient(block, pass.part);
+      pass.kernels.relu_backward(dy, dy, one_row(out.values(block, pass.part).data, dy.width),
                                  dropout_ ? dropout_->scale() : 1.0f);
     }
   }
   if (!input_gradient) return;
+  pass.mark_and_meet();
+  const Range mine = in.elements(pass.part);
   const auto dx_stride = static_cast<std::ptrdiff_t>(
       in.gradient_in_batch ? size_t(inputs()) * kLanes : pass.sizes.block_floats);
-  pass.kernels.linear_backward_input(in.gradient(first).data, dx_stride, out.gradient(first).data,
-                                     std::ptrdiff_t{outputs()} * kLanes,
-                                     static_cast<int>(blocks.size()), pass.parameters + weight_,
-                                     inputs(), outputs());
+  pass.kernels.linear_backward_input(
+      in.gradient(first, pass.part).data, dx_stride, out.gradient(first).data,
+      std::ptrdiff_t{outputs()} * kLanes, static_cast<int>(blocks.size()),
+      pass.parameters + weight_ + mine.first, inputs(), mine.count(), outputs());
 }
 
 void LinearStage::gradients(const GradientPass& pass) const {

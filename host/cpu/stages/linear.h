@@ -11,6 +11,7 @@ namespace digitron {
 class LinearStage : public StageBase {
  public:
   static constexpr bool kLearns = true;
+  static constexpr bool kMixesChannels = true;
 
   LinearStage(const StageRequest& request, const Linear&);
 

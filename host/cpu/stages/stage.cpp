@@ -52,10 +52,20 @@ Tensor Slot::gradient(const Block& block) const {
   return one_row(block.batch->floats(gradient_place, size_t(count) * kLanes, block.index), count);
 }
 
-Tensor Slot::zeroed_gradient(const Block& block) const {
-  float* data = block.floats + gradient_place;
-  std::fill_n(data, floats(), 0.0f);
-  return with_border(*this, data);
+Tensor Slot::values(const Block& block, Worker part) const {
+  return channels_of(values(block), share(part));
+}
+
+Tensor Slot::gradient(const Block& block, Worker part) const {
+  if (!gradient_in_batch) return channels_of(gradient(block), share(part));
+  const Range mine = elements(part);
+  return one_row(gradient(block).data + std::ptrdiff_t{mine.first} * kLanes, mine.count());
+}
+
+Tensor Slot::zeroed_gradient(const Block& block, Worker part) const {
+  const Tensor mine = channels_of(with_border(*this, block.floats + gradient_place), share(part));
+  std::fill_n(mine.data, mine.channels * mine.channel_stride, 0.0f);
+  return mine;
 }
 
 void sum_and_update(const GradientPass& pass, size_t place, size_t offset, int count) {
