@@ -2,11 +2,14 @@
 // others.
 #pragma once
 
-#include <algorithm>
-
+#include "host/cpu/kernels.h"
 #include "host/cpu/worker.h"
 
 namespace digitron {
+
+inline int blocks_of(int samples) {
+  return (samples + kLanes - 1) / kLanes;
+}
 
 // Each thread has as many whole blocks, which need nobody else; what is left over is taken by crews
 // of as even size, a block each. All is fixed by the three numbers, so that a block's memory stays

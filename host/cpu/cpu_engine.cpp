@@ -23,10 +23,6 @@ class StepClock {
   Clock::time_point last_ = Clock::now();
 };
 
-int blocks_of(int count) {
-  return (count + kLanes - 1) / kLanes;
-}
-
 // Block b of `count` samples that lie one after another.
 BlockSamples consecutive(const uint8_t* images, const uint8_t* labels, int b, int count) {
   BlockSamples samples;

@@ -135,6 +135,13 @@ void ConvStage::backward(const StagePass& pass, const Block& block) const {
   kernels.sum_lanes(sums + weight_count_ + mine.first, db, mine.count());
 }
 
+int64_t ConvStage::block_work(Worker part) const {
+  const int64_t of_output = int64_t{convolved_.plane()} * weights_of_output();
+  const int64_t of_input = int64_t{convolved_.plane()} * convolved_.channels * weights_of_input();
+  return 2 * out.share(part).count() * of_output +  // forward, and the weights' gradients
+         (input_gradient ? in.share(part).count() * of_input : 0);
+}
+
 void ConvStage::gradients(const GradientPass& pass) const {
   sum_and_update(pass, partial_gradients_, weight_, weight_count_);
   sum_and_update(pass, partial_gradients_ + size_t(weight_count_), bias_, out.shape.channels);
