@@ -168,8 +168,8 @@ struct StageBase {
 
   // How many multiply-adds a sample costs, of convolutions and linear layers alone: there and back
   // for one of a crew, and in a thread's share of gradients().
-  int64_t block_work(Worker) const { return 0; }
-  int64_t gradient_work(Worker) const { return 0; }
+  static int64_t block_work(Worker) { return 0; }
+  static int64_t gradient_work(Worker) { return 0; }
 
  protected:
   // The place of the winners of a stage that pools, in a block's winners.
