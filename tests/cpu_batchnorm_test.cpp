@@ -113,10 +113,11 @@ TEST_P(CpuBatchNorm, PoolingBothWays) {
     const int count = random.between(1, kLanes);
     const Window window{pool.kernel, pool.kernel, pool.stride};
     const Constants constants(in.channels, random);
-    LaneTensor x(in, random), y(out), dy(out, random), dx(in);
+    LaneTensor x(in, random), taken(out), y(out), dy(out, random), dx(in);
     Guarded<uint16_t> memory(size_t(kLanes) * out.count());
     const Winners winners{memory.data(), std::ptrdiff_t{out.height} * out.width * kLanes};
-    kernels_.batchnorm_pool_forward(y.view(), winners, x.view(), constants.affine(), window, relu);
+    kernels_.batchnorm_pool_take(taken.view(), winners, x.view(), constants.scale.data(), window);
+    kernels_.batchnorm_forward(y.view(), taken.view(), constants.affine(), relu);
     const Values z = mapped(x.values(), constants, in);
     Values pooled(y.values().size());
     std::vector<size_t> winner(pooled.size());
@@ -129,8 +130,9 @@ TEST_P(CpuBatchNorm, PoolingBothWays) {
     EXPECT_TRUE(is_near(y.values(), pooled, 1e-6, 1e-7));
 
     Guarded<float> sums(size_t(2) * in.channels * kLanes);
-    kernels_.batchnorm_pool_sums(sums.data(), sums.data() + in.channels * kLanes, dy.view(),
-                                 winners, x.view(), constants.center.data(), window);
+    if (relu) kernels_.relu_backward(dy.view(), dy.view(), y.view(), 1.0f);
+    kernels_.batchnorm_sums(sums.data(), sums.data() + in.channels * kLanes, dy.view(),
+                            taken.view(), constants.center.data());
     Values expected_sums(sums.size()), expected_dx(z.size());
     const Values exact_x = x.values();
     const size_t of_sample = size_t(out.count());
@@ -153,7 +155,7 @@ TEST_P(CpuBatchNorm, PoolingBothWays) {
       if (!live || (through_relu && exact_x[i] <= 0)) expected_dx[i] = 0;
     }
     EXPECT_TRUE(is_near(dx.values(), expected_dx, 1e-6));
-    EXPECT_TRUE(y.intact() && dx.intact() && sums.intact() && memory.intact());
+    EXPECT_TRUE(taken.intact() && y.intact() && dx.intact() && sums.intact() && memory.intact());
   }
 }
 

@@ -14,7 +14,10 @@ BatchNormStage::BatchNormStage(const StageRequest& request, const BatchNorm2d&)
       running_variance_(request.plan.running_variance(request.layer()).offset) {
   MemorySizes& sizes = request.sizes;
   const auto count = static_cast<size_t>(channels());
-  if (has_pool()) winners_ = take_winners(request);
+  if (has_pool()) {
+    winners_ = take_winners(request);
+    taken_ = MemorySizes::take(sizes.block_floats, size_t(out.shape.count()) * kLanes);
+  }
   sum_lanes_ = MemorySizes::take(sizes.block_floats, 2 * count * kLanes);
   partial_gradients_ = MemorySizes::take(sizes.batch_partials, 2 * count);
   moments_ = MemorySizes::take(sizes.batch_moments, count);
@@ -28,11 +31,25 @@ BatchNormStage::Constants BatchNormStage::constants(const StagePass& pass) const
       base, base + count, base + 2 * count, base + 3 * count, base + 4 * count, base + 5 * count};
 }
 
+Tensor BatchNormStage::taken(const Block& block, Worker part) const {
+  if (!has_pool()) return in.values(block, part);
+  return channels_of(dense(block.floats + taken_, out.shape), out.share(part));
+}
+
+// A pooling takes before the statistics are known: the sign of a weight says which element of a
+// window will be the largest.
+void BatchNormStage::take(const StagePass& pass, const Block& block) const {
+  pass.kernels.batchnorm_pool_take(
+      taken(block, pass.part), winners_at(block, pass.part, winners_), in.values(block, pass.part),
+      pass.parameters + weight_ + size_t(in.share(pass.part).first), pool_);
+}
+
 void BatchNormStage::leave_moments(const StagePass& pass, std::span<const Block> blocks) const {
   for (const Block& block : blocks) {
     pass.kernels.channel_moments(
         block.batch->moments(moments_, block.index) + in.share(pass.part).first,
         in.values(block, pass.part), block.count());
+    if (has_pool()) take(pass, block);
   }
 }
 
@@ -101,14 +118,9 @@ void BatchNormStage::forward(const StagePass& pass, std::span<const Block> block
   const int first = in.share(pass.part).first;
   const Affine affine{k.center + first, k.scale + first, k.shift + first};
   for (const Block& block : blocks) {
-    const Tensor y = out.values(block, pass.part);
-    const Tensor x = in.values(block, pass.part);
-    if (has_pool()) {
-      pass.kernels.batchnorm_pool_forward(y, winners_at(block, pass.part, winners_), x, affine,
-                                          pool_, relu);
-    } else {
-      pass.kernels.batchnorm_forward(y, x, affine, relu);
-    }
+    if (has_pool() && !pass.step) take(pass, block);
+    pass.kernels.batchnorm_forward(out.values(block, pass.part), taken(block, pass.part), affine,
+                                   relu);
   }
 }
 
@@ -119,15 +131,9 @@ void BatchNormStage::backward(const StagePass& pass, std::span<const Block> bloc
     float* dw_lanes = block.floats + sum_lanes_ + std::ptrdiff_t{mine.first} * kLanes;
     float* db_lanes = dw_lanes + std::ptrdiff_t{channels()} * kLanes;
     const Tensor dy = out.gradient(block, pass.part);
-    const Tensor x = in.values(block, pass.part);
-    if (has_pool()) {
-      pass.kernels.batchnorm_pool_sums(dw_lanes, db_lanes, dy,
-                                       winners_at(block, pass.part, winners_), x,
-                                       k.center + mine.first, pool_);
-    } else {
-      if (relu) pass.kernels.relu_backward(dy, dy, out.values(block, pass.part), 1.0f);
-      pass.kernels.batchnorm_sums(dw_lanes, db_lanes, dy, x, k.center + mine.first);
-    }
+    if (relu) pass.kernels.relu_backward(dy, dy, out.values(block, pass.part), 1.0f);
+    pass.kernels.batchnorm_sums(dw_lanes, db_lanes, dy, taken(block, pass.part),
+                                k.center + mine.first);
     float* sums = block.batch->partials(partial_gradients_, block.index);
     pass.kernels.sum_lanes(sums + mine.first, dw_lanes, mine.count());
     pass.kernels.sum_lanes(sums + channels() + mine.first, db_lanes, mine.count());

@@ -30,6 +30,10 @@ Tensor without_border(const Slot& slot, float* data) {
 
 }  // namespace
 
+Tensor dense(float* data, const Shape& shape) {
+  return dense(data, shape.channels, shape.height, shape.width);
+}
+
 Tensor one_row(float* data, int count) {
   return dense(data, 1, 1, count);
 }

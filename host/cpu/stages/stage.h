@@ -193,7 +193,10 @@ inline Window fused_window(const FusedLayers& layers) {
   return layers.pool ? window_of(std::get<MaxPool2d>(layers.pool->layer)) : Window{0, 0, 1};
 }
 
-// A contiguous tensor as one long row, for what does not care about its shape.
+// A contiguous tensor without a border.
+Tensor dense(float* data, const Shape& shape);
+
+// The same as one long row, for what does not care about its shape.
 Tensor one_row(float* data, int count);
 
 // Parameters [offset, offset + count) of which each block has left its part of the gradient at
