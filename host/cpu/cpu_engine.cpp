@@ -43,10 +43,15 @@ int most_crews(int threads) {
   return threads / 2;
 }
 
-// How many blocks are on their way at once: each thread's, then each crew's; or all of the batch.
-int blocks_on_their_way(const CpuLayout& layout, int batch, int threads) {
-  const int of_threads = threads * layout.group_blocks + most_crews(threads);
-  return layout.segment_count() > 1 ? std::max(of_threads, blocks_of(batch)) : of_threads;
+// How many blocks are on their way at once: each thread's, then each crew's.
+int passing_blocks(const CpuLayout& layout, int threads) {
+  return threads * layout.group_blocks + most_crews(threads);
+}
+
+// And how many find again what they have kept: all of the batch, or those same ones.
+int kept_blocks(const CpuLayout& layout, int batch, int threads) {
+  const int passing = passing_blocks(layout, threads);
+  return layout.segment_count() > 1 ? std::max(passing, blocks_of(batch)) : passing;
 }
 
 }  // namespace
@@ -56,7 +61,8 @@ CpuEngine::CpuEngine(const Plan& plan, int threads, const CpuKernels& kernels)
       layout_(make_cpu_layout(plan)),
       kernels_(kernels),
       gradients_(make_aligned<float>(plan.parameter_floats)),
-      block_memory_(layout_.sizes, blocks_on_their_way(layout_, plan.batch, threads)),
+      block_memory_(layout_.sizes, passing_blocks(layout_, threads),
+                    kept_blocks(layout_, plan.batch, threads)),
       batch_(layout_.sizes, blocks_of(plan.batch)),
       samples_(blocks_of(plan.batch)),
       losses_(blocks_of(plan.batch)),
@@ -116,19 +122,23 @@ StagePass CpuEngine::stage_pass(Worker worker, const float* parameters, const Tr
 // place: in the memory of blocks on their way.
 Block CpuEngine::block_at(int place, const BatchMemory* batch, int index,
                           const BlockSamples& samples) const {
-  const auto at = static_cast<size_t>(place);
-  return {block_memory_.floats.get() + layout_.sizes.block_floats * at,
-          block_memory_.winners.get() + layout_.sizes.block_winners * at, batch, index, &samples};
+  const MemorySizes& sizes = layout_.sizes;
+  const bool has_its_own = batch && layout_.segment_count() > 1;
+  const auto passing = static_cast<size_t>(place);
+  const auto kept = static_cast<size_t>(has_its_own ? index : place);
+  return {block_memory_.passing.get() + sizes.passing_floats * passing,
+          block_memory_.kept.get() + sizes.kept_floats * kept,
+          block_memory_.winners.get() + sizes.kept_winners * kept,
+          batch,
+          index,
+          &samples};
 }
 
 // The block of the batch that is left for a thread's crew. A crew has memory of its own, so that
 // each thread finds there what it wrote itself.
 Block CpuEngine::left_block(Worker worker, const BlockShare& mine) const {
-  int place = mine.left;
-  if (layout_.segment_count() == 1) {
-    place = mine.has_crew() ? worker.count * layout_.group_blocks + crew_place(mine)
-                            : worker.index * layout_.group_blocks;
-  }
+  const int place = mine.has_crew() ? worker.count * layout_.group_blocks + crew_place(mine)
+                                    : worker.index * layout_.group_blocks;
   return block_at(place, &batch_, mine.left, samples_[static_cast<size_t>(mine.left)]);
 }
 
@@ -137,13 +147,12 @@ Block CpuEngine::left_block(Worker worker, const BlockShare& mine) const {
 template <class F>
 void CpuEngine::for_each_group(Worker worker, Range mine, std::span<const BlockSamples> samples,
                                const BatchMemory* batch, const F& f) {
-  const bool memory_is_reused = !batch || layout_.segment_count() == 1;
   for (int first = mine.first; first < mine.last; first += layout_.group_blocks) {
     const int count = std::min(layout_.group_blocks, mine.last - first);
     Block blocks[kGroupBlocks];
     for (int k = 0; k < count; ++k) {
-      const int place = (memory_is_reused ? worker.index * layout_.group_blocks : first) + k;
-      blocks[k] = block_at(place, batch, first + k, samples[static_cast<size_t>(first + k)]);
+      blocks[k] = block_at(worker.index * layout_.group_blocks + k, batch, first + k,
+                           samples[static_cast<size_t>(first + k)]);
     }
     f(std::span<const Block>(blocks, static_cast<size_t>(count)));
   }

@@ -64,7 +64,7 @@ class CpuEngine final : public Engine {
   AlignedArray<float> state_[kStateCount];  // by State
   AlignedArray<float> gradients_;
   std::vector<ThreadMemory> memory_;  // one a thread
-  BlockMemory block_memory_;          // of the threads and the crews, or one a block: MemorySizes
+  BlockMemory block_memory_;          // of the threads and the crews; in part one a block
   BatchMemory batch_;
   std::vector<BlockSamples> samples_;  // of each block of the batch
   AlignedArray<uint8_t> augmented_;    // (batch, 28, 28), where samples_ points; null without

@@ -61,7 +61,20 @@ void NetworkPass::loss_and_gradient(std::span<BlockLosses> losses, std::span<con
   pass_.meet();
 }
 
+// What the blocks have not kept of this segment.
+void NetworkPass::make_again(int segment, std::span<const Block> blocks) {
+  if (segment > 0) {
+    const size_t norm = layout_.segment_begin(segment);
+    forward_stages(norm, norm + 1, blocks);
+    pass_.meet();
+    return;
+  }
+  gather(blocks);
+  if (layout_.repeats_first_segment()) forward_stages(0, layout_.segment_begin(1), blocks);
+}
+
 void NetworkPass::backward(int segment, std::span<const Block> blocks) {
+  if (segment + 1 < layout_.segment_count()) make_again(segment, blocks);
   if (segment + 1 < layout_.segment_count()) {
     begin(StepPart::kBackward, blocks, layout_.segment_begin(segment + 1));
     layout_.norm(segment + 1).input_gradients(pass_, blocks);

@@ -42,6 +42,7 @@ class NetworkPass {
     pass_.work = {work, -1, blocks.front().index};
   }
   void gather(std::span<const Block> blocks);
+  void make_again(int segment, std::span<const Block> blocks);
   void forward_stages(size_t first, size_t last, std::span<const Block> blocks);
 
   const CpuLayout& layout_;

@@ -16,9 +16,9 @@ BatchNormStage::BatchNormStage(const StageRequest& request, const BatchNorm2d&)
   const auto count = static_cast<size_t>(channels());
   if (has_pool()) {
     winners_ = take_winners(request);
-    taken_ = MemorySizes::take(sizes.block_floats, size_t(out.shape.count()) * kLanes);
+    taken_ = MemorySizes::take(sizes.kept_floats, size_t(out.shape.count()) * kLanes);
   }
-  sum_lanes_ = MemorySizes::take(sizes.block_floats, 2 * count * kLanes);
+  sum_lanes_ = MemorySizes::take(sizes.passing_floats, 2 * count * kLanes);
   partial_gradients_ = MemorySizes::take(sizes.batch_partials, 2 * count);
   moments_ = MemorySizes::take(sizes.batch_moments, count);
   constants_ = MemorySizes::take(sizes.constants_floats, kConstants * count);
@@ -33,7 +33,7 @@ BatchNormStage::Constants BatchNormStage::constants(const StagePass& pass) const
 
 Tensor BatchNormStage::taken(const Block& block, Worker part) const {
   if (!has_pool()) return in.values(block, part);
-  return channels_of(dense(block.floats + taken_, out.shape), out.share(part));
+  return channels_of(dense(block.kept + taken_, out.shape), out.share(part));
 }
 
 // A pooling takes before the statistics are known: the sign of a weight says which element of a
@@ -128,7 +128,7 @@ void BatchNormStage::backward(const StagePass& pass, std::span<const Block> bloc
   const Constants k = constants(pass);
   const Range mine = in.share(pass.part);
   for (const Block& block : blocks) {
-    float* dw_lanes = block.floats + sum_lanes_ + std::ptrdiff_t{mine.first} * kLanes;
+    float* dw_lanes = block.passing + sum_lanes_ + std::ptrdiff_t{mine.first} * kLanes;
     float* db_lanes = dw_lanes + std::ptrdiff_t{channels()} * kLanes;
     const Tensor dy = out.gradient(block, pass.part);
     if (relu) pass.kernels.relu_backward(dy, dy, out.values(block, pass.part), 1.0f);

@@ -65,8 +65,8 @@ class BatchNormStage : public StageBase {
   size_t weight_, bias_;                    // offsets into the parameters
   size_t running_mean_, running_variance_;  // and into the running statistics
   size_t winners_ = 0;                      // place in a block's winners
-  size_t taken_ = 0;                        // in a block's floats: what the pooling takes
-  size_t sum_lanes_;                        // in a block's floats: a vector for each sum
+  size_t taken_ = 0;                        // in what a block keeps: what the pooling takes
+  size_t sum_lanes_;                        // in what passes: a vector for each sum
   size_t partial_gradients_;                // in the batch: weights', then biases'
   size_t moments_;                          // in the batch
   size_t constants_;                        // in a thread's constants

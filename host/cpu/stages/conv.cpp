@@ -50,7 +50,7 @@ ConvStage::ConvStage(const StageRequest& request, const Conv2d& conv)
                  row_floats(convolved_) * size_t(std::max(forward_rows_, backward_rows_)));
   }
   const size_t sums = size_t(weight_count_) + out.shape.channels;
-  gradient_lanes_ = MemorySizes::take(sizes.block_floats, sums * kLanes);
+  gradient_lanes_ = MemorySizes::take(sizes.passing_floats, sums * kLanes);
   partial_gradients_ = MemorySizes::take(sizes.batch_partials, sums);
 }
 
@@ -59,7 +59,7 @@ ConvStage::ConvStage(const StageRequest& request, const Conv2d& conv)
 Tensor ConvStage::scratch(const StagePass& pass, const Block& block, int row_count,
                           int most_rows) const {
   const std::ptrdiff_t row = std::ptrdiff_t{convolved_.width} * kLanes;
-  return {block.floats + pass.sizes.scratch,
+  return {block.passing + pass.sizes.scratch,
           convolved_.channels,
           row_count,
           convolved_.width,
@@ -101,8 +101,8 @@ void ConvStage::backward(const StagePass& pass, const Block& block) const {
   const CpuKernels& kernels = pass.kernels;
   const Range mine = out.share(pass.part);
   const std::ptrdiff_t first_weight = mine.first * weights_of_output();
-  float* dw = block.floats + gradient_lanes_ + first_weight * kLanes;
-  float* db = block.floats + gradient_lanes_ + std::ptrdiff_t{weight_count_ + mine.first} * kLanes;
+  float* dw = block.passing + gradient_lanes_ + first_weight * kLanes;
+  float* db = block.passing + gradient_lanes_ + std::ptrdiff_t{weight_count_ + mine.first} * kLanes;
   const Tensor y = out.values(block, pass.part);
   const Tensor dy = out.gradient(block, pass.part);
   if (relu && has_pool()) {

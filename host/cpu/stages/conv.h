@@ -42,7 +42,7 @@ class ConvStage : public StageBase {
   int forward_rows_ = 0;
   int backward_rows_ = 0;
   size_t winners_ = 0;        // place in a block's winners
-  size_t gradient_lanes_;     // in a block's floats: the weights' gradients, then the biases', a
+  size_t gradient_lanes_;     // in what passes: the weights' gradients, then the biases', a
                               // vector each with a sum for every lane
   size_t partial_gradients_;  // in the batch: the same, summed over the lanes
 };

@@ -61,7 +61,7 @@ void LinearStage::forward(const StagePass& pass, std::span<const Block> blocks) 
   const Block& first = blocks.front();
   const Range mine = out.elements(pass.part);
   pass.kernels.linear_forward(out.values(first, pass.part).data, in.values(first).data,
-                              static_cast<std::ptrdiff_t>(pass.sizes.block_floats),
+                              static_cast<std::ptrdiff_t>(pass.sizes.passing_floats),
                               static_cast<int>(blocks.size()),
                               pass.parameters + weight_ + size_t(mine.first) * inputs(),
                               pass.parameters + bias_ + mine.first, inputs(), mine.count(), relu);
@@ -92,7 +92,7 @@ void LinearStage::backward(const StagePass& pass, std::span<const Block> blocks)
   pass.mark_and_meet();
   const Range mine = in.elements(pass.part);
   const auto dx_stride = static_cast<std::ptrdiff_t>(
-      in.gradient_in_batch ? size_t(inputs()) * kLanes : pass.sizes.block_floats);
+      in.gradient_in_batch ? size_t(inputs()) * kLanes : pass.sizes.passing_floats);
   pass.kernels.linear_backward_input(
       in.gradient(first, pass.part).data, dx_stride, out.gradient(first).data,
       std::ptrdiff_t{outputs()} * kLanes, static_cast<int>(blocks.size()),

@@ -28,6 +28,14 @@ Tensor without_border(const Slot& slot, float* data) {
   return tensor;
 }
 
+float* values_of(const Slot& slot, const Block& block) {
+  return (slot.kept ? block.kept : block.passing) + slot.place;
+}
+
+float* gradient_of(const Slot& slot, const Block& block) {
+  return (slot.gradient_kept ? block.kept : block.passing) + slot.gradient_place;
+}
+
 }  // namespace
 
 Tensor dense(float* data, const Shape& shape) {
@@ -43,15 +51,15 @@ size_t Slot::floats() const {
 }
 
 Tensor Slot::values(const Block& block) const {
-  return without_border(*this, block.floats + place);
+  return without_border(*this, values_of(*this, block));
 }
 
 Tensor Slot::values_with_border(const Block& block) const {
-  return with_border(*this, block.floats + place);
+  return with_border(*this, values_of(*this, block));
 }
 
 Tensor Slot::gradient(const Block& block) const {
-  if (!gradient_in_batch) return without_border(*this, block.floats + gradient_place);
+  if (!gradient_in_batch) return without_border(*this, gradient_of(*this, block));
   const int count = shape.count();
   return one_row(block.batch->floats(gradient_place, size_t(count) * kLanes, block.index), count);
 }
@@ -67,7 +75,7 @@ Tensor Slot::gradient(const Block& block, Worker part) const {
 }
 
 Tensor Slot::zeroed_gradient(const Block& block, Worker part) const {
-  const Tensor mine = channels_of(with_border(*this, block.floats + gradient_place), share(part));
+  const Tensor mine = channels_of(with_border(*this, gradient_of(*this, block)), share(part));
   std::fill_n(mine.data, mine.channels * mine.channel_stride, 0.0f);
   return mine;
 }

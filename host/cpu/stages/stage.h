@@ -33,7 +33,8 @@ struct BlockSamples {
 
 // One block of samples on its way through the network.
 struct Block {
-  float* floats;
+  float* passing;  // what lies here the next block overwrites
+  float* kept;     // and this is the block's own until the end of the step: see MemorySizes
   uint16_t* winners;
   const BatchMemory* batch;  // null in evaluation
   int index;                 // of the block in the batch
@@ -47,8 +48,12 @@ struct Block {
 struct Slot {
   Shape shape;
   int border = 0;
-  size_t place = 0;           // of the values, in a block's floats
-  size_t gradient_place = 0;  // of their gradient, there or in the batch's floats
+  // Of the values and of their gradient: in what passes, or in what a block keeps, or, of the
+  // gradient, in the batch's floats.
+  size_t place = 0;
+  size_t gradient_place = 0;
+  bool kept = false;
+  bool gradient_kept = false;
   bool gradient_in_batch = false;
 
   size_t floats() const;
@@ -172,9 +177,9 @@ struct StageBase {
   static int64_t gradient_work(Worker) { return 0; }
 
  protected:
-  // The place of the winners of a stage that pools, in a block's winners.
+  // The place of the winners of a stage that pools.
   size_t take_winners(const StageRequest& request) const {
-    return MemorySizes::take(request.sizes.block_winners, size_t(out.shape.count()) * kLanes);
+    return MemorySizes::take(request.sizes.kept_winners, size_t(out.shape.count()) * kLanes);
   }
   // Those of the part's channels of the pooled output, from row `first_row` on.
   Winners winners_at(const Block& block, Worker part, size_t place, int first_row = 0) const {
