@@ -1,6 +1,7 @@
 // Batch normalisation and dropout in lanes against the plain loops of the reference.
 #include <gtest/gtest.h>
 
+#include "host/cpu/stages/stage.h"
 #include "host/shared/dropout.h"
 #include "tests/cpu_testing.h"
 
@@ -112,10 +113,11 @@ TEST_P(CpuBatchNorm, PoolingBothWays) {
     const int count = random.between(1, kLanes);
     const Window window{pool.kernel, pool.kernel, pool.stride};
     const Constants constants(in.channels, random);
-    LaneTensor x(in, random), y(out), dy(out, random), dx(in);
+    LaneTensor x(in, random), taken(out), y(out), dy(out, random), dx(in);
     Guarded<uint16_t> memory(size_t(kLanes) * out.count());
     const Winners winners{memory.data(), std::ptrdiff_t{out.height} * out.width * kLanes};
-    kernels_.batchnorm_pool_forward(y.view(), winners, x.view(), constants.affine(), window, relu);
+    kernels_.batchnorm_pool_take(taken.view(), winners, x.view(), constants.scale.data(), window);
+    kernels_.batchnorm_forward(y.view(), taken.view(), constants.affine(), relu);
     const Values z = mapped(x.values(), constants, in);
     Values pooled(y.values().size());
     std::vector<size_t> winner(pooled.size());
@@ -128,8 +130,9 @@ TEST_P(CpuBatchNorm, PoolingBothWays) {
     EXPECT_TRUE(is_near(y.values(), pooled, 1e-6, 1e-7));
 
     Guarded<float> sums(size_t(2) * in.channels * kLanes);
-    kernels_.batchnorm_pool_sums(sums.data(), dy.view(), winners, x.view(), constants.center.data(),
-                                 window);
+    if (relu) kernels_.relu_backward(dy.view(), dy.view(), y.view(), 1.0f);
+    kernels_.batchnorm_sums(sums.data(), sums.data() + in.channels * kLanes, dy.view(),
+                            taken.view(), constants.center.data());
     Values expected_sums(sums.size()), expected_dx(z.size());
     const Values exact_x = x.values();
     const size_t of_sample = size_t(out.count());
@@ -152,7 +155,7 @@ TEST_P(CpuBatchNorm, PoolingBothWays) {
       if (!live || (through_relu && exact_x[i] <= 0)) expected_dx[i] = 0;
     }
     EXPECT_TRUE(is_near(dx.values(), expected_dx, 1e-6));
-    EXPECT_TRUE(y.intact() && dx.intact() && sums.intact() && memory.intact());
+    EXPECT_TRUE(taken.intact() && y.intact() && dx.intact() && sums.intact() && memory.intact());
   }
 }
 
@@ -165,7 +168,8 @@ TEST_P(CpuBatchNorm, Backward) {
     const Constants constants(shape.channels, random);
     LaneTensor x(shape, random), dy(shape, random), dx(shape);
     Guarded<float> sums(size_t(2) * shape.channels * kLanes);
-    kernels_.batchnorm_sums(sums.data(), dy.view(), x.view(), constants.center.data());
+    kernels_.batchnorm_sums(sums.data(), sums.data() + shape.channels * kLanes, dy.view(), x.view(),
+                            constants.center.data());
     kernels_.batchnorm_backward(dx.view(), dy.view(), x.view(), constants.gradient(), count,
                                 through_relu);
     const Values xs = x.values(), d = dy.values();
@@ -212,7 +216,11 @@ TEST_P(CpuBatchNorm, DropoutDrawsWhatTheReferenceDraws) {
     LaneTensor x(shape, random), y(shape);
     const DropoutLayer layer{draw.seed, draw.step,  draw.layer, uint32_t(Purpose::kDropout),
                              p,         1 / (1 - p)};
-    kernels_.dropout(y.view(), x.view(), layer, row);
+    const int half = random.between(0, shape.channels);  // a thread may take some of the channels
+    for (const Range part : {Range{0, half}, Range{half, shape.channels}}) {
+      kernels_.dropout(channels_of(y.view(), part), channels_of(x.view(), part), layer, row,
+                       part.first * shape.plane(), shape.count());
+    }
     Values expected = x.values();
     for (size_t i = 0; i < expected.size(); ++i) {
       const auto lane = uint32_t(i) / count, element = uint32_t(i) % count;
@@ -223,7 +231,7 @@ TEST_P(CpuBatchNorm, DropoutDrawsWhatTheReferenceDraws) {
     }
     EXPECT_EQ(y.values(), expected);
     EXPECT_TRUE(y.intact());
-    kernels_.dropout(x.view(), x.view(), layer, row);  // in place
+    kernels_.dropout(x.view(), x.view(), layer, row, 0, shape.count());  // in place
     EXPECT_EQ(x.values(), expected);
   }
 }

@@ -44,7 +44,8 @@ TEST_P(CpuElementwise, GatherNormalisesAndTransposes) {
   const Images images;
   for (int count = 1; count <= kLanes; ++count) {
     LaneTensor x({1, kImageSide, kImageSide});
-    kernels_.gather(x.view(), images.image, count);
+    kernels_.gather(x.view(), images.image, count, 0, count * kLanes);
+    kernels_.gather(x.view(), images.image, count, count * kLanes, kImagePixels);
     const Values made = x.values();
     for (size_t n = 0; n < kLanes; ++n)
       for (size_t i = 0; i < kImagePixels; ++i) {
@@ -79,7 +80,7 @@ TEST_P(CpuElementwise, GathersAgree) {
   const Images images;
   LaneTensor x({1, kImageSide, kImageSide});
   Guarded<float> x_rows(kLanes * kImagePixels);
-  kernels_.gather(x.view(), images.image, kLanes);
+  kernels_.gather(x.view(), images.image, kLanes, 0, kImagePixels);
   kernels_.gather_rows(x_rows.data(), kImagePixels, images.image, kLanes, 0);
   EXPECT_EQ(x.values(), x_rows.values());
 }

@@ -1,6 +1,7 @@
 // The linear layers of every instruction set against the reference's in double precision.
 #include <gtest/gtest.h>
 
+#include "host/cpu/stages/stage.h"
 #include "host/reference/reference_ops.h"
 #include "host/reference/reference_optimizer.h"
 #include "tests/cpu_testing.h"
@@ -107,8 +108,12 @@ TEST_P(CpuLinear, BackwardInput) {
       const Values x(expected.size());
       reference::linear_backward(expected.data(), dw.data(), db.data(), dy.rows().data(), x.data(),
                                  w.values().data(), inputs, outputs, blocks * kLanes);
-      kernels_.linear_backward_input(dx.data(), dx_stride, dy.data(), dy_stride, blocks, w.data(),
-                                     inputs, outputs);
+      const int half = random.between(0, inputs);  // a thread may take some of the inputs
+      for (const Range part : {Range{0, half}, Range{half, inputs}}) {
+        kernels_.linear_backward_input(dx.data() + part.first * kLanes, dx_stride, dy.data(),
+                                       dy_stride, blocks, w.data() + part.first, inputs,
+                                       part.count(), outputs);
+      }
       EXPECT_TRUE(is_near(dx.rows(), expected, kLinearTolerance))
           << size << ", " << blocks << " blocks";
       EXPECT_TRUE(dx.intact()) << size;

@@ -14,7 +14,7 @@ namespace {
 
 using ::testing::ElementsAre;
 
-constexpr int kBatch = 40;  // three blocks, so that threads have unlike shares
+constexpr int kBatch = 64;  // four blocks: one for each of three threads, and one for all
 constexpr int kTrainCount = 200;
 constexpr int kSteps = 3;
 constexpr const char* kEveryKind =
@@ -139,17 +139,24 @@ TEST(CpuProfileTest, ThePhasesHaveAStepsOrder) {
                           "conv1 update", "bn1 update", "fc1 update", "fc2 update", "waiting"));
 }
 
-// Every block of the batch goes both ways through every stage, whichever thread takes it.
+// Every block of the batch goes both ways through every stage, whichever thread takes it; the last
+// is on the lanes of all, which meet within a linear layer's way back.
 TEST(CpuProfileTest, TheTraceHasEveryBlock) {
   const std::unique_ptr<Engine> engine =
       engine_on("cpu", make_plan(parse_model("conv 2x5, relu, fc 10"), kBatch));
   std::map<std::string, std::multiset<int>> blocks;
+  std::map<int, std::set<std::string>> lanes;
   for (const TraceEvent& event : profile_of(*engine, true).trace) {
-    if (event.step == 1 && event.block >= 0) blocks[event.name].insert(event.block);
+    if (event.step != 1 || event.block < 0) continue;
+    blocks[event.name].insert(event.block);
+    lanes[event.block].insert(event.lane);
   }
-  for (const char* name : {"gather", "conv1 forward", "fc1 forward", "loss", "fc1 backward"}) {
-    EXPECT_THAT(blocks[name], ElementsAre(0, 1, 2)) << name;
+  for (const char* name : {"gather", "conv1 forward", "fc1 forward"}) {
+    EXPECT_THAT(blocks[name], ElementsAre(0, 1, 2, 3, 3, 3)) << name;
   }
+  EXPECT_THAT(blocks["loss"], ElementsAre(0, 1, 2, 3));
+  EXPECT_THAT(blocks["fc1 backward"], ElementsAre(0, 1, 2, 3, 3, 3, 3, 3, 3));
+  for (int block = 0; block < 4; ++block) EXPECT_EQ(lanes[block].size(), block < 3 ? 1u : 3u);
 }
 
 TEST(ProfileTest, ASteadyMeanLeavesTheShortestAndTheLongestQuarterOut) {

@@ -1,6 +1,8 @@
 // digitron inspect, digitron devices
 #include "host/text/inspect.h"
 
+#include <spdlog/fmt/fmt.h>
+
 #include <cstdio>
 #include <memory>
 
@@ -22,6 +24,19 @@ struct InspectOptions {
   DeviceRequest device{.device = ""};  // none is asked
 };
 
+// How much of a step falls to the thread with the most, for a choice of threads.
+std::string thread_work_table(const Plan& plan) {
+  const int64_t all = cpu_longest_work(plan, 1);
+  std::vector<Row> rows{{"Threads", "Multiply-adds", "of the step's"}};
+  for (const int threads : {1, 2, 3, 4, 8, 16}) {
+    const int64_t longest = cpu_longest_work(plan, threads);
+    rows.push_back(
+        {std::to_string(threads), grouped(longest),
+         fmt::format("{:.1f} %", 100.0 * static_cast<double>(longest) / static_cast<double>(all))});
+  }
+  return format_table(rows, "rrr");
+}
+
 int inspect(const InspectOptions& options) {
   const Plan plan = make_plan(find_model(options.model), options.batch);
   std::fputs(plan_table(plan).c_str(), stdout);
@@ -29,6 +44,10 @@ int inspect(const InspectOptions& options) {
   const std::unique_ptr<Engine> engine = make_engine(options.device, plan).engine;
   std::puts(("\nOn " + engine->description() + ", before any data set:\n").c_str());
   std::fputs(details_table(engine->describe().details).c_str(), stdout);
+  if (options.device.device == "cpu") {
+    std::puts("\nOf a training step's multiply-adds, the thread with the most has:\n");
+    std::fputs(thread_work_table(plan).c_str(), stdout);
+  }
   return 0;
 }
 

@@ -66,6 +66,8 @@ struct DeviceReport {
 std::unique_ptr<Engine> make_cpu_engine(const Plan& plan, int threads);
 std::vector<DeviceReport> cpu_devices();
 Ceilings cpu_ceilings(int threads);  // takes about a second
+// Of a training step's multiply-adds those of the CPU engine's thread that has the most.
+int64_t cpu_longest_work(const Plan& plan, int threads);
 
 // The CUDA engine is a module, libdigitron_cuda.so beside the program, which opens it only where
 // there is a driver: so a run on the CPU pays nothing for libraries of a gigabyte, and the program

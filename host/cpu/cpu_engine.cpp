@@ -23,10 +23,6 @@ class StepClock {
   Clock::time_point last_ = Clock::now();
 };
 
-int blocks_of(int count) {
-  return (count + kLanes - 1) / kLanes;
-}
-
 // Block b of `count` samples that lie one after another.
 BlockSamples consecutive(const uint8_t* images, const uint8_t* labels, int b, int count) {
   BlockSamples samples;
@@ -39,10 +35,23 @@ BlockSamples consecutive(const uint8_t* images, const uint8_t* labels, int b, in
   return samples;
 }
 
-// How many blocks are on their way at once.
-int blocks_on_their_way(const CpuLayout& layout, int batch, int threads) {
-  const int of_threads = threads * layout.group_blocks;
-  return layout.segment_count() > 1 ? std::max(of_threads, blocks_of(batch)) : of_threads;
+// Crews are of two threads or more, so that half of a thread's number is a crew's own.
+int crew_place(const BlockShare& share) {
+  return share.first_in_crew / 2;
+}
+int most_crews(int threads) {
+  return threads / 2;
+}
+
+// How many blocks are on their way at once: each thread's, then each crew's.
+int passing_blocks(const CpuLayout& layout, int threads) {
+  return threads * layout.group_blocks + most_crews(threads);
+}
+
+// And how many find again what they have kept: all of the batch, or those same ones.
+int kept_blocks(const CpuLayout& layout, int batch, int threads) {
+  const int passing = passing_blocks(layout, threads);
+  return layout.segment_count() > 1 ? std::max(passing, blocks_of(batch)) : passing;
 }
 
 }  // namespace
@@ -52,11 +61,13 @@ CpuEngine::CpuEngine(const Plan& plan, int threads, const CpuKernels& kernels)
       layout_(make_cpu_layout(plan)),
       kernels_(kernels),
       gradients_(make_aligned<float>(plan.parameter_floats)),
-      block_memory_(layout_.sizes, blocks_on_their_way(layout_, plan.batch, threads)),
+      block_memory_(layout_.sizes, passing_blocks(layout_, threads),
+                    kept_blocks(layout_, plan.batch, threads)),
       batch_(layout_.sizes, blocks_of(plan.batch)),
       samples_(blocks_of(plan.batch)),
       losses_(blocks_of(plan.batch)),
-      team_(threads) {
+      team_(threads),
+      crew_barriers_(static_cast<size_t>(most_crews(threads))) {
   configure({});
   for (int thread = 0; thread < threads; ++thread) memory_.emplace_back(layout_.sizes);
   set_state(State::kRunningStatistics, initial_buffers(plan));
@@ -102,28 +113,46 @@ std::vector<float> CpuEngine::state(State which) const {
   return kept ? std::vector<float>(kept, kept + count) : std::vector<float>(count);
 }
 
-StagePass CpuEngine::stage_pass(Worker worker, const float* parameters,
-                                const TrainingStep* step) const {
-  return {kernels_, layout_.sizes, parameters, memory_[static_cast<size_t>(worker.index)], step};
+StagePass CpuEngine::stage_pass(Worker worker, const float* parameters, const TrainingStep* step,
+                                StepRecorder* recorder) const {
+  return {kernels_, layout_.sizes, parameters, memory_[static_cast<size_t>(worker.index)],
+          step,     recorder};
 }
 
-// Calls f(blocks) for a thread's share of the blocks that have these samples, group by group. Which
-// thread takes which is fixed, so that a block's memory stays in one core's cache. batch: null in
-// evaluation.
+// place: in the memory of blocks on their way.
+Block CpuEngine::block_at(int place, const BatchMemory* batch, int index,
+                          const BlockSamples& samples) const {
+  const MemorySizes& sizes = layout_.sizes;
+  const bool has_its_own = batch && layout_.segment_count() > 1;
+  const auto passing = static_cast<size_t>(place);
+  const auto kept = static_cast<size_t>(has_its_own ? index : place);
+  return {block_memory_.passing.get() + sizes.passing_floats * passing,
+          block_memory_.kept.get() + sizes.kept_floats * kept,
+          block_memory_.winners.get() + sizes.kept_winners * kept,
+          batch,
+          index,
+          &samples};
+}
+
+// The block of the batch that is left for a thread's crew. A crew has memory of its own, so that
+// each thread finds there what it wrote itself.
+Block CpuEngine::left_block(Worker worker, const BlockShare& mine) const {
+  const int place = mine.has_crew() ? worker.count * layout_.group_blocks + crew_place(mine)
+                                    : worker.index * layout_.group_blocks;
+  return block_at(place, &batch_, mine.left, samples_[static_cast<size_t>(mine.left)]);
+}
+
+// Calls f(blocks) for a thread's blocks, of all that have these samples, group by group. batch:
+// null in evaluation.
 template <class F>
-void CpuEngine::for_each_group(Worker worker, std::span<const BlockSamples> samples,
+void CpuEngine::for_each_group(Worker worker, Range mine, std::span<const BlockSamples> samples,
                                const BatchMemory* batch, const F& f) {
-  const bool memory_is_reused = !batch || layout_.segment_count() == 1;
-  const Range mine = share(static_cast<int>(samples.size()), worker);
   for (int first = mine.first; first < mine.last; first += layout_.group_blocks) {
     const int count = std::min(layout_.group_blocks, mine.last - first);
     Block blocks[kGroupBlocks];
     for (int k = 0; k < count; ++k) {
-      const auto place =
-          static_cast<size_t>((memory_is_reused ? worker.index * layout_.group_blocks : first) + k);
-      blocks[k] = {block_memory_.floats.get() + layout_.sizes.block_floats * place,
-                   block_memory_.winners.get() + layout_.sizes.block_winners * place, batch,
-                   first + k, &samples[static_cast<size_t>(first + k)]};
+      blocks[k] = block_at(worker.index * layout_.group_blocks + k, batch, first + k,
+                           samples[static_cast<size_t>(first + k)]);
     }
     f(std::span<const Block>(blocks, static_cast<size_t>(count)));
   }
@@ -136,35 +165,48 @@ void CpuEngine::meet(StepRecorder* recorder) {
 
 // Phase one of a step: the blocks of a batch. The last segment is gone through both ways at once.
 void CpuEngine::forward_backward(Worker worker, const TrainingStep& step, StepRecorder* recorder) {
-  const NetworkPass pass(layout_, stage_pass(worker, buffer(State::kParameters), &step), recorder);
-  const auto samples =
-      std::span<const BlockSamples>(samples_).first(static_cast<size_t>(blocks_of(step.count)));
+  const StagePass alone = stage_pass(worker, buffer(State::kParameters), &step, recorder);
+  StagePass in_crew = alone;
+  const BlockShare mine = share_blocks(blocks_of(step.count), worker);
+  if (mine.has_crew()) {
+    in_crew.part = mine.part;
+    in_crew.barrier = &crew_barriers_[static_cast<size_t>(crew_place(mine))];
+  }
+  NetworkPass pass(layout_, alone);
+  NetworkPass crew_pass(layout_, in_crew);
+  // Calls f(pass, blocks) for all that the thread takes, alone and in its crew.
+  const auto for_all = [&](const auto& f) {
+    for_each_group(worker, mine.whole, samples_, &batch_,
+                   [&](std::span<const Block> blocks) { f(pass, blocks); });
+    if (mine.left < 0) return;
+    const Block left = left_block(worker, mine);
+    f(crew_pass, std::span(&left, 1));
+  };
   const int last = layout_.segment_count() - 1;
   for (int segment = 0; segment < last; ++segment) {
-    for_each_group(worker, samples, &batch_,
-                   [&](std::span<const Block> blocks) { pass.forward(segment, blocks); });
+    for_all([&](NetworkPass& way, std::span<const Block> blocks) { way.forward(segment, blocks); });
     const BatchNormStage& norm = layout_.norm(segment + 1);
     meet(recorder);
-    norm.take_batch_statistics(pass.stage_pass(), batch_);
+    norm.take_batch_statistics(alone, batch_);
     if (worker.index == 0) {
       norm.update_running_statistics(buffer(State::kRunningStatistics), batch_, step.count);
     }
     mark(recorder, StepPart::kForward, static_cast<int>(layout_.segment_begin(segment + 1)));
   }
-  for_each_group(worker, samples, &batch_, [&](std::span<const Block> blocks) {
-    pass.forward(last, blocks);
-    pass.loss_and_gradient(
+  for_all([&](NetworkPass& way, std::span<const Block> blocks) {
+    way.forward(last, blocks);
+    way.loss_and_gradient(
         std::span(losses_).subspan(static_cast<size_t>(blocks.front().index), blocks.size()),
         blocks);
-    pass.backward(last, blocks);
+    way.backward(last, blocks);
   });
   for (int segment = last - 1; segment >= 0; --segment) {
     if (layout_.segment_begin(segment + 1) <= layout_.first_trained) return;
     meet(recorder);
-    layout_.norm(segment + 1).take_batch_sums(pass.stage_pass(), batch_);
+    layout_.norm(segment + 1).take_batch_sums(alone, batch_);
     mark(recorder, StepPart::kBackward, static_cast<int>(layout_.segment_begin(segment + 1)));
-    for_each_group(worker, samples, &batch_,
-                   [&](std::span<const Block> blocks) { pass.backward(segment, blocks); });
+    for_all(
+        [&](NetworkPass& way, std::span<const Block> blocks) { way.backward(segment, blocks); });
   }
 }
 
@@ -201,27 +243,35 @@ Metrics CpuEngine::sum_losses(int count) const {
   return metrics;
 }
 
-// A thread's blocks of the batch of `count` samples that begins at position `begin` of the epoch.
+// The sample of a row of the batch that begins at position `begin` of the epoch.
+void CpuEngine::take_sample(int row, int epoch, int begin, const Permutation& permutation) {
+  const uint32_t index = permutation(static_cast<uint32_t>(begin + row));
+  BlockSamples& samples = samples_[static_cast<size_t>(row / kLanes)];
+  const uint8_t*& image = samples.images[row % kLanes];
+  image = train_->images.data() + static_cast<size_t>(index) * kImagePixels;
+  samples.labels[row % kLanes] = train_->labels[index];
+  if (!training_.augmentation.any()) return;
+  uint8_t* augmented = augmented_.get() + static_cast<size_t>(row) * kImagePixels;
+  kernels_.augment_image(
+      augmented, image,
+      draw_map(training_.augmentation, training_.seed, static_cast<uint32_t>(epoch), index));
+  image = augmented;
+}
+
+// A thread's blocks of the batch of `count` samples, and its part of its crew's.
 void CpuEngine::take_samples(Worker worker, int epoch, int begin, int count,
                              const Permutation& permutation) {
-  const Dataset& data = *train_;
-  const Range mine = share(blocks_of(count), worker);
-  for (int b = mine.first; b < mine.last; ++b) {
-    BlockSamples& samples = samples_[b];
-    samples.count = std::min(kLanes, count - b * kLanes);
-    for (int n = 0; n < samples.count; ++n) {
-      const int row = b * kLanes + n;
-      const uint32_t index = permutation(static_cast<uint32_t>(begin + row));
-      samples.images[n] = data.images.data() + static_cast<size_t>(index) * kImagePixels;
-      samples.labels[n] = data.labels[index];
-      if (!training_.augmentation.any()) continue;
-      uint8_t* augmented = augmented_.get() + static_cast<size_t>(row) * kImagePixels;
-      kernels_.augment_image(
-          augmented, samples.images[n],
-          draw_map(training_.augmentation, training_.seed, static_cast<uint32_t>(epoch), index));
-      samples.images[n] = augmented;
+  const auto take = [&](int b, Worker part) {
+    const int in_block = std::min(kLanes, count - b * kLanes);
+    if (part.index == 0) samples_[static_cast<size_t>(b)].count = in_block;
+    const Range rows = share(in_block, part);
+    for (int n = rows.first; n < rows.last; ++n) {
+      take_sample(b * kLanes + n, epoch, begin, permutation);
     }
-  }
+  };
+  const BlockShare mine = share_blocks(blocks_of(count), worker);
+  for (int b = mine.whole.first; b < mine.whole.last; ++b) take(b, {0, 1});
+  if (mine.left >= 0) take(mine.left, mine.part);
 }
 
 std::vector<Metrics> CpuEngine::train(int epoch, int first, std::span<const StepRates> rates) {
@@ -278,7 +328,7 @@ void CpuEngine::forward_blocks(int count, const uint8_t* images, const uint8_t* 
                                const Take& take) {
   std::vector<BlockSamples> samples(static_cast<size_t>(blocks_of(count)));
   team_.run([&](Worker worker) {
-    const NetworkPass pass(layout_, stage_pass(worker, evaluated_parameters(), nullptr), nullptr);
+    NetworkPass pass(layout_, stage_pass(worker, evaluated_parameters(), nullptr, nullptr));
     for (int segment = 1; segment < layout_.segment_count(); ++segment) {
       layout_.norm(segment).take_running_statistics(pass.stage_pass(),
                                                     buffer(State::kRunningStatistics));
@@ -287,7 +337,7 @@ void CpuEngine::forward_blocks(int count, const uint8_t* images, const uint8_t* 
     for (int b = mine.first; b < mine.last; ++b) {
       samples[static_cast<size_t>(b)] = consecutive(images, labels, b, count);
     }
-    for_each_group(worker, samples, nullptr, [&](std::span<const Block> blocks) {
+    for_each_group(worker, mine, samples, nullptr, [&](std::span<const Block> blocks) {
       pass.forward(blocks);
       for (const Block& block : blocks) take(pass, block);
     });

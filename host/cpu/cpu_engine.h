@@ -6,6 +6,7 @@
 #pragma once
 
 #include "host/core/devices.h"
+#include "host/cpu/block_share.h"
 #include "host/cpu/network_pass.h"
 #include "host/cpu/thread_team.h"
 #include "host/shared/permutation.h"
@@ -31,9 +32,12 @@ class CpuEngine final : public Engine {
 
  private:
   template <class F>
-  void for_each_group(Worker worker, std::span<const BlockSamples> samples,
+  void for_each_group(Worker worker, Range mine, std::span<const BlockSamples> samples,
                       const BatchMemory* batch, const F& f);
+  Block block_at(int place, const BatchMemory* batch, int index, const BlockSamples& samples) const;
+  Block left_block(Worker worker, const BlockShare& mine) const;
   void take_samples(Worker worker, int epoch, int begin, int count, const Permutation& permutation);
+  void take_sample(int row, int epoch, int begin, const Permutation& permutation);
   // Trains; recorders: one a thread, or none.
   std::vector<Metrics> run_steps(int epoch, int first, std::span<const StepRates> rates,
                                  std::span<StepRecorder> recorders);
@@ -41,7 +45,8 @@ class CpuEngine final : public Engine {
   void forward_backward(Worker worker, const TrainingStep& step, StepRecorder* recorder);
   void update(Worker worker, int count, const StepRates& rates, StepRecorder* recorder);
   void meet(StepRecorder* recorder);
-  StagePass stage_pass(Worker worker, const float* parameters, const TrainingStep* step) const;
+  StagePass stage_pass(Worker worker, const float* parameters, const TrainingStep* step,
+                       StepRecorder* recorder) const;
   // Null for one that the optimiser does not use.
   float* buffer(State which) const { return state_[static_cast<size_t>(which)].get(); }
   // The parameters that evaluate and predict use.
@@ -59,13 +64,14 @@ class CpuEngine final : public Engine {
   AlignedArray<float> state_[kStateCount];  // by State
   AlignedArray<float> gradients_;
   std::vector<ThreadMemory> memory_;  // one a thread
-  BlockMemory block_memory_;          // group_blocks a thread, or one a block: see MemorySizes
+  BlockMemory block_memory_;          // of the threads and the crews; in part one a block
   BatchMemory batch_;
   std::vector<BlockSamples> samples_;  // of each block of the batch
   AlignedArray<uint8_t> augmented_;    // (batch, 28, 28), where samples_ points; null without
   std::vector<BlockLosses> losses_;
   Timing timing_;
   ThreadTeam team_;
+  std::vector<Barrier> crew_barriers_;  // where crews meet, by crew_place
 };
 
 }  // namespace digitron

@@ -103,9 +103,9 @@ struct DropoutLayer {
 struct CpuKernels {
   const char* name;  // "AVX-512"
 
-  // x (1, 28, 28) inside its border = normalised pixels of `count` images; lanes from `count` on
-  // are 0.
-  void (*gather)(Tensor x, const uint8_t* const* images, int count);
+  // Pixels [first, last), multiples of kLanes, of x (1, 28, 28) inside its border = normalised
+  // pixels of `count` images; lanes from `count` on are 0.
+  void (*gather)(Tensor x, const uint8_t* const* images, int count, int first, int last);
   // The same, one sample a row, for linear layers: x_rows (kLanes, row_floats) = pixels
   // [first_pixel, first_pixel + row_floats), as far as images go, and 0 after them; row_floats
   // divides by kLanes.
@@ -124,8 +124,10 @@ struct CpuKernels {
   // the output; added to what is there when asked.
   void (*conv_backward_weights)(float* dw_by_lane, Tensor dy, Tensor x, Window window, int first,
                                 bool add);
-  // dx += the products of dy's rows and w. dx points at the corner, border included.
-  void (*conv_backward_input)(Tensor dx, Tensor dy, const float* w, Window window, int first);
+  // dx += the products of dy's rows and w, whose outputs lie w_stride apart: more than dx's
+  // channels when those are some of the input's. dx points at the corner, border included.
+  void (*conv_backward_input)(Tensor dx, Tensor dy, const float* w, std::ptrdiff_t w_stride,
+                              Window window, int first);
 
   // db_by_lane (C, kLanes) = sums of dy over rows and columns.
   void (*sum_positions)(float* db_by_lane, Tensor dy);
@@ -153,32 +155,36 @@ struct CpuKernels {
   void (*channel_moments)(Moments* moments, Tensor x, int count);
   // y = x normalised; ReLU follows when asked.
   void (*batchnorm_forward)(Tensor y, Tensor x, Affine affine, bool relu);
-  // The same through a max-pooling whose windows lie side by side, with its winners.
-  void (*batchnorm_pool_forward)(Tensor y, Winners winners, Tensor x, Affine affine, Window window,
-                                 bool relu);
-  // sums_by_lane (2, C, kLanes) = the sums of dy * (x - center), and of dy.
-  void (*batchnorm_sums)(float* sums_by_lane, Tensor dy, Tensor x, const float* center);
-  void (*batchnorm_pool_sums)(float* sums_by_lane, Tensor dy, Winners winners, Tensor x,
-                              const float* center, Window window);
+  // Of each window of x the element that a batch normalisation with these weights (C) makes the
+  // largest, and winners = its index: the largest, the smallest where the weight is negative, the
+  // first of equal ones, which all are at a weight of 0.
+  void (*batchnorm_pool_take)(Tensor taken, Winners winners, Tensor x, const float* weights,
+                              Window window);
+  // (C, kLanes) each: dw_by_lane = the sums of dy * (x - center), db_by_lane = those of dy.
+  void (*batchnorm_sums)(float* dw_by_lane, float* db_by_lane, Tensor dy, Tensor x,
+                         const float* center);
   // dx in the first `count` lanes, 0 in the others and, with `through_relu`, where x, which a
   // ReLU has made, is not positive. dx may be dy.
   void (*batchnorm_backward)(Tensor dx, Tensor dy, Tensor x, AffineGradient gradient, int count,
                              bool through_relu);
+  // The same through a max-pooling whose windows lie side by side: dy is at the winners.
   void (*batchnorm_pool_backward)(Tensor dx, Tensor dy, Winners winners, Tensor x,
                                   AffineGradient gradient, Window window, int count,
                                   bool through_relu);
-  // y = x times each element's factor, for samples that are rows first_row, ... of the batch; y may
-  // be x.
-  void (*dropout)(Tensor y, Tensor x, const DropoutLayer& layer, int first_row);
+  // y = x times each element's factor, for samples that are rows first_row, ... of the batch, and
+  // elements first_element, ... of the `elements` that a sample has; y may be x.
+  void (*dropout)(Tensor y, Tensor x, const DropoutLayer& layer, int first_row, int first_element,
+                  int elements);
 
   // y (O, kLanes) = w (O, I) x (I, kLanes) + b, ReLU follows when asked; for 1 to kGroupBlocks
   // blocks at once, which lie `stride` floats apart in y and in x.
   void (*linear_forward)(float* y, const float* x, std::ptrdiff_t stride, int blocks,
                          const float* w, const float* b, int inputs, int outputs, bool relu);
-  // dx (I, kLanes) = w (O, I) transposed dy (O, kLanes), for as many blocks.
+  // dx (I, kLanes) = w (O, I) transposed dy (O, kLanes), for as many blocks. w's rows lie w_stride
+  // apart: more than I when those are some of the inputs.
   void (*linear_backward_input)(float* dx, std::ptrdiff_t dx_stride, const float* dy,
-                                std::ptrdiff_t dy_stride, int blocks, const float* w, int inputs,
-                                int outputs);
+                                std::ptrdiff_t dy_stride, int blocks, const float* w,
+                                std::ptrdiff_t w_stride, int inputs, int outputs);
   // Columns [first, last) of dw (O, I) over a whole batch: dy (blocks, O, kLanes), and the inputs
   // one sample a row, x_rows (blocks * kLanes, row_floats), from column `first` on; first divides
   // by kLanes. Added to what is there when asked. With a step, the parameters are updated then and

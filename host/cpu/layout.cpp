@@ -29,19 +29,40 @@ void divide(CpuLayout& layout) {
     conv->relu_backward_in_next_stage = norm->backward_through_relu = true;
   }
   layout.segments.push_back(layout.stages.size());
+  if (layout.segment_count() > 1) layout.group_blocks = 1;  // what blocks keep lies elsewhere
+}
+
+// Which tensors outlive the meetings of the threads, of a network in several segments. The samples
+// and what a batch normalisation makes are made again on the way back, which is cheap; in the last
+// segment a block turns round at once.
+void keep_slots(const CpuLayout& layout, std::vector<Slot>& slots) {
+  const int last = layout.segment_count() - 1;
+  for (int segment = 0; segment <= last; ++segment) {
+    const size_t begin = layout.segment_begin(segment);
+    const size_t end = layout.segment_begin(segment + 1);
+    if (segment > 0) slots[begin + 1].gradient_kept = true;  // of a batch normalisation's output
+    if (segment == last || (segment == 0 && layout.repeats_first_segment())) continue;
+    for (size_t s = begin + (segment == 0 ? 1 : 2); s < end; ++s) slots[s].kept = true;
+    slots[end].kept = true;  // what the next batch normalisation takes
+  }
 }
 
 // A stage's output is the next one's input: all values first, then all gradients.
 void place_slots(CpuLayout& layout) {
-  size_t& end = layout.sizes.block_floats;
   std::vector<Slot> slots;
   for (const Stage& stage : layout.stages) slots.push_back(base(stage).in);
   slots.push_back(base(layout.stages.back()).out);
-  for (Slot& slot : slots) slot.place = MemorySizes::take(end, slot.floats());
-  for (Slot& slot : slots) slot.gradient_place = MemorySizes::take(end, slot.floats());
+  keep_slots(layout, slots);
+  MemorySizes& sizes = layout.sizes;
+  const auto take = [&](bool kept, const Slot& slot) {
+    return MemorySizes::take(kept ? sizes.kept_floats : sizes.passing_floats, slot.floats());
+  };
+  for (Slot& slot : slots) slot.place = take(slot.kept, slot);
+  for (Slot& slot : slots) slot.gradient_place = take(slot.gradient_kept, slot);
   for (size_t s = 0; s < layout.stages.size(); ++s) {
     const std::optional<size_t> in_batch = base(layout.stages[s]).gradient_in_batch;
     if (!in_batch) continue;
+    slots[s + 1].gradient_kept = false;
     slots[s + 1].gradient_in_batch = true;
     slots[s + 1].gradient_place = *in_batch;
   }
@@ -49,7 +70,7 @@ void place_slots(CpuLayout& layout) {
     base(layout.stages[s]).in = slots[s];
     base(layout.stages[s]).out = slots[s + 1];
   }
-  layout.sizes.scratch = MemorySizes::take(end, layout.sizes.scratch_floats);
+  sizes.scratch = MemorySizes::take(sizes.passing_floats, sizes.scratch_floats);
 }
 
 }  // namespace

@@ -28,6 +28,9 @@ struct CpuLayout {
   // normalisation.
   std::vector<size_t> segments{0};
   int group_blocks = kGroupBlocks;  // that a thread takes through the network together
+  // The first segment goes forward again on the way back, rather than that each block keeps its
+  // output, which is large. What the next segment needs of it, a pooling has taken before.
+  bool repeats_first_segment() const { return segment_count() > 1 && norm(1).has_pool(); }
 
   int segment_count() const { return static_cast<int>(segments.size()) - 1; }
   size_t segment_begin(int segment) const { return segments[static_cast<size_t>(segment)]; }

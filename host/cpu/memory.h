@@ -13,12 +13,16 @@ namespace digitron {
 // How much of each, in elements. A stage takes its places here when it is made; all are whole cache
 // lines.
 struct MemorySizes {
-  // One block on its way. In a network of one segment a thread has group_blocks of these and uses
-  // them again and again, while they are in cache; in several, every block of a batch has its own.
-  size_t block_floats = 0;
-  size_t block_winners = 0;   // of max-poolings
-  size_t scratch_floats = 0;  // the most that a stage needs at once, in block_floats at the end
+  // One block on its way. A thread has group_blocks of these and uses them again and again, while
+  // they are in cache.
+  size_t passing_floats = 0;
+  size_t scratch_floats = 0;  // the most that a stage needs at once, in passing_floats at the end
   size_t scratch = 0;         // where that begins
+
+  // What a block is found to have left when the threads have met. In a network of one segment a
+  // thread uses this again too; in several, every block of a batch has its own.
+  size_t kept_floats = 0;
+  size_t kept_winners = 0;  // of max-poolings
 
   // A thread's.
   size_t strip_floats = 0;      // columns of the images, for a linear layer that reads them
@@ -48,11 +52,14 @@ struct ThreadMemory {
 };
 
 struct BlockMemory {
-  BlockMemory(const MemorySizes& sizes, int blocks)
-      : floats(make_aligned<float>(sizes.block_floats * static_cast<size_t>(blocks))),
-        winners(make_aligned<uint16_t>(sizes.block_winners * static_cast<size_t>(blocks))) {}
+  // Of so many blocks that are on their way, and so many that are kept.
+  BlockMemory(const MemorySizes& sizes, int passing_blocks, int kept_blocks)
+      : passing(make_aligned<float>(sizes.passing_floats * static_cast<size_t>(passing_blocks))),
+        kept(make_aligned<float>(sizes.kept_floats * static_cast<size_t>(kept_blocks))),
+        winners(make_aligned<uint16_t>(sizes.kept_winners * static_cast<size_t>(kept_blocks))) {}
 
-  AlignedArray<float> floats;
+  AlignedArray<float> passing;
+  AlignedArray<float> kept;
   AlignedArray<uint16_t> winners;
 };
 

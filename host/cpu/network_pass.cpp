@@ -4,55 +4,87 @@
 
 namespace digitron {
 
-void NetworkPass::gather(std::span<const Block> blocks) const {
+// The crew has looked up the samples together, and shares the pixels of the one channel.
+void NetworkPass::gather(std::span<const Block> blocks) {
+  pass_.meet();
+  begin(StepPart::kGather, blocks);
+  const Range vectors = share(kImagePixels / kLanes, pass_.part);
   for (const Block& block : blocks) {
-    pass_.kernels.gather(layout_.input().values(block), block.samples->images, block.count());
+    pass_.kernels.gather(layout_.input().values(block), block.samples->images, block.count(),
+                         vectors.first * kLanes, vectors.last * kLanes);
   }
-  mark(recorder_, StepPart::kGather, -1, blocks.front().index);
+  pass_.mark_work();
+  pass_.meet();
 }
 
-void NetworkPass::forward_stages(size_t first, size_t last, std::span<const Block> blocks) const {
+void NetworkPass::forward_stages(size_t first, size_t last, std::span<const Block> blocks) {
   for (size_t s = first; s < last; ++s) {
-    std::visit([&](const auto& stage) { stage.forward(pass_, blocks); }, layout_.stages[s]);
-    mark_stage(StepPart::kForward, s, blocks);
+    const auto forward = [&](const auto& stage) {
+      if (s > 0 && stage.kMixesChannels) pass_.meet();
+      begin(StepPart::kForward, blocks, s);
+      stage.forward(pass_, blocks);
+      pass_.mark_work();
+    };
+    std::visit(forward, layout_.stages[s]);
   }
 }
 
-void NetworkPass::forward(std::span<const Block> blocks) const {
+void NetworkPass::forward(std::span<const Block> blocks) {
   gather(blocks);
   forward_stages(0, layout_.stages.size(), blocks);
 }
 
-void NetworkPass::forward(int segment, std::span<const Block> blocks) const {
+void NetworkPass::forward(int segment, std::span<const Block> blocks) {
   if (segment == 0) gather(blocks);
   forward_stages(layout_.segment_begin(segment), layout_.segment_begin(segment + 1), blocks);
   if (segment + 1 < layout_.segment_count()) {
+    begin(StepPart::kForward, blocks, layout_.segment_begin(segment + 1));
     layout_.norm(segment + 1).leave_moments(pass_, blocks);
-    mark_stage(StepPart::kForward, layout_.segment_begin(segment + 1), blocks);
+    pass_.mark_work();
   }
 }
 
-void NetworkPass::loss_and_gradient(std::span<BlockLosses> losses,
-                                    std::span<const Block> blocks) const {
-  const float scale = 1.0f / static_cast<float>(pass_.step->count);
-  for (size_t i = 0; i < blocks.size(); ++i) {
-    pass_.kernels.softmax_cross_entropy(layout_.logits().gradient(blocks[i]).data, losses[i].loss,
-                                        losses[i].correct, logits(blocks[i]),
-                                        blocks[i].samples->labels, kClasses, blocks[i].count(),
-                                        scale, pass_.step->smoothing);
+// One of a crew does it, which takes less time than to meet.
+void NetworkPass::loss_and_gradient(std::span<BlockLosses> losses, std::span<const Block> blocks) {
+  pass_.meet();
+  begin(StepPart::kLoss, blocks);
+  if (pass_.part.index == 0) {
+    const float scale = 1.0f / static_cast<float>(pass_.step->count);
+    for (size_t i = 0; i < blocks.size(); ++i) {
+      pass_.kernels.softmax_cross_entropy(layout_.logits().gradient(blocks[i]).data, losses[i].loss,
+                                          losses[i].correct, logits(blocks[i]),
+                                          blocks[i].samples->labels, kClasses, blocks[i].count(),
+                                          scale, pass_.step->smoothing);
+    }
+    pass_.mark_work();
   }
-  mark(recorder_, StepPart::kLoss, -1, blocks.front().index);
+  pass_.meet();
 }
 
-void NetworkPass::backward(int segment, std::span<const Block> blocks) const {
+// What the blocks have not kept of this segment.
+void NetworkPass::make_again(int segment, std::span<const Block> blocks) {
+  if (segment > 0) {
+    const size_t norm = layout_.segment_begin(segment);
+    forward_stages(norm, norm + 1, blocks);
+    pass_.meet();
+    return;
+  }
+  gather(blocks);
+  if (layout_.repeats_first_segment()) forward_stages(0, layout_.segment_begin(1), blocks);
+}
+
+void NetworkPass::backward(int segment, std::span<const Block> blocks) {
+  if (segment + 1 < layout_.segment_count()) make_again(segment, blocks);
   if (segment + 1 < layout_.segment_count()) {
+    begin(StepPart::kBackward, blocks, layout_.segment_begin(segment + 1));
     layout_.norm(segment + 1).input_gradients(pass_, blocks);
-    mark_stage(StepPart::kBackward, layout_.segment_begin(segment + 1), blocks);
+    pass_.mark_work();
   }
   const size_t last = std::max(layout_.segment_begin(segment), layout_.first_trained);
   for (size_t s = layout_.segment_begin(segment + 1); s-- > last;) {
+    begin(StepPart::kBackward, blocks, s);
     std::visit([&](const auto& stage) { stage.backward(pass_, blocks); }, layout_.stages[s]);
-    mark_stage(StepPart::kBackward, s, blocks);
+    pass_.mark_work();
   }
 }
 

@@ -106,47 +106,41 @@ inline void batchnorm_forward(Tensor y, Tensor x, Affine affine, bool rectify) {
   }
 }
 
-// Finds the winners before it normalises: that keeps the order of the values, or turns it round
-// where the scale is negative, but its rounding could make different ones equal. With a scale of 0
-// all are.
+// Before it is normalised, which keeps the order of the values, or turns it round where the weight
+// is negative, but whose rounding could make different ones equal.
 template <int Size>
-void batchnorm_pool_sized(Tensor y, Winners winners, Tensor x, Affine affine, Window window,
-                          bool rectify) {
-  for (int c = 0; c < y.channels; ++c) {
-    const AffineVec map(affine, c);
-    const float scale = affine.scale[c];
-    const Vec sign = broadcast(scale > 0 ? 1.0f : (scale < 0 ? -1.0f : 0.0f));
-    for_each_window(channel_of(y, c), channel_of(winners, c), channel_of(x, c), window,
+void batchnorm_pool_take_sized(Tensor taken, Winners winners, Tensor x, const float* weights,
+                               Window window) {
+  for (int c = 0; c < taken.channels; ++c) {
+    const float weight = weights[c];
+    const Vec sign = broadcast(weight > 0 ? 1.0f : (weight < 0 ? -1.0f : 0.0f));
+    for_each_window(channel_of(taken, c), channel_of(winners, c), channel_of(x, c), window,
                     [=](int, float* to, uint16_t* winner, float* corner) {
-                      Vec best = load(corner) * sign;
+                      Vec best = load(corner);
                       IntVec index = {};
                       for_each_in_window<Size>(corner, x.row_stride, window.rows,
                                                [&](int t, float* at) {
-                                                 const Vec value = load(at) * sign;
-                                                 const IntVec larger = value > best;
-                                                 best = larger ? value : best;
-                                                 index = larger ? IntVec{} + t : index;
+                                                 const Vec value = load(at);
+                                                 const IntVec better = value * sign > best * sign;
+                                                 best = better ? value : best;
+                                                 index = better ? IntVec{} + t : index;
                                                });
-                      best = map(best * sign);
-                      if (rectify) {
-                        index = best > 0.0f ? index : IntVec{} + kNoWinner;
-                        best = relu(best);
-                      }
                       store(to, best);
                       store_shorts(winner, index);
                     });
   }
 }
 
-inline void batchnorm_pool_forward(Tensor y, Winners winners, Tensor x, Affine affine,
-                                   Window window, bool rectify) {
-  const auto sized = window.rows == 2 ? batchnorm_pool_sized<2> : batchnorm_pool_sized<0>;
-  sized(y, winners, x, affine, window, rectify);
+inline void batchnorm_pool_take(Tensor taken, Winners winners, Tensor x, const float* weights,
+                                Window window) {
+  const auto sized = window.rows == 2 ? batchnorm_pool_take_sized<2> : batchnorm_pool_take_sized<0>;
+  sized(taken, winners, x, weights, window);
 }
 
 // ---- backward
 
-inline void batchnorm_sums(float* sums_by_lane, Tensor dy, Tensor x, const float* center) {
+inline void batchnorm_sums(float* dw_by_lane, float* db_by_lane, Tensor dy, Tensor x,
+                           const float* center) {
   for (int c = 0; c < x.channels; ++c)
     for (int lane = 0; lane < kLanes; lane += kWidth) {
       Vec dw[2] = {};
@@ -160,43 +154,9 @@ inline void batchnorm_sums(float* sums_by_lane, Tensor dy, Tensor x, const float
           dw[q & 1] += d * (load(x_row + q * kLanes) - center[c]);
         }
       }
-      store(sums_by_lane + c * kLanes + lane, dw[0] + dw[1]);
-      store(sums_by_lane + (x.channels + c) * kLanes + lane, db[0] + db[1]);
+      store(dw_by_lane + c * kLanes + lane, dw[0] + dw[1]);
+      store(db_by_lane + c * kLanes + lane, db[0] + db[1]);
     }
-}
-
-template <int Size>
-void batchnorm_pool_sums_sized(float* sums_by_lane, Tensor dy, Winners winners, Tensor x,
-                               const float* center, Window window) {
-  const int size = Size ? Size : window.rows;
-  for (int c = 0; c < x.channels; ++c)
-    for (int lane = 0; lane < kLanes; lane += kWidth) {
-      Vec dw = {};
-      Vec db = {};
-      const uint16_t* winner = winners.data + c * winners.channel_stride + lane;
-      for (int p = 0; p < dy.height; ++p)
-        for (int q = 0; q < dy.width; ++q, winner += kLanes) {
-          const float* corner = x.row(c, p * size) + q * size * kLanes + lane;
-          const IntVec index = load_shorts(winner);
-          Vec taken = load(corner);
-          for (int t = 1; t < size * size; ++t) {
-            const float* at = corner + t / size * x.row_stride + t % size * kLanes;
-            taken = index == t ? load(at) : taken;
-          }
-          const Vec d = load(dy.row(c, p) + q * kLanes + lane);
-          const Vec kept = index == kNoWinner ? Vec{} : d;
-          db += kept;
-          dw += kept * (taken - center[c]);
-        }
-      store(sums_by_lane + c * kLanes + lane, dw);
-      store(sums_by_lane + (x.channels + c) * kLanes + lane, db);
-    }
-}
-
-inline void batchnorm_pool_sums(float* sums_by_lane, Tensor dy, Winners winners, Tensor x,
-                                const float* center, Window window) {
-  const auto sized = window.rows == 2 ? batchnorm_pool_sums_sized<2> : batchnorm_pool_sums_sized<0>;
-  sized(sums_by_lane, dy, winners, x, center, window);
 }
 
 struct GradientVec {

@@ -150,11 +150,11 @@ inline KernelRows kernel_rows(int dx_row, Window window, int first, int dy_heigh
 // rows.first.
 template <int Taps, int Columns>
 void conv_input_tile(float* dx, Tensor dy_tensor, const float* dy, const float* w,
-                     std::ptrdiff_t w_channel, Window window, const KernelRows& rows) {
+                     std::ptrdiff_t w_stride, Window window, const KernelRows& rows) {
   const int step = (Taps > 1 ? 1 : window.stride) * kLanes;
   Vec sum[Columns + Taps - 1];
   for (int q = 0; q < Columns + Taps - 1; ++q) sum[q] = load(dx + q * step);
-  for (int o = 0; o < dy_tensor.channels; ++o, w += w_channel, dy += dy_tensor.channel_stride) {
+  for (int o = 0; o < dy_tensor.channels; ++o, w += w_stride, dy += dy_tensor.channel_stride) {
     const float* dy_row = dy;
     const float* w_row = w;
     for (int i = 0; i < rows.count; ++i) {
@@ -171,8 +171,8 @@ void conv_input_tile(float* dx, Tensor dy_tensor, const float* dy, const float* 
   for (int q = 0; q < Columns + Taps - 1; ++q) store(dx + q * step, sum[q]);
 }
 
-inline void conv_input(Tensor dx, Tensor dy, const float* w, Window window, int first) {
-  const std::ptrdiff_t w_channel = std::ptrdiff_t{dx.channels} * window.rows * window.columns;
+inline void conv_input(Tensor dx, Tensor dy, const float* w, std::ptrdiff_t w_stride, Window window,
+                       int first) {
   const int end = (first + dy.height - 1) * window.stride + window.rows;
   for (int r = first * window.stride; r < end; ++r) {
     const KernelRows rows = kernel_rows(r, window, first, dy.height);
@@ -184,7 +184,7 @@ inline void conv_input(Tensor dx, Tensor dy, const float* w, Window window, int 
             conv_input_tile<Taps.value, Columns.value>(
                 dx.row(c, r) + (q * window.stride + j) * kLanes, dy,
                 dy.row(0, rows.dy_row) + q * kLanes,
-                w + (c * window.rows + rows.first) * window.columns + j, w_channel, window, rows);
+                w + (c * window.rows + rows.first) * window.columns + j, w_stride, window, rows);
         });
       });
     });

@@ -27,19 +27,20 @@ inline WordVecs dropout_words(WordVec quads, const DropoutLayer& d) {
   return words;
 }
 
-inline void dropout(Tensor y, Tensor x, const DropoutLayer& layer, int first_row) {
+inline void dropout(Tensor y, Tensor x, const DropoutLayer& layer, int first_row, int first_element,
+                    int elements) {
   const DropoutLayer d = layer;  // a copy that no store can alias
-  const auto count = static_cast<uint32_t>(y.channels * y.height * y.width);
-  const uint32_t quads = (count + 3) / 4;
+  const uint32_t quads = (static_cast<uint32_t>(elements) + 3) / 4;
   for (int lane = 0; lane < kLanes; lane += kWidth) {
     WordVec quad;
     for (int i = 0; i < kWidth; ++i) quad[i] = static_cast<uint32_t>(first_row + lane + i) * quads;
+    quad += static_cast<uint32_t>(first_element) / 4;
     WordVecs words = {};
-    int element = 0;
+    int element = first_element;
     for (int c = 0; c < y.channels; ++c)
       for (int p = 0; p < y.height; ++p)
         for (int i = lane; i < y.width * kLanes; i += kLanes, ++element) {
-          if (element % 4 == 0) {
+          if (element % 4 == 0 || element == first_element) {
             words = dropout_words(quad, d);
             quad += 1;
           }

@@ -88,9 +88,9 @@ inline void transpose_bytes(Lanes8 (&rows)[kLanes]) {
 }
 
 // Lanes from `count` on are 0, not a normalised 0.
-inline void gather(Tensor x, const uint8_t* const* images, int count) {
+inline void gather(Tensor x, const uint8_t* const* images, int count, int first, int last) {
   static_assert(kImagePixels % kLanes == 0);
-  for (int pixel = 0; pixel < kImagePixels; pixel += kLanes) {
+  for (int pixel = first; pixel < last; pixel += kLanes) {
     Lanes8 rows[kLanes] = {};
     for (int n = 0; n < count; ++n) {
       rows[n] = *reinterpret_cast<const UnalignedLanes8*>(images[n] + pixel);

@@ -40,9 +40,10 @@ void conv_backward_weights(float* dw_by_lane, Tensor dy, Tensor x, Window window
   }
 }
 
-void conv_backward_input(Tensor dx, Tensor dy, const float* w, Window window, int first) {
+void conv_backward_input(Tensor dx, Tensor dy, const float* w, std::ptrdiff_t w_stride,
+                         Window window, int first) {
   for (int lane = 0; lane < kLanes; lane += kWidth) {
-    conv_input(from_lane(dx, lane), from_lane(dy, lane), w, window, first);
+    conv_input(from_lane(dx, lane), from_lane(dy, lane), w, w_stride, window, first);
   }
 }
 
@@ -68,9 +69,8 @@ const CpuKernels kernels = {
     .relu_backward = relu_backward,
     .channel_moments = channel_moments,
     .batchnorm_forward = batchnorm_forward,
-    .batchnorm_pool_forward = batchnorm_pool_forward,
+    .batchnorm_pool_take = batchnorm_pool_take,
     .batchnorm_sums = batchnorm_sums,
-    .batchnorm_pool_sums = batchnorm_pool_sums,
     .batchnorm_backward = batchnorm_backward,
     .batchnorm_pool_backward = batchnorm_pool_backward,
     .dropout = dropout,

@@ -46,9 +46,10 @@ inline void linear_forward(float* y, const float* x, std::ptrdiff_t stride, int 
 
 template <int Inputs, int Blocks>
 void linear_input_tile(float* dx, std::ptrdiff_t dx_stride, const float* dy,
-                       std::ptrdiff_t dy_stride, const float* w, int inputs, int outputs) {
+                       std::ptrdiff_t dy_stride, const float* w, std::ptrdiff_t w_stride,
+                       int outputs) {
   Vec sum[Inputs][Blocks] = {};
-  for (int o = 0; o < outputs; ++o, w += inputs) {
+  for (int o = 0; o < outputs; ++o, w += w_stride) {
     Vec d[Blocks];
     for (int k = 0; k < Blocks; ++k) d[k] = load(dy + k * dy_stride + o * kLanes);
     for (int i = 0; i < Inputs; ++i) {
@@ -61,14 +62,14 @@ void linear_input_tile(float* dx, std::ptrdiff_t dx_stride, const float* dy,
 }
 
 inline void linear_backward_input(float* dx, std::ptrdiff_t dx_stride, const float* dy,
-                                  std::ptrdiff_t dy_stride, int blocks, const float* w, int inputs,
-                                  int outputs) {
+                                  std::ptrdiff_t dy_stride, int blocks, const float* w,
+                                  std::ptrdiff_t w_stride, int inputs, int outputs) {
   for (int lane = 0; lane < kLanes; lane += kWidth) {
     with_constant<kGroupBlocks>(blocks, [&](auto Blocks) {
       for_each_tile(inputs, kLinearTile, [&](int i, int size) {
         with_constant<kLinearTile>(size, [&](auto Inputs) {
           linear_input_tile<Inputs.value, Blocks.value>(
-              dx + i * kLanes + lane, dx_stride, dy + lane, dy_stride, w + i, inputs, outputs);
+              dx + i * kLanes + lane, dx_stride, dy + lane, dy_stride, w + i, w_stride, outputs);
         });
       });
     });

@@ -16,29 +16,30 @@ class AvgPoolStage : public StageBase {
                  1.0f / static_cast<float>(pool.kernel * pool.kernel)) {}
 
   void forward(const StagePass& pass, std::span<const Block> blocks) const {
-    for (const Block& block : blocks)
-      for (int c = 0; c < in.shape.channels; ++c) {
-        pass.kernels.conv_forward(channel(out.values(block), c), channel(in.values(block), c),
-                                  weights_.data(), nullptr, window_, 0, false);
+    for (const Block& block : blocks) {
+      const Tensor y = out.values(block, pass.part);
+      const Tensor x = in.values(block, pass.part);
+      for (int c = 0; c < x.channels; ++c) {
+        pass.kernels.conv_forward(channel(y, c), channel(x, c), weights_.data(), nullptr, window_,
+                                  0, false);
       }
+    }
   }
 
   void backward(const StagePass& pass, std::span<const Block> blocks) const {
     for (const Block& block : blocks) {
-      const Tensor dx = in.zeroed_gradient(block);
-      for (int c = 0; c < in.shape.channels; ++c) {
-        pass.kernels.conv_backward_input(channel(dx, c), channel(out.gradient(block), c),
-                                         weights_.data(), window_, 0);
+      const Tensor dx = in.zeroed_gradient(block, pass.part);
+      const Tensor dy = out.gradient(block, pass.part);
+      for (int c = 0; c < dx.channels; ++c) {
+        pass.kernels.conv_backward_input(channel(dx, c), channel(dy, c), weights_.data(),
+                                         std::ptrdiff_t{window_.rows} * window_.columns, window_,
+                                         0);
       }
     }
   }
 
  private:
-  static Tensor channel(Tensor tensor, int c) {
-    tensor.data = tensor.row(c, 0);
-    tensor.channels = 1;
-    return tensor;
-  }
+  static Tensor channel(Tensor tensor, int c) { return channels_of(tensor, {c, c + 1}); }
 
   Window window_;
   std::vector<float> weights_;  // (kernel, kernel)

@@ -14,8 +14,11 @@ BatchNormStage::BatchNormStage(const StageRequest& request, const BatchNorm2d&)
       running_variance_(request.plan.running_variance(request.layer()).offset) {
   MemorySizes& sizes = request.sizes;
   const auto count = static_cast<size_t>(channels());
-  if (has_pool()) winners_ = take_winners(request);
-  sum_lanes_ = MemorySizes::take(sizes.block_floats, 2 * count * kLanes);
+  if (has_pool()) {
+    winners_ = take_winners(request);
+    taken_ = MemorySizes::take(sizes.kept_floats, size_t(out.shape.count()) * kLanes);
+  }
+  sum_lanes_ = MemorySizes::take(sizes.passing_floats, 2 * count * kLanes);
   partial_gradients_ = MemorySizes::take(sizes.batch_partials, 2 * count);
   moments_ = MemorySizes::take(sizes.batch_moments, count);
   constants_ = MemorySizes::take(sizes.constants_floats, kConstants * count);
@@ -28,10 +31,25 @@ BatchNormStage::Constants BatchNormStage::constants(const StagePass& pass) const
       base, base + count, base + 2 * count, base + 3 * count, base + 4 * count, base + 5 * count};
 }
 
+Tensor BatchNormStage::taken(const Block& block, Worker part) const {
+  if (!has_pool()) return in.values(block, part);
+  return channels_of(dense(block.kept + taken_, out.shape), out.share(part));
+}
+
+// A pooling takes before the statistics are known: the sign of a weight says which element of a
+// window will be the largest.
+void BatchNormStage::take(const StagePass& pass, const Block& block) const {
+  pass.kernels.batchnorm_pool_take(
+      taken(block, pass.part), winners_at(block, pass.part, winners_), in.values(block, pass.part),
+      pass.parameters + weight_ + size_t(in.share(pass.part).first), pool_);
+}
+
 void BatchNormStage::leave_moments(const StagePass& pass, std::span<const Block> blocks) const {
   for (const Block& block : blocks) {
-    pass.kernels.channel_moments(block.batch->moments(moments_, block.index), in.values(block),
-                                 block.count());
+    pass.kernels.channel_moments(
+        block.batch->moments(moments_, block.index) + in.share(pass.part).first,
+        in.values(block, pass.part), block.count());
+    if (has_pool()) take(pass, block);
   }
 }
 
@@ -97,32 +115,29 @@ void BatchNormStage::update_running_statistics(float* running, const BatchMemory
 
 void BatchNormStage::forward(const StagePass& pass, std::span<const Block> blocks) const {
   const Constants k = constants(pass);
-  const Affine affine{k.center, k.scale, k.shift};
+  const int first = in.share(pass.part).first;
+  const Affine affine{k.center + first, k.scale + first, k.shift + first};
   for (const Block& block : blocks) {
-    if (has_pool()) {
-      pass.kernels.batchnorm_pool_forward(out.values(block), winners_at(block, winners_),
-                                          in.values(block), affine, pool_, relu);
-    } else {
-      pass.kernels.batchnorm_forward(out.values(block), in.values(block), affine, relu);
-    }
+    if (has_pool() && !pass.step) take(pass, block);
+    pass.kernels.batchnorm_forward(out.values(block, pass.part), taken(block, pass.part), affine,
+                                   relu);
   }
 }
 
 void BatchNormStage::backward(const StagePass& pass, std::span<const Block> blocks) const {
   const Constants k = constants(pass);
+  const Range mine = in.share(pass.part);
   for (const Block& block : blocks) {
-    float* lanes = block.floats + sum_lanes_;
-    const Tensor dy = out.gradient(block);
-    const Tensor x = in.values(block);
-    if (has_pool()) {
-      pass.kernels.batchnorm_pool_sums(lanes, dy, winners_at(block, winners_), x, k.center, pool_);
-    } else {
-      if (relu) pass.kernels.relu_backward(dy, dy, out.values(block), 1.0f);
-      pass.kernels.batchnorm_sums(lanes, dy, x, k.center);
-    }
+    float* dw_lanes = block.passing + sum_lanes_ + std::ptrdiff_t{mine.first} * kLanes;
+    float* db_lanes = dw_lanes + std::ptrdiff_t{channels()} * kLanes;
+    const Tensor dy = out.gradient(block, pass.part);
+    if (relu) pass.kernels.relu_backward(dy, dy, out.values(block, pass.part), 1.0f);
+    pass.kernels.batchnorm_sums(dw_lanes, db_lanes, dy, taken(block, pass.part),
+                                k.center + mine.first);
     float* sums = block.batch->partials(partial_gradients_, block.index);
-    pass.kernels.sum_lanes(sums, lanes, 2 * channels());
-    for (int c = 0; c < channels(); ++c) sums[c] *= k.inverse[c];
+    pass.kernels.sum_lanes(sums + mine.first, dw_lanes, mine.count());
+    pass.kernels.sum_lanes(sums + channels() + mine.first, db_lanes, mine.count());
+    for (int c = mine.first; c < mine.last; ++c) sums[c] *= k.inverse[c];
   }
 }
 
@@ -147,16 +162,17 @@ void BatchNormStage::take_batch_sums(const StagePass& pass, const BatchMemory& b
 
 void BatchNormStage::input_gradients(const StagePass& pass, std::span<const Block> blocks) const {
   const Constants k = constants(pass);
-  const AffineGradient affine{k.center, k.scale, k.slope, k.offset};
+  const int first = in.share(pass.part).first;
+  const AffineGradient affine{k.center + first, k.scale + first, k.slope + first, k.offset + first};
   for (const Block& block : blocks) {
-    const Tensor x = in.values(block);
+    const Tensor x = in.values(block, pass.part);
+    const Tensor dx = in.gradient(block, pass.part);
+    const Tensor dy = out.gradient(block, pass.part);
     if (has_pool()) {
-      pass.kernels.batchnorm_pool_backward(in.gradient(block), out.gradient(block),
-                                           winners_at(block, winners_), x, affine, pool_,
-                                           block.count(), backward_through_relu);
+      pass.kernels.batchnorm_pool_backward(dx, dy, winners_at(block, pass.part, winners_), x,
+                                           affine, pool_, block.count(), backward_through_relu);
     } else {
-      pass.kernels.batchnorm_backward(in.gradient(block), out.gradient(block), x, affine,
-                                      block.count(), backward_through_relu);
+      pass.kernels.batchnorm_backward(dx, dy, x, affine, block.count(), backward_through_relu);
     }
   }
 }

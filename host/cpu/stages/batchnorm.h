@@ -20,7 +20,7 @@ class BatchNormStage : public StageBase {
   // The gradient of the input also goes back through the ReLU that has made it.
   bool backward_through_relu = false;
 
-  // Before forward, in training: a block leaves its moments ...
+  // Before forward, in training: a block leaves its moments, and of a pooling what it will take ...
   void leave_moments(const StagePass& pass, std::span<const Block> blocks) const;
   // ... and when all have, the thread takes the constants of the batch.
   void take_batch_statistics(const StagePass& pass, const BatchMemory& batch) const;
@@ -40,6 +40,10 @@ class BatchNormStage : public StageBase {
   void update_running_statistics(float* running, const BatchMemory& batch, int count) const;
 
  private:
+  // The part of the input that the output is made of: all of it, or what the pooling takes.
+  Tensor taken(const Block& block, Worker part) const;
+  void take(const StagePass& pass, const Block& block) const;
+
   // What a thread knows of each channel, (C) each.
   struct Constants {
     float* center;
@@ -61,7 +65,8 @@ class BatchNormStage : public StageBase {
   size_t weight_, bias_;                    // offsets into the parameters
   size_t running_mean_, running_variance_;  // and into the running statistics
   size_t winners_ = 0;                      // place in a block's winners
-  size_t sum_lanes_;                        // in a block's floats: a vector for each sum
+  size_t taken_ = 0;                        // in what a block keeps: what the pooling takes
+  size_t sum_lanes_;                        // in what passes: a vector for each sum
   size_t partial_gradients_;                // in the batch: weights', then biases'
   size_t moments_;                          // in the batch
   size_t constants_;                        // in a thread's constants

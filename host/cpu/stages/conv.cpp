@@ -50,18 +50,21 @@ ConvStage::ConvStage(const StageRequest& request, const Conv2d& conv)
                  row_floats(convolved_) * size_t(std::max(forward_rows_, backward_rows_)));
   }
   const size_t sums = size_t(weight_count_) + out.shape.channels;
-  gradient_lanes_ = MemorySizes::take(sizes.block_floats, sums * kLanes);
+  gradient_lanes_ = MemorySizes::take(sizes.passing_floats, sums * kLanes);
   partial_gradients_ = MemorySizes::take(sizes.batch_partials, sums);
 }
 
-Tensor ConvStage::scratch(const StagePass& pass, const Block& block, int row_count) const {
+// Channels keep their places when the last rows are fewer, where the crew's other threads may
+// still be at the rows before.
+Tensor ConvStage::scratch(const StagePass& pass, const Block& block, int row_count,
+                          int most_rows) const {
   const std::ptrdiff_t row = std::ptrdiff_t{convolved_.width} * kLanes;
-  return {block.floats + pass.sizes.scratch,
+  return {block.passing + pass.sizes.scratch,
           convolved_.channels,
           row_count,
           convolved_.width,
           row,
-          row * row_count};
+          row * most_rows};
 }
 
 void ConvStage::forward(const StagePass& pass, std::span<const Block> blocks) const {
@@ -71,17 +74,20 @@ void ConvStage::forward(const StagePass& pass, std::span<const Block> blocks) co
 // A pooled convolution makes a few rows in the scratch tensor and pools them while they are in
 // cache.
 void ConvStage::forward(const StagePass& pass, const Block& block) const {
+  const Range mine = out.share(pass.part);
   const Tensor x = in.values_with_border(block);
-  const Tensor y = out.values(block);
-  const float* w = pass.parameters + weight_;
-  const float* b = pass.parameters + bias_;
+  const Tensor y = out.values(block, pass.part);
+  const float* w = pass.parameters + weight_ + mine.first * weights_of_output();
+  const float* b = pass.parameters + bias_ + mine.first;
   if (!has_pool()) return pass.kernels.conv_forward(y, x, w, b, window_, 0, relu);
   for (int first = 0; first < convolved_.height; first += forward_rows_) {
-    const Tensor made = scratch(pass, block, std::min(forward_rows_, convolved_.height - first));
+    const int row_count = std::min(forward_rows_, convolved_.height - first);
+    const Tensor made = channels_of(scratch(pass, block, row_count, forward_rows_), mine);
     const int first_pooled = first / pool_.rows;
     pass.kernels.conv_forward(made, x, w, nullptr, window_, first, false);
     pass.kernels.maxpool_forward(rows(y, first_pooled, made.height / pool_.rows),
-                                 winners_at(block, winners_, first_pooled), made, b, pool_, relu);
+                                 winners_at(block, pass.part, winners_, first_pooled), made, b,
+                                 pool_, relu);
   }
 }
 
@@ -89,12 +95,16 @@ void ConvStage::backward(const StagePass& pass, std::span<const Block> blocks) c
   for (const Block& block : blocks) backward(pass, block);
 }
 
+// Weights' and biases' gradients go by output channel, and that of the input by input channel,
+// from all outputs' gradients, for which the crew meets.
 void ConvStage::backward(const StagePass& pass, const Block& block) const {
   const CpuKernels& kernels = pass.kernels;
-  float* dw = block.floats + gradient_lanes_;
-  float* db = dw + std::ptrdiff_t{weight_count_} * kLanes;
-  const Tensor y = out.values(block);
-  const Tensor dy = out.gradient(block);
+  const Range mine = out.share(pass.part);
+  const std::ptrdiff_t first_weight = mine.first * weights_of_output();
+  float* dw = block.passing + gradient_lanes_ + first_weight * kLanes;
+  float* db = block.passing + gradient_lanes_ + std::ptrdiff_t{weight_count_ + mine.first} * kLanes;
+  const Tensor y = out.values(block, pass.part);
+  const Tensor dy = out.gradient(block, pass.part);
   if (relu && has_pool()) {
     kernels.sum_positive_positions(db, dy, y);  // elsewhere the winners say what ReLU cut off
   } else {
@@ -102,23 +112,34 @@ void ConvStage::backward(const StagePass& pass, const Block& block) const {
     kernels.sum_positions(db, dy);
   }
   const Tensor x = in.values_with_border(block);
-  const Tensor dx = input_gradient ? in.zeroed_gradient(block) : Tensor{};
+  const Tensor dx = input_gradient ? in.zeroed_gradient(block, pass.part) : Tensor{};
+  const float* w = pass.parameters + weight_ + in.share(pass.part).first * weights_of_input();
   const int step = has_pool() ? backward_rows_ : convolved_.height;
   for (int first = 0; first < convolved_.height; first += step) {
-    Tensor part = dy;
+    Tensor all = out.gradient(block);
     if (has_pool()) {
-      part = scratch(pass, block, std::min(step, convolved_.height - first));
+      all = scratch(pass, block, std::min(step, convolved_.height - first), step);
       const int first_pooled = first / pool_.rows;
-      kernels.maxpool_backward(part, rows(dy, first_pooled, part.height / pool_.rows),
-                               winners_at(block, winners_, first_pooled), pool_);
+      kernels.maxpool_backward(channels_of(all, mine),
+                               rows(dy, first_pooled, all.height / pool_.rows),
+                               winners_at(block, pass.part, winners_, first_pooled), pool_);
     }
-    kernels.conv_backward_weights(dw, part, x, window_, first, first > 0);
-    if (input_gradient) {
-      kernels.conv_backward_input(dx, part, pass.parameters + weight_, window_, first);
-    }
+    kernels.conv_backward_weights(dw, channels_of(all, mine), x, window_, first, first > 0);
+    if (!input_gradient) continue;
+    pass.mark_and_meet();
+    kernels.conv_backward_input(dx, all, w, weights_of_output(), window_, first);
+    if (has_pool()) pass.mark_and_meet();  // from here on nobody reads the scratch tensor
   }
-  kernels.sum_lanes(block.batch->partials(partial_gradients_, block.index), dw,
-                    weight_count_ + out.shape.channels);
+  float* sums = block.batch->partials(partial_gradients_, block.index);
+  kernels.sum_lanes(sums + first_weight, dw, static_cast<int>(mine.count() * weights_of_output()));
+  kernels.sum_lanes(sums + weight_count_ + mine.first, db, mine.count());
+}
+
+int64_t ConvStage::block_work(Worker part) const {
+  const int64_t of_output = int64_t{convolved_.plane()} * weights_of_output();
+  const int64_t of_input = int64_t{convolved_.plane()} * convolved_.channels * weights_of_input();
+  return 2 * out.share(part).count() * of_output +  // forward, and the weights' gradients
+         (input_gradient ? in.share(part).count() * of_input : 0);
 }
 
 void ConvStage::gradients(const GradientPass& pass) const {

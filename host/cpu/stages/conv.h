@@ -15,16 +15,22 @@ class ConvStage : public StageBase {
   bool relu_backward_in_next_stage = false;
 
   static constexpr int kBlocksTogether = 1;  // the cache is for one
+  static constexpr bool kMixesChannels = true;
   bool has_pool() const { return pool_.rows > 0; }
 
   void forward(const StagePass& pass, std::span<const Block> blocks) const;
   void backward(const StagePass& pass, std::span<const Block> blocks) const;
   void gradients(const GradientPass& pass) const;
 
+  int64_t block_work(Worker part) const;
+
  private:
   void forward(const StagePass& pass, const Block& block) const;
   void backward(const StagePass& pass, const Block& block) const;
-  Tensor scratch(const StagePass& pass, const Block& block, int rows) const;
+  Tensor scratch(const StagePass& pass, const Block& block, int rows, int most_rows) const;
+  // Of one output channel, of one input channel: floats of the weights.
+  std::ptrdiff_t weights_of_output() const { return weight_count_ / out.shape.channels; }
+  std::ptrdiff_t weights_of_input() const { return window_.rows * window_.columns; }
 
   Window window_;
   Window pool_;
@@ -36,7 +42,7 @@ class ConvStage : public StageBase {
   int forward_rows_ = 0;
   int backward_rows_ = 0;
   size_t winners_ = 0;        // place in a block's winners
-  size_t gradient_lanes_;     // in a block's floats: the weights' gradients, then the biases', a
+  size_t gradient_lanes_;     // in what passes: the weights' gradients, then the biases', a
                               // vector each with a sum for every lane
   size_t partial_gradients_;  // in the batch: the same, summed over the lanes
 };

@@ -14,15 +14,18 @@ class BlockDropout {
   // layer: its index in the plan, which it draws with.
   BlockDropout(float probability, int layer) : probability_(probability), layer_(layer) {}
 
-  // y = x times the factors of the pass's training step; y may be x.
-  void apply(const StagePass& pass, const Block& block, Tensor y, Tensor x) const {
+  // y = x times the factors of the pass's training step, for the part's channels of a tensor of
+  // `slot`; y may be x.
+  void apply(const StagePass& pass, const Block& block, const Slot& slot, Tensor y,
+             Tensor x) const {
     const DropoutLayer layer{pass.step->seed,
                              pass.step->global_step,
                              static_cast<uint32_t>(layer_),
                              static_cast<uint32_t>(Purpose::kDropout),
                              probability_,
                              scale()};
-    pass.kernels.dropout(y, x, layer, block.first_row());
+    pass.kernels.dropout(y, x, layer, block.first_row(), slot.elements(pass.part).first,
+                         slot.shape.count());
   }
   float scale() const { return 1.0f / (1.0f - probability_); }
 
@@ -39,10 +42,10 @@ class DropoutStage : public StageBase {
   // In evaluation out is a copy of in.
   void forward(const StagePass& pass, std::span<const Block> blocks) const {
     for (const Block& block : blocks) {
-      const Tensor y = out.values(block);
-      const Tensor x = in.values(block);
+      const Tensor y = out.values(block, pass.part);
+      const Tensor x = in.values(block, pass.part);
       if (pass.step) {
-        dropout_.apply(pass, block, y, x);
+        dropout_.apply(pass, block, out, y, x);
         continue;
       }
       for (int c = 0; c < y.channels; ++c)
@@ -52,7 +55,8 @@ class DropoutStage : public StageBase {
 
   void backward(const StagePass& pass, std::span<const Block> blocks) const {
     for (const Block& block : blocks) {
-      dropout_.apply(pass, block, in.gradient(block), out.gradient(block));
+      dropout_.apply(pass, block, in, in.gradient(block, pass.part),
+                     out.gradient(block, pass.part));
     }
   }
 

@@ -42,6 +42,11 @@ LinearStage::LinearStage(const StageRequest& request, const Linear&)
   gradient_in_batch = MemorySizes::take(sizes.batch_floats, size_t(outputs()) * kLanes);
 }
 
+Range LinearStage::columns(Worker worker) const {
+  const Range vectors = share(row_floats() / kLanes, worker);
+  return {std::min(vectors.first * kLanes, inputs()), std::min(vectors.last * kLanes, inputs())};
+}
+
 // (kLanes, row_floats), and the next blocks' after it.
 float* LinearStage::input_rows(const BatchMemory& batch, int block) const {
   return batch.floats(input_rows_, size_t(kLanes) * row_floats(), block);
@@ -54,36 +59,53 @@ float* LinearStage::output_gradients(const BatchMemory& batch, int block) const 
 
 void LinearStage::forward(const StagePass& pass, std::span<const Block> blocks) const {
   const Block& first = blocks.front();
-  pass.kernels.linear_forward(out.values(first).data, in.values(first).data,
-                              static_cast<std::ptrdiff_t>(pass.sizes.block_floats),
-                              static_cast<int>(blocks.size()), pass.parameters + weight_,
-                              pass.parameters + bias_, inputs(), outputs(), relu);
+  const Range mine = out.elements(pass.part);
+  pass.kernels.linear_forward(out.values(first, pass.part).data, in.values(first).data,
+                              static_cast<std::ptrdiff_t>(pass.sizes.passing_floats),
+                              static_cast<int>(blocks.size()),
+                              pass.parameters + weight_ + size_t(mine.first) * inputs(),
+                              pass.parameters + bias_ + mine.first, inputs(), mine.count(), relu);
   if (!pass.step) return;
+  const Range turned = columns(pass.part);
   for (const Block& block : blocks) {
-    if (dropout_) dropout_->apply(pass, block, out.values(block), out.values(block));
+    const Tensor y = out.values(block, pass.part);
+    if (dropout_) dropout_->apply(pass, block, out, y, y);
     if (from_images_) continue;
-    pass.kernels.transpose(input_rows(*block.batch, block.index), row_floats(),
-                           in.values(block).data, inputs());
+    pass.kernels.transpose(input_rows(*block.batch, block.index) + turned.first, row_floats(),
+                           in.values(block).data + std::ptrdiff_t{turned.first} * kLanes,
+                           turned.count());
   }
 }
 
-// After a ReLU the sign of what is left says what dropout has dropped: no mask is drawn again.
+// After a ReLU the sign of what is left says what dropout has dropped: no mask is drawn again. The
+// gradient of the inputs is of all outputs, for which the crew meets.
 void LinearStage::backward(const StagePass& pass, std::span<const Block> blocks) const {
   const Block& first = blocks.front();
   if (relu) {
     for (const Block& block : blocks) {
-      const Tensor dy = out.gradient(block);
-      pass.kernels.relu_backward(dy, dy, one_row(out.values(block).data, outputs()),
+      const Tensor dy = out.gradient(block, pass.part);
+      pass.kernels.relu_backward(dy, dy, one_row(out.values(block, pass.part).data, dy.width),
                                  dropout_ ? dropout_->scale() : 1.0f);
     }
   }
   if (!input_gradient) return;
+  pass.mark_and_meet();
+  const Range mine = in.elements(pass.part);
   const auto dx_stride = static_cast<std::ptrdiff_t>(
-      in.gradient_in_batch ? size_t(inputs()) * kLanes : pass.sizes.block_floats);
-  pass.kernels.linear_backward_input(in.gradient(first).data, dx_stride, out.gradient(first).data,
-                                     std::ptrdiff_t{outputs()} * kLanes,
-                                     static_cast<int>(blocks.size()), pass.parameters + weight_,
-                                     inputs(), outputs());
+      in.gradient_in_batch ? size_t(inputs()) * kLanes : pass.sizes.passing_floats);
+  pass.kernels.linear_backward_input(
+      in.gradient(first, pass.part).data, dx_stride, out.gradient(first).data,
+      std::ptrdiff_t{outputs()} * kLanes, static_cast<int>(blocks.size()),
+      pass.parameters + weight_ + mine.first, inputs(), mine.count(), outputs());
+}
+
+int64_t LinearStage::block_work(Worker part) const {
+  return int64_t{out.elements(part).count()} * inputs() +
+         (input_gradient ? int64_t{in.elements(part).count()} * outputs() : 0);
+}
+
+int64_t LinearStage::gradient_work(Worker worker) const {
+  return int64_t{columns(worker).count()} * outputs();
 }
 
 void LinearStage::gradients(const GradientPass& pass) const {
@@ -98,24 +120,23 @@ void LinearStage::gradients(const GradientPass& pass) const {
 // Threads share the columns, in whole vectors: each reads its own columns of the inputs, and all of
 // the outputs' gradients, which are small.
 void LinearStage::weight_gradients(const GradientPass& pass) const {
-  const Range vectors = share(row_floats() / kLanes, pass.worker);
-  const Range columns{vectors.first * kLanes, std::min(vectors.last * kLanes, inputs())};
-  if (columns.count() == 0) return;
-  const int floats = from_images_ ? vectors.count() * kLanes : row_floats();
+  const Range mine = columns(pass.worker);
+  if (mine.count() == 0) return;
+  const int floats = from_images_ ? (mine.count() + kLanes - 1) / kLanes * kLanes : row_floats();
   const bool fused = pass.update.is_plain_sgd();
   const SgdStep step = fused ? pass.update.sgd_step(weight_) : SgdStep{};
   for (int first = 0; first < pass.blocks(); first += kStripBlocks) {
     const int count = std::min(kStripBlocks, pass.blocks() - first);
-    const float* x = from_images_ ? gather_columns(pass, first, count, columns.first, floats)
-                                  : input_rows(pass.batch, first) + columns.first;
+    const float* x = from_images_ ? gather_columns(pass, first, count, mine.first, floats)
+                                  : input_rows(pass.batch, first) + mine.first;
     const bool last = first + count == pass.blocks();
     pass.kernels.linear_backward_weights(
         pass.update.gradients() + weight_, output_gradients(pass.batch, first), x, inputs(), floats,
-        outputs(), columns.first, columns.last, count, first > 0, fused && last ? &step : nullptr);
+        outputs(), mine.first, mine.last, count, first > 0, fused && last ? &step : nullptr);
   }
   if (fused) return;
   for (int row = 0; row < outputs(); ++row) {
-    pass.update.apply(weight_ + size_t(row) * inputs() + columns.first, columns.count());
+    pass.update.apply(weight_ + size_t(row) * inputs() + mine.first, mine.count());
   }
 }
 

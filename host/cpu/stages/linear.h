@@ -11,6 +11,7 @@ namespace digitron {
 class LinearStage : public StageBase {
  public:
   static constexpr bool kLearns = true;
+  static constexpr bool kMixesChannels = true;
 
   LinearStage(const StageRequest& request, const Linear&);
 
@@ -18,11 +19,16 @@ class LinearStage : public StageBase {
   void backward(const StagePass& pass, std::span<const Block> blocks) const;
   void gradients(const GradientPass& pass) const;
 
+  int64_t block_work(Worker part) const;
+  int64_t gradient_work(Worker worker) const;
+
  private:
   int inputs() const { return in.shape.count(); }
   int outputs() const { return out.shape.count(); }
   // Floats of a sample's row: whole vectors.
   int row_floats() const { return (inputs() + kLanes - 1) / kLanes * kLanes; }
+  // A thread's columns of the weights, in whole vectors.
+  Range columns(Worker worker) const;
   float* input_rows(const BatchMemory& batch, int block) const;
   float* output_gradients(const BatchMemory& batch, int block) const;
   void weight_gradients(const GradientPass& pass) const;

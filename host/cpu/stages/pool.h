@@ -12,16 +12,18 @@ class MaxPoolStage : public StageBase {
 
   void forward(const StagePass& pass, std::span<const Block> blocks) const {
     for (const Block& block : blocks) {
-      pass.kernels.maxpool_forward(out.values(block), winners_at(block, winners_), in.values(block),
-                                   nullptr, window_, relu);
+      pass.kernels.maxpool_forward(out.values(block, pass.part),
+                                   winners_at(block, pass.part, winners_),
+                                   in.values(block, pass.part), nullptr, window_, relu);
     }
   }
 
   void backward(const StagePass& pass, std::span<const Block> blocks) const {
     for (const Block& block : blocks) {
-      in.zeroed_gradient(block);
-      pass.kernels.maxpool_backward_add(in.gradient(block), out.gradient(block),
-                                        winners_at(block, winners_), window_);
+      in.zeroed_gradient(block, pass.part);
+      pass.kernels.maxpool_backward_add(in.gradient(block, pass.part),
+                                        out.gradient(block, pass.part),
+                                        winners_at(block, pass.part, winners_), window_);
     }
   }
 

@@ -10,11 +10,14 @@ class ReluStage : public StageBase {
   ReluStage(const StageRequest& request, const ReLU&) : StageBase(request) {}
 
   void forward(const StagePass& pass, std::span<const Block> blocks) const {
-    for (const Block& b : blocks) pass.kernels.relu_forward(out.values(b), in.values(b));
+    for (const Block& b : blocks) {
+      pass.kernels.relu_forward(out.values(b, pass.part), in.values(b, pass.part));
+    }
   }
   void backward(const StagePass& pass, std::span<const Block> blocks) const {
     for (const Block& b : blocks) {
-      pass.kernels.relu_backward(in.gradient(b), out.gradient(b), out.values(b), 1.0f);
+      pass.kernels.relu_backward(in.gradient(b, pass.part), out.gradient(b, pass.part),
+                                 out.values(b, pass.part), 1.0f);
     }
   }
 };

@@ -28,7 +28,19 @@ Tensor without_border(const Slot& slot, float* data) {
   return tensor;
 }
 
+float* values_of(const Slot& slot, const Block& block) {
+  return (slot.kept ? block.kept : block.passing) + slot.place;
+}
+
+float* gradient_of(const Slot& slot, const Block& block) {
+  return (slot.gradient_kept ? block.kept : block.passing) + slot.gradient_place;
+}
+
 }  // namespace
+
+Tensor dense(float* data, const Shape& shape) {
+  return dense(data, shape.channels, shape.height, shape.width);
+}
 
 Tensor one_row(float* data, int count) {
   return dense(data, 1, 1, count);
@@ -39,23 +51,33 @@ size_t Slot::floats() const {
 }
 
 Tensor Slot::values(const Block& block) const {
-  return without_border(*this, block.floats + place);
+  return without_border(*this, values_of(*this, block));
 }
 
 Tensor Slot::values_with_border(const Block& block) const {
-  return with_border(*this, block.floats + place);
+  return with_border(*this, values_of(*this, block));
 }
 
 Tensor Slot::gradient(const Block& block) const {
-  if (!gradient_in_batch) return without_border(*this, block.floats + gradient_place);
+  if (!gradient_in_batch) return without_border(*this, gradient_of(*this, block));
   const int count = shape.count();
   return one_row(block.batch->floats(gradient_place, size_t(count) * kLanes, block.index), count);
 }
 
-Tensor Slot::zeroed_gradient(const Block& block) const {
-  float* data = block.floats + gradient_place;
-  std::fill_n(data, floats(), 0.0f);
-  return with_border(*this, data);
+Tensor Slot::values(const Block& block, Worker part) const {
+  return channels_of(values(block), share(part));
+}
+
+Tensor Slot::gradient(const Block& block, Worker part) const {
+  if (!gradient_in_batch) return channels_of(gradient(block), share(part));
+  const Range mine = elements(part);
+  return one_row(gradient(block).data + std::ptrdiff_t{mine.first} * kLanes, mine.count());
+}
+
+Tensor Slot::zeroed_gradient(const Block& block, Worker part) const {
+  const Tensor mine = channels_of(with_border(*this, gradient_of(*this, block)), share(part));
+  std::fill_n(mine.data, mine.channels * mine.channel_stride, 0.0f);
+  return mine;
 }
 
 void sum_and_update(const GradientPass& pass, size_t place, size_t offset, int count) {

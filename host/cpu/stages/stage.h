@@ -6,12 +6,18 @@
 //   backward(pass, blocks)    the gradient of out -> that of in, and what gradients() needs
 //   gradients(pass)           a thread's share of the parameters' gradients and of their update,
 //                             once all blocks of the batch have been back
+//
+// A crew of threads may take a block together. Then each makes its own channels of every tensor,
+// always the same ones (Slot::share), and most stages read no others. Those that mix channels
+// (kMixesChannels) find the crew met before forward, and meet within backward.
 #pragma once
 
 #include <optional>
 #include <span>
 
 #include "host/core/fusion.h"
+#include "host/core/step_recorder.h"
+#include "host/cpu/barrier.h"
 #include "host/cpu/memory.h"
 #include "host/cpu/parameter_update.h"
 #include "host/cpu/worker.h"
@@ -27,7 +33,8 @@ struct BlockSamples {
 
 // One block of samples on its way through the network.
 struct Block {
-  float* floats;
+  float* passing;  // what lies here the next block overwrites
+  float* kept;     // and this is the block's own until the end of the step: see MemorySizes
   uint16_t* winners;
   const BatchMemory* batch;  // null in evaluation
   int index;                 // of the block in the batch
@@ -41,8 +48,12 @@ struct Block {
 struct Slot {
   Shape shape;
   int border = 0;
-  size_t place = 0;           // of the values, in a block's floats
-  size_t gradient_place = 0;  // of their gradient, there or in the batch's floats
+  // Of the values and of their gradient: in what passes, or in what a block keeps, or, of the
+  // gradient, in the batch's floats.
+  size_t place = 0;
+  size_t gradient_place = 0;
+  bool kept = false;
+  bool gradient_kept = false;
   bool gradient_in_batch = false;
 
   size_t floats() const;
@@ -50,9 +61,29 @@ struct Slot {
   Tensor values_with_border(const Block& block) const;
   // In the batch's memory the blocks' gradients follow each other, each as one long row.
   Tensor gradient(const Block& block) const;
+
+  // The channels that one of a crew makes, and their elements of a sample.
+  Range share(Worker part) const { return digitron::share(shape.channels, part); }
+  Range elements(Worker part) const {
+    return {share(part).first * shape.plane(), share(part).last * shape.plane()};
+  }
+  // Those channels of the views above.
+  Tensor values(const Block& block, Worker part) const;
+  Tensor gradient(const Block& block, Worker part) const;
   // With its border, zeroed, for kernels that add to it.
-  Tensor zeroed_gradient(const Block& block) const;
+  Tensor zeroed_gradient(const Block& block, Worker part) const;
 };
+
+// Some channels of a tensor.
+inline Tensor channels_of(Tensor tensor, Range channels) {
+  tensor.data += channels.first * tensor.channel_stride;
+  tensor.channels = channels.count();
+  return tensor;
+}
+inline Winners channels_of(Winners winners, Range channels) {
+  winners.data += channels.first * winners.channel_stride;
+  return winners;
+}
 
 // What the blocks of one training step share.
 struct TrainingStep {
@@ -69,6 +100,32 @@ struct StagePass {
   const float* parameters;     // flat in the plan's layout
   const ThreadMemory& memory;  // this thread's
   const TrainingStep* step;    // null in evaluation
+  StepRecorder* recorder;      // null in steps that nobody profiles
+  Worker part{0, 1};           // of the crew that takes these blocks together
+  Barrier* barrier = nullptr;  // where the crew meets; null for one that works alone
+
+  // What the thread is at, for the recorder.
+  struct Work {
+    StepPart part = StepPart::kGather;
+    int stage = -1;
+    int block = -1;
+  };
+  Work work = {};
+
+  // The thread has done what it was at.
+  void mark_work() const { mark(recorder, work.part, work.stage, work.block); }
+  // Between two pieces of work.
+  void meet() const {
+    if (!barrier) return;
+    barrier->meet(part.count);
+    mark(recorder, StepPart::kWaiting);
+  }
+  // Within one.
+  void mark_and_meet() const {
+    if (!barrier) return;
+    mark_work();
+    meet();
+  }
 };
 
 // What a thread needs for its share of the gradients over the whole batch.
@@ -110,18 +167,25 @@ struct StageBase {
 
   // Blocks that like to go through the network together.
   static constexpr int kBlocksTogether = kGroupBlocks;
+  static constexpr bool kMixesChannels = false;
   static constexpr bool kLearns = false;  // gradients() does something
   void gradients(const GradientPass&) const {}
 
+  // How many multiply-adds a sample costs, of convolutions and linear layers alone: there and back
+  // for one of a crew, and in a thread's share of gradients().
+  static int64_t block_work(Worker) { return 0; }
+  static int64_t gradient_work(Worker) { return 0; }
+
  protected:
-  // The place of the winners of a stage that pools, in a block's winners.
+  // The place of the winners of a stage that pools.
   size_t take_winners(const StageRequest& request) const {
-    return MemorySizes::take(request.sizes.block_winners, size_t(out.shape.count()) * kLanes);
+    return MemorySizes::take(request.sizes.kept_winners, size_t(out.shape.count()) * kLanes);
   }
-  // Those of the pooled output from row `first_row` on.
-  Winners winners_at(const Block& block, size_t place, int first_row = 0) const {
+  // Those of the part's channels of the pooled output, from row `first_row` on.
+  Winners winners_at(const Block& block, Worker part, size_t place, int first_row = 0) const {
     const std::ptrdiff_t row = std::ptrdiff_t{out.shape.width} * kLanes;
-    return {block.winners + place + first_row * row, out.shape.height * row};
+    return channels_of(Winners{block.winners + place + first_row * row, out.shape.height * row},
+                       out.share(part));
   }
 };
 
@@ -134,7 +198,10 @@ inline Window fused_window(const FusedLayers& layers) {
   return layers.pool ? window_of(std::get<MaxPool2d>(layers.pool->layer)) : Window{0, 0, 1};
 }
 
-// A contiguous tensor as one long row, for what does not care about its shape.
+// A contiguous tensor without a border.
+Tensor dense(float* data, const Shape& shape);
+
+// The same as one long row, for what does not care about its shape.
 Tensor one_row(float* data, int count);
 
 // Parameters [offset, offset + count) of which each block has left its part of the gradient at

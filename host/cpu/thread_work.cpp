@@ -1,0 +1,61 @@
+#include "host/cpu/thread_work.h"
+
+#include <algorithm>
+
+#include "host/core/devices.h"
+#include "host/cpu/block_share.h"
+
+namespace digitron {
+
+namespace {
+
+constexpr Worker kAlone{0, 1};
+
+// work(stage) summed over the stages, for the samples of a block.
+template <class F>
+int64_t sum_over_stages(const CpuLayout& layout, const F& work) {
+  int64_t sum = 0;
+  for (const Stage& stage : layout.stages) sum += std::visit(work, stage);
+  return sum * kLanes;
+}
+
+int64_t block_work(const CpuLayout& layout, Worker part) {
+  return sum_over_stages(layout, [&](const auto& stage) { return stage.block_work(part); });
+}
+
+int64_t gradient_work(const CpuLayout& layout, Worker worker) {
+  return sum_over_stages(layout, [&](const auto& stage) { return stage.gradient_work(worker); });
+}
+
+}  // namespace
+
+int64_t longest_work(const CpuLayout& layout, int batch, int threads) {
+  const int blocks = blocks_of(batch);
+  const int64_t whole = block_work(layout, kAlone);
+  int64_t longest = 0;
+  int64_t longest_gradients = 0;
+  for (int index = 0; index < threads; ++index) {
+    const Worker worker{index, threads};
+    const BlockShare mine = share_blocks(blocks, worker);
+    const int64_t left = mine.left < 0 ? 0 : block_work(layout, mine.part);
+    longest = std::max(longest, mine.whole.count() * whole + left);
+    longest_gradients = std::max(longest_gradients, gradient_work(layout, worker) * blocks);
+  }
+  return longest + longest_gradients;
+}
+
+int64_t cpu_longest_work(const Plan& plan, int threads) {
+  return longest_work(make_cpu_layout(plan), plan.batch, threads);
+}
+
+int useful_threads(const CpuLayout& layout, int batch, int most) {
+  std::vector<int64_t> work;
+  for (int threads = 1; threads <= most; ++threads) {
+    work.push_back(longest_work(layout, batch, threads));
+  }
+  const int64_t least = *std::min_element(work.begin(), work.end());
+  const auto enough = [&](int64_t each) { return each <= least + least / 20; };
+  return static_cast<int>(std::find_if(work.begin(), work.end(), enough) - work.begin()) + 1;
+}
+
+}  // namespace digitron
