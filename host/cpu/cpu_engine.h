@@ -5,16 +5,28 @@
 // depend on the number of threads.
 #pragma once
 
+#include <algorithm>
+
 #include "host/core/devices.h"
+#include "host/cpu/cpu_threads.h"
 #include "host/cpu/network_pass.h"
-#include "host/cpu/thread_team.h"
 #include "host/shared/permutation.h"
 
 namespace digitron {
 
+inline int blocks_of(int samples) {
+  return (samples + kLanes - 1) / kLanes;
+}
+
+// The most threads that so many samples have work for, 1 or more: each takes groups of blocks.
+inline int useful_threads(const CpuLayout& layout, int samples) {
+  return std::max(1, (blocks_of(samples) + layout.group_blocks - 1) / layout.group_blocks);
+}
+
 class CpuEngine final : public Engine {
  public:
-  CpuEngine(const Plan& plan, int threads, const CpuKernels& kernels);
+  // Throws MachineError when the system refuses a number of threads.
+  CpuEngine(const Plan& plan, const ThreadRequest& threads, const CpuKernels& kernels);
 
   const Plan& plan() const override { return plan_; }
   EngineDescription describe() const override;
@@ -46,6 +58,7 @@ class CpuEngine final : public Engine {
   float* buffer(State which) const { return state_[static_cast<size_t>(which)].get(); }
   // The parameters that evaluate and predict use.
   const float* evaluated_parameters() const { return buffer(evaluated_state(training_.optimizer)); }
+  Block block_at(int place, int index, const BlockSamples& samples) const;
   template <class Take>
   void forward_blocks(int count, const uint8_t* images, const uint8_t* labels, const Take& take);
   Metrics sum_losses(int count) const;
@@ -53,6 +66,7 @@ class CpuEngine final : public Engine {
   Plan plan_;
   CpuLayout layout_;
   const CpuKernels& kernels_;
+  CpuThreads threads_;
   Training training_;
   std::shared_ptr<const Dataset> train_, held_out_;
 
@@ -65,7 +79,6 @@ class CpuEngine final : public Engine {
   AlignedArray<uint8_t> augmented_;    // (batch, 28, 28), where samples_ points; null without
   std::vector<BlockLosses> losses_;
   Timing timing_;
-  ThreadTeam team_;
 };
 
 }  // namespace digitron
