@@ -95,6 +95,10 @@ TEST_F(BadInputTest, Settings) {
   expect_train_error({"--epochs", "99999999999"}, "--epochs");
   expect_train_error({"--max-steps", "0"}, "--max-steps is 0; give 1 or more");
   expect_train_error({"--threads", "-1"}, "--threads is -1; give");
+  for (const std::string word : {"", "many", "1.5", "auto,2"}) {
+    expect_train_error({"--threads", word},
+                       "--threads: '" + word + "' is no number of threads; give auto or 1 to 1024");
+  }
   expect_train_error({"--seed", "-1"}, "--seed");
 }
 

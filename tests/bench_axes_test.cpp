@@ -69,6 +69,8 @@ TEST(AxesTest, NonsenseIsNamed) {
   };
   EXPECT_THAT(error({.models = {"lenet5", "mlp", "LeNet-5"}}),
               HasSubstr("--model names lenet5 twice; leave one out"));
+  EXPECT_THAT(error({.threads = {kAutoThreads, 2, kAutoThreads}}),
+              HasSubstr("--threads names auto twice"));
   EXPECT_THAT(error({.batches = {8, 8}}), HasSubstr("--batch names 8 twice"));
   EXPECT_THAT(error({.batches = {8, 0}}), HasSubstr("--batch is 0; give 1 or more"));
   EXPECT_THAT(error({.modes = {"slow"}}), HasSubstr("--mode is 'slow'; give graph, eager or both"));

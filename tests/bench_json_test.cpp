@@ -79,5 +79,16 @@ TEST(BenchJsonTest, ARowComesBackAsItWent) {
   EXPECT_EQ(row_json(row_from_json(row_json(cpu_row()))), row_json(cpu_row()));
 }
 
+TEST(BenchJsonTest, AutomaticThreadsAreSaidOfEachRepeat) {
+  BenchRow row = cpu_row();
+  row.threads = kAutoThreads;
+  row.repeats[0].threads = 2;
+  row.repeats[1].threads = 1;
+  const ordered_json json = row_json(row);
+  EXPECT_EQ(json["threads"], "auto");
+  EXPECT_EQ(json["repeats"][1]["threads"], 1);
+  EXPECT_EQ(row_json(row_from_json(json)), json);
+}
+
 }  // namespace
 }  // namespace digitron

@@ -46,6 +46,16 @@ MLP       64        1     10.0  200.0    30.0         4.0          -
 )");
 }
 
+TEST(BenchTableTest, SaysHowManyThreadsWereChosen) {
+  BenchRow row = cpu_row();
+  EXPECT_THAT(bench_table({row}), Not(HasSubstr("threads  median")));
+  row.threads = kAutoThreads;
+  row.repeats[0].threads = row.repeats[1].threads = 2;
+  EXPECT_THAT(bench_table({row}), HasSubstr("  auto: 2  "));
+  row.repeats[0].threads = 1;
+  EXPECT_THAT(bench_table({row}), HasSubstr("  auto: 1 to 2  "));
+}
+
 TEST(BenchTableTest, AGpuHasTwoClocksAndARecording) {
   const std::string page = bench_table({gpu_row()});
   EXPECT_THAT(page, HasSubstr("     host  images/s"));

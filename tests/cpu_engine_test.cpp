@@ -30,6 +30,8 @@ const char* const kOddRegularised =
     "bn, conv 3x5 stride 2 pad 1, bn, relu, maxpool 2, dropout 0.25, conv 5x3, relu, bn, bn, "
     "avgpool 2, fc 19, relu, dropout 0.5, fc 10, dropout 0.1";
 
+using Clock = std::chrono::steady_clock;
+
 class CpuEngineTest : public testing::CpuKernelsTest {
  protected:
   // To train on 200 samples, which in batches of 48 leave a last one of 8.
@@ -339,6 +341,21 @@ TEST_P(CpuEngineTest, NanInAnyTensorReachesTheLoss) {
       EXPECT_TRUE(std::isnan(engine.evaluate(Split::kHeldOut).loss())) << p.name;
     }
   }
+}
+
+// Trains for as long as it takes to try other numbers, and then as many epochs on one thread.
+TEST_P(CpuEngineTest, ANumberOfThreadsThatChangesGivesTheSameBits) {
+  CpuEngine changing(make_plan(parse_model("fc 10"), 48), UsableCores{4, 4, {}}, kernels_);
+  CpuEngine one(make_plan(parse_model("fc 10"), 48), 1, kernels_);
+  prepare(changing);
+  prepare(one);
+  int epochs = 0;
+  for (const auto start = Clock::now(); Clock::now() - start < std::chrono::milliseconds(60);) {
+    train_steps(changing, ++epochs, 0, kSteps, kRate);
+  }
+  for (int epoch = 1; epoch <= epochs; ++epoch) train_steps(one, epoch, 0, kSteps, kRate);
+  EXPECT_TRUE(result_of(changing, {}) == result_of(one, {})) << epochs << " epochs";
+  EXPECT_EQ(changing.evaluate(Split::kHeldOut).loss_sum, one.evaluate(Split::kHeldOut).loss_sum);
 }
 
 TEST_P(CpuEngineTest, DescriptionSaysWhatRuns) {

@@ -161,6 +161,8 @@ TEST(RunDirectoryTest, DescriptionHasEverySetting) {
   EXPECT_EQ(run["device"]["description"], "fake");
   EXPECT_EQ(run["device"]["threads"], 2);
   EXPECT_EQ(run["device"]["cpu"], cpu_name());
+  request.device.threads = kAutoThreads;
+  EXPECT_EQ(run_description(request, settings, engine, "", data)["device"]["threads"], "auto");
   EXPECT_FALSE(run["device"].contains("fallback"));
   EXPECT_FALSE(run["device"].contains("details"));
   EXPECT_EQ(run["precision"], "fp32");

@@ -2,7 +2,12 @@
 
 #include <gtest/gtest.h>
 
+#include <atomic>
+#include <system_error>
 #include <vector>
+
+#include "host/core/error.h"
+#include "tests/data_testing.h"
 
 namespace digitron {
 namespace {
@@ -62,6 +67,50 @@ TEST_P(ThreadTeamTest, TheCallerIsThreadZero) {
 
 TEST_P(ThreadTeamTest, EndsWithoutHavingRun) {
   for (int i = 0; i < 50; ++i) ThreadTeam team(GetParam());
+}
+
+// A system that allows `most` threads beside the caller, counted.
+StartThread limited(int most, std::atomic<int>& ended) {
+  return [most, &ended, started = 0](const std::function<void()>& serve) mutable {
+    if (started++ == most) {
+      throw std::system_error(std::make_error_code(std::errc::resource_unavailable_try_again));
+    }
+    return std::thread([serve, &ended] {
+      serve();
+      ++ended;
+    });
+  };
+}
+
+TEST(ThreadTeamLimit, SaysHowManyOfHowManyAndEndsThem) {
+  std::atomic<int> ended = 0;
+  const std::string error =
+      testing::error_of<MachineError>([&] { ThreadTeam(8, OnTooFew::kThrow, limited(4, ended)); });
+  EXPECT_EQ(error,
+            "only 5 of 8 threads could be started (Resource temporarily unavailable); take "
+            "--threads 5 or fewer, or raise the limit on processes (ulimit -u, the cgroup's "
+            "pids.max) or on memory (ulimit -v)");
+  EXPECT_EQ(ended, 4);
+}
+
+TEST(ThreadTeamLimit, GoesOnWithThoseThatCouldBeStarted) {
+  for (const int most : {0, 1, 4}) {
+    std::atomic<int> ended = 0;
+    {
+      ThreadTeam team(8, OnTooFew::kGoOn, limited(most, ended));
+      EXPECT_EQ(team.size(), most + 1);
+      EXPECT_EQ(team.shortage(), "Resource temporarily unavailable");
+      std::atomic<int> calls = 0;
+      team.run([&](Worker worker) { calls += worker.count; });
+      EXPECT_EQ(calls, (most + 1) * (most + 1));
+    }
+    EXPECT_EQ(ended, most);
+  }
+}
+
+TEST(ThreadTeamLimit, IsNotFeltWhereAllStart) {
+  std::atomic<int> ended = 0;
+  EXPECT_EQ(ThreadTeam(5, OnTooFew::kThrow, limited(4, ended)).shortage(), "");
 }
 
 // More threads than cores included.

@@ -117,7 +117,9 @@ void add_axes(CLI::App& app, BenchRequest& request) {
   add_axis(app, "--batch", request.batches, "Images a step");
   add_axis(app, "--work", request.works,
            "train (a step), evaluate (the held-out set, once for all batches), predict (a batch)");
-  add_axis(app, "--threads", request.threads, "Threads of the CPU engine, 0 for every core");
+  add_axis(app, "--threads", request.threads, kThreadsHelp)
+      ->transform(thread_count())
+      ->default_str("auto");
   add_axis(app, "--mode", request.modes,
            "On a GPU: graph (steps are recorded and replayed), eager (call by call)");
   add_axis(app, "--step", request.steps, "On a GPU: auto, layers, fused, as of train");

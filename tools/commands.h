@@ -37,6 +37,11 @@ CLI::Option* add_models(CLI::App& app, std::vector<std::string>& models);
 CLI::Option* add_checkpoint(CLI::App& app, std::string& checkpoint);
 CLI::Option* add_data(CLI::App& app, std::string& data);
 void add_device(CLI::App& app, DeviceRequest& request);
+// --threads: "auto" as kAutoThreads, or a number, which make_engine checks.
+CLI::Validator thread_count();
+inline constexpr const char* kThreadsHelp =
+    "Threads of the CPU engine: a number, or auto, which goes by what is fastest now, of the\n"
+    "cores that this process may use; the result does not depend on it";
 void add_device_name(CLI::App& app, std::string& device);
 // What add_device has for a GPU beside --step and --no-graph.
 void add_cuda(CLI::App& app, CudaOptions& cuda);

@@ -71,6 +71,17 @@ constexpr const char* kCudaGroup = "On a GPU";
 
 }  // namespace
 
+CLI::Validator thread_count() {
+  const auto to_number = [](std::string& word) -> std::string {
+    if (word == "auto") word = std::to_string(kAutoThreads);
+    const bool digits = word.find_first_not_of("-0123456789") == std::string::npos;
+    return digits && !word.empty()
+               ? ""
+               : "'" + word + "' is no number of threads; give auto or 1 to 1024";
+  };
+  return CLI::Validator(to_number, "");
+}
+
 CLI::Option* add_model(CLI::App& app, std::string& model) {
   return app.add_option("--model", model, kModelHelp)->type_name("NAME|TEXT");
 }
@@ -109,9 +120,10 @@ void add_device_name(CLI::App& app, std::string& device) {
 
 void add_device(CLI::App& app, DeviceRequest& request) {
   add_device_name(app, request.device);
-  app.add_option("--threads", request.threads,
-                 "Threads of the CPU engine, 0 for every core; the result does not depend on it")
-      ->capture_default_str();
+  app.add_option("--threads", request.threads, kThreadsHelp)
+      ->transform(thread_count())
+      ->type_name("INT|auto")
+      ->default_str("auto");
   CudaOptions& cuda = request.cuda;
   app.add_option_function<std::string>(
          "--step", [&cuda](const std::string& word) { cuda.step = step_kind(word); },

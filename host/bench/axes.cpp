@@ -3,7 +3,6 @@
 #include <spdlog/fmt/fmt.h>
 
 #include <algorithm>
-#include <thread>
 
 #include "host/core/error.h"
 #include "host/train/settings_json.h"
@@ -18,6 +17,14 @@ void refuse_twice(const char* option, const std::vector<T>& values) {
     if (std::find(values.begin(), value, *value) == value) continue;
     throw InputError(fmt::format("{} names {} twice; leave one out", option, *value));
   }
+}
+
+std::vector<std::string> thread_words(const std::vector<int>& threads) {
+  std::vector<std::string> words;
+  for (const int count : threads) {
+    words.push_back(count == kAutoThreads ? "auto" : std::to_string(count));
+  }
+  return words;
 }
 
 bool is_graph(const std::string& mode) {
@@ -51,8 +58,7 @@ std::vector<DeviceRequest> devices_of(const BenchRequest& request) {
   if (gpu) return devices;
   device.cuda = request.device.cuda;
   for (const int threads : request.threads) {
-    const int cores = std::max(1, static_cast<int>(std::thread::hardware_concurrency()));
-    device.threads = threads == 0 ? cores : threads;
+    device.threads = threads;
     devices.push_back(device);
   }
   return devices;
@@ -105,7 +111,7 @@ std::vector<RowRequest> rows_of(const BenchRequest& request) {
   }
   refuse_twice("--work", request.works);
   refuse_twice("--batch", request.batches);
-  refuse_twice("--threads", request.threads);
+  refuse_twice("--threads", thread_words(request.threads));
   refuse_twice("--mode", request.modes);
   refuse_twice("--step", request.steps);
   const std::vector<Model> models = models_of(request);

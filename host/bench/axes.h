@@ -15,7 +15,7 @@ struct BenchRequest {
   std::vector<std::string> models{"lenet5"};
   std::vector<std::string> works{"train"};
   std::vector<int> batches{64};
-  std::vector<int> threads{0};              // of the CPU engine; 0: every core
+  std::vector<int> threads{kAutoThreads};   // of the CPU engine
   std::vector<std::string> modes{"graph"};  // of a GPU: graph, eager
   std::vector<std::string> steps{"auto"};   // of a GPU: as --step has them
   DeviceRequest device = {};                // but for what is an axis

@@ -119,6 +119,16 @@ std::vector<std::string> Repeat::warnings() const {
   return quiet.value("warnings", std::vector<std::string>());
 }
 
+std::string threads_text(const BenchRow& row) {
+  if (!row.threads) return "";
+  if (*row.threads != kAutoThreads) return std::to_string(*row.threads);
+  std::vector<int> counts;
+  for (const Repeat& repeat : row.repeats) counts.push_back(repeat.threads.value_or(1));
+  const auto [least, most] = std::minmax_element(counts.begin(), counts.end());
+  return *least == *most ? fmt::format("auto: {}", *most)
+                         : fmt::format("auto: {} to {}", *least, *most);
+}
+
 BenchRow measure_row(const RowRequest& request, const std::string& data,
                      const SamplerSettings& sampling, std::optional<double> started) {
   Repeat repeat;
@@ -137,7 +147,8 @@ BenchRow measure_row(const RowRequest& request, const std::string& data,
   if (row.steps_per_sample > 1) second = call();
   QuietWatch watch({.gpu_uuid = gpu_uuid(ready.engine->describe().details)});
   repeat.samples = take_samples(call, sampling, [&watch] { return watch.disturbed(); });
-  repeat.quiet = watch.finish(row.threads.value_or(0)).json();
+  if (row.threads == kAutoThreads) repeat.threads = ready.engine->describe().threads;
+  repeat.quiet = watch.finish(repeat.threads.value_or(row.threads.value_or(0))).json();
   if (second) {
     const double later = median_of(repeat.samples.host_seconds) * row.steps_per_sample;
     cold.recording = std::max(0.0, second->host_seconds - later);

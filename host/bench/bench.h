@@ -40,6 +40,7 @@ struct ColdStart {
 struct Repeat {
   Samples samples;
   ColdStart cold_start;
+  std::optional<int> threads = {};  // where they are kAutoThreads: that made the last steps
   nlohmann::ordered_json quiet;  // whether the machine was, with its "warnings"; null: not watched
 
   // Why the figures should not be believed.
@@ -55,7 +56,7 @@ struct BenchRow {
   int images = 0;  // of a sample's step: the batch; the held-out set for an evaluation
   std::string device;
   std::string precision;
-  std::optional<int> threads;       // of an engine on the CPU
+  std::optional<int> threads;       // of an engine on the CPU: a number, or kAutoThreads
   std::optional<std::string> mode;  // of one on a GPU: "graph" or "eager"
   std::optional<std::string> step;  // likewise: "layers" or "fused", as it was chosen
   int steps_per_sample = 1;
@@ -67,6 +68,9 @@ struct BenchRow {
   std::optional<Roofline> roofline;      // likewise
   std::vector<Repeat> repeats;
 };
+
+// "2"; "auto: 2" or "auto: 1 to 2", by what the repeats came to; empty for an engine that has none.
+std::string threads_text(const BenchRow& row);
 
 // Measures a row once. started: when the process was, by steady_seconds, where that is known.
 BenchRow measure_row(const RowRequest& request, const std::string& data,

@@ -75,7 +75,7 @@ ordered_json google_entry(const BenchRow& row, size_t family, const std::string&
                      {"run_name", name},
                      {"run_type", aggregate.empty() ? "iteration" : "aggregate"},
                      {"repetitions", row.repeats.size()},
-                     {"threads", row.threads.value_or(1)}};
+                     {"threads", row.repeats.back().threads.value_or(row.threads.value_or(1))}};
   if (aggregate.empty()) return entry;
   entry["aggregate_name"] = aggregate;
   entry["aggregate_unit"] = aggregate == "cv" ? "percentage" : "time";
@@ -121,7 +121,8 @@ void add_row(ordered_json& entries, const BenchRow& row, size_t family) {
 
 std::string row_name(const BenchRow& row) {
   std::string name = fmt::format("{}/{}/batch:{}", row.model, to_text(row.work), row.images);
-  if (row.threads) name += fmt::format("/threads:{}", *row.threads);
+  if (row.threads)
+    name += "/threads:" + (*row.threads == kAutoThreads ? "auto" : std::to_string(*row.threads));
   if (row.mode) name += "/mode:" + *row.mode;
   if (row.step) name += "/step:" + *row.step;
   return name;

@@ -32,6 +32,10 @@ ColdStart cold_start_from_json(const ordered_json& json) {
           optional_of<double>(json["recording"])};
 }
 
+ordered_json threads_json(std::optional<int> threads) {
+  return threads == kAutoThreads ? ordered_json("auto") : or_null(threads);
+}
+
 ordered_json repeat_json(const Repeat& repeat) {
   const Samples& samples = repeat.samples;
   ordered_json json{
@@ -44,6 +48,7 @@ ordered_json repeat_json(const Repeat& repeat) {
       {"stopped", samples.stopped},
       {"missed", samples.missed.empty() ? ordered_json() : ordered_json(samples.missed)},
       {"cold_start", cold_start_json(repeat.cold_start)}};
+  if (repeat.threads) json["threads"] = *repeat.threads;
   if (!repeat.quiet.is_null()) json["quiet"] = repeat.quiet;
   return json;
 }
@@ -60,6 +65,7 @@ Repeat repeat_from_json(const ordered_json& json) {
   samples.stopped = json["stopped"];
   samples.missed = optional_of<std::string>(json["missed"]).value_or("");
   repeat.cold_start = cold_start_from_json(json["cold_start"]);
+  if (json.contains("threads")) repeat.threads = json["threads"];
   if (json.contains("quiet")) repeat.quiet = json["quiet"];
   return repeat;
 }
@@ -87,7 +93,7 @@ ordered_json row_json(const BenchRow& row) {
                     {"work", to_text(row.work)},
                     {"device", row.device},
                     {"precision", row.precision},
-                    {"threads", or_null(row.threads)},
+                    {"threads", threads_json(row.threads)},
                     {"mode", or_null(row.mode)},
                     {"step", or_null(row.step)},
                     {"steps_per_sample", row.steps_per_sample},
@@ -111,7 +117,7 @@ BenchRow row_from_json(const ordered_json& json) {
   row.images = json["batch"];
   row.device = json["device"];
   row.precision = json["precision"];
-  row.threads = optional_of<int>(json["threads"]);
+  row.threads = json["threads"] == "auto" ? kAutoThreads : optional_of<int>(json["threads"]);
   row.mode = optional_of<std::string>(json["mode"]);
   row.step = optional_of<std::string>(json["step"]);
   row.steps_per_sample = json["steps_per_sample"];

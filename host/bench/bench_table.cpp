@@ -72,8 +72,12 @@ std::vector<Column> identity(const std::vector<Entry>& entries) {
     if (!all_same(more.cells)) columns.push_back(std::move(more));
   };
   add_if_differing("work", 'l', [](const Entry& e) { return to_text(e.row.work); });
-  add_if_differing("threads", 'r',
-                   [](const Entry& e) { return e.row.threads ? grouped(*e.row.threads) : ""; });
+  const auto is_auto = [](const Entry& e) { return e.row.threads == kAutoThreads; };
+  Column threads =
+      column(entries, "threads", 'r', [](const Entry& e) { return threads_text(e.row); });
+  if (!all_same(threads.cells) || std::any_of(entries.begin(), entries.end(), is_auto)) {
+    columns.push_back(std::move(threads));
+  }
   add_if_differing("mode", 'l', [](const Entry& e) { return e.row.mode.value_or(""); });
   add_if_differing("step", 'l', [](const Entry& e) { return e.row.step.value_or(""); });
   return columns;

@@ -62,7 +62,8 @@ struct DeviceReport {
   std::vector<Detail> details = {};
 };
 
-// threads: 0 takes every core that this process may use.
+// threads: 0 is as many at a time as are fastest, of the cores that this process may use. Throws
+// MachineError when a number of threads cannot be started.
 std::unique_ptr<Engine> make_cpu_engine(const Plan& plan, int threads);
 std::vector<DeviceReport> cpu_devices();
 Ceilings cpu_ceilings(int threads);  // takes about a second

@@ -77,6 +77,10 @@ struct Timing {
 struct EngineDescription {
   std::string line;                // "CPU, AVX-512, 2 threads"
   std::string precision = "fp32";  // what it computes in: or "tf32", "fp64"
+  // On the CPU: the threads that make its steps now, and why these and not others, where there is
+  // something to say.
+  std::optional<int> threads = {};
+  std::string threads_reason = {};
   // On a GPU: the steps that one launch of a recorded graph covers; 0: nothing is recorded.
   std::optional<int> steps_per_graph = {};
   std::vector<Detail> details = {};  // for run.json, a bench and inspect: the libraries it runs on,

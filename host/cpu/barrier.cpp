@@ -4,6 +4,14 @@
 
 namespace digitron {
 
+namespace {
+
+// Some microseconds. More of them gain nothing where each thread has a core, and elsewhere take the
+// core from the thread that they wait for: README.md has figures.
+constexpr int kSpins = 100;
+
+}  // namespace
+
 void Barrier::meet(int threads) {
   if (threads == 1) return;
   const int generation = generation_.load(std::memory_order_relaxed);
@@ -13,7 +21,6 @@ void Barrier::meet(int threads) {
     generation_.notify_all();
     return;
   }
-  constexpr int kSpins = 4000;  // some tens of microseconds
   for (int spins = 0; spins < kSpins; ++spins) {
     if (generation_.load(std::memory_order_acquire) != generation) return;
     spin_pause();

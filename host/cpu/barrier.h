@@ -1,6 +1,6 @@
 // Where some threads meet, several thousand times a second. Waiting spins first, because the next
-// piece of work is microseconds away, and sleeps after that, because the machine may have fewer
-// free cores than there are threads.
+// piece of work is microseconds away, and soon sleeps, because the machine may have fewer free
+// cores than there are threads.
 #pragma once
 
 #include <atomic>

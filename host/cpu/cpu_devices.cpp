@@ -2,24 +2,15 @@
 #include <unistd.h>
 
 #include <algorithm>
-#include <thread>
 
 #include "host/cpu/arch.h"
 #include "host/cpu/ceilings.h"
 #include "host/cpu/cpu_engine.h"
+#include "host/cpu/usable_cores.h"
 
 namespace digitron {
 
 namespace {
-
-int usable_cores() {
-  return std::max(1, static_cast<int>(std::thread::hardware_concurrency()));
-}
-
-// asked: 0 is every core.
-int thread_count(int asked) {
-  return asked > 0 ? asked : usable_cores();
-}
 
 // Floats of an array that no cache holds, as far as the system tells how large the last one is;
 // what it says of a virtual machine's may be a whole server's.
@@ -32,7 +23,8 @@ size_t floats_beyond_cache() {
 }  // namespace
 
 std::unique_ptr<Engine> make_cpu_engine(const Plan& plan, int threads) {
-  return std::make_unique<CpuEngine>(plan, thread_count(threads), *runnable_cpu_kernels().front());
+  const ThreadRequest request = threads > 0 ? ThreadRequest(threads) : usable_cores();
+  return std::make_unique<CpuEngine>(plan, request, *runnable_cpu_kernels().front());
 }
 
 std::vector<DeviceReport> cpu_devices() {
@@ -40,15 +32,19 @@ std::vector<DeviceReport> cpu_devices() {
   for (const CpuKernels* kernels : runnable_cpu_kernels()) {
     sets += (sets.empty() ? "" : ", ") + std::string(kernels->name);
   }
+  const UsableCores cores = usable_cores();
+  const int threads = cores.count();
   return {{"cpu",
-           std::to_string(usable_cores()) + " cores, " + runnable_cpu_kernels().front()->name +
-               " kernels (this machine runs " + sets + ")",
+           std::to_string(threads) + (threads == 1 ? " thread: " : " threads: ") + cores.text() +
+               "; " + runnable_cpu_kernels().front()->name + " kernels (this machine runs " + sets +
+               ")",
            true}};
 }
 
 Ceilings cpu_ceilings(int threads) {
-  return measure_cpu_ceilings(*runnable_cpu_kernels().front(), thread_count(threads),
-                              floats_beyond_cache(), 0.2);
+  return measure_cpu_ceilings(*runnable_cpu_kernels().front(),
+                              threads > 0 ? threads : usable_cores().count(), floats_beyond_cache(),
+                              0.2);
 }
 
 }  // namespace digitron

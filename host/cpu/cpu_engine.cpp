@@ -4,6 +4,7 @@
 #include <chrono>
 #include <utility>
 
+#include "host/cpu/thread_work.h"
 #include "host/shared/permutation.h"
 
 namespace digitron {
@@ -22,18 +23,6 @@ class StepClock {
   using Clock = std::chrono::steady_clock;
   Clock::time_point last_ = Clock::now();
 };
-
-// Block b of `count` samples that lie one after another.
-BlockSamples consecutive(const uint8_t* images, const uint8_t* labels, int b, int count) {
-  BlockSamples samples;
-  samples.count = std::min(kLanes, count - b * kLanes);
-  for (int n = 0; n < samples.count; ++n) {
-    const size_t index = static_cast<size_t>(b) * kLanes + n;
-    samples.images[n] = images + index * kImagePixels;
-    samples.labels[n] = labels ? labels[index] : 0;
-  }
-  return samples;
-}
 
 // Crews are of two threads or more, so that half of a thread's number is a crew's own.
 int crew_place(const BlockShare& share) {
@@ -56,27 +45,28 @@ int kept_blocks(const CpuLayout& layout, int batch, int threads) {
 
 }  // namespace
 
-CpuEngine::CpuEngine(const Plan& plan, int threads, const CpuKernels& kernels)
+CpuEngine::CpuEngine(const Plan& plan, const ThreadRequest& threads, const CpuKernels& kernels)
     : plan_(plan),
       layout_(make_cpu_layout(plan)),
       kernels_(kernels),
+      threads_(threads, useful_threads(layout_, plan.batch, most_threads(threads))),
       gradients_(make_aligned<float>(plan.parameter_floats)),
-      block_memory_(layout_.sizes, passing_blocks(layout_, threads),
-                    kept_blocks(layout_, plan.batch, threads)),
+      block_memory_(layout_.sizes, passing_blocks(layout_, threads_.team().size()),
+                    kept_blocks(layout_, plan.batch, threads_.team().size())),
       batch_(layout_.sizes, blocks_of(plan.batch)),
       samples_(blocks_of(plan.batch)),
       losses_(blocks_of(plan.batch)),
-      team_(threads),
-      crew_barriers_(static_cast<size_t>(most_crews(threads))) {
+      crew_barriers_(static_cast<size_t>(most_crews(threads_.team().size()))) {
   configure({});
-  for (int thread = 0; thread < threads; ++thread) memory_.emplace_back(layout_.sizes);
+  for (int thread = 0; thread < threads_.team().size(); ++thread)
+    memory_.emplace_back(layout_.sizes);
   set_state(State::kRunningStatistics, initial_buffers(plan));
 }
 
 EngineDescription CpuEngine::describe() const {
-  const int threads = team_.size();
-  return {.line = std::string("CPU, ") + kernels_.name + ", " + std::to_string(threads) +
-                  (threads == 1 ? " thread" : " threads")};
+  return {.line = std::string("CPU, ") + kernels_.name + ", " + threads_.line(),
+          .threads = threads_.training(),
+          .threads_reason = threads_.reason()};
 }
 
 void CpuEngine::load(std::shared_ptr<const Dataset> train,
@@ -119,7 +109,7 @@ StagePass CpuEngine::stage_pass(Worker worker, const float* parameters, const Tr
           step,     recorder};
 }
 
-// place: in the memory of blocks on their way.
+// place: in the memory of blocks on their way. batch: null in evaluation.
 Block CpuEngine::block_at(int place, const BatchMemory* batch, int index,
                           const BlockSamples& samples) const {
   const MemorySizes& sizes = layout_.sizes;
@@ -142,24 +132,22 @@ Block CpuEngine::left_block(Worker worker, const BlockShare& mine) const {
   return block_at(place, &batch_, mine.left, samples_[static_cast<size_t>(mine.left)]);
 }
 
-// Calls f(blocks) for a thread's blocks, of all that have these samples, group by group. batch:
-// null in evaluation.
+// Calls f(blocks) for a thread's own blocks of the batch, group by group.
 template <class F>
-void CpuEngine::for_each_group(Worker worker, Range mine, std::span<const BlockSamples> samples,
-                               const BatchMemory* batch, const F& f) {
+void CpuEngine::for_each_group(Worker worker, Range mine, const F& f) {
   for (int first = mine.first; first < mine.last; first += layout_.group_blocks) {
     const int count = std::min(layout_.group_blocks, mine.last - first);
     Block blocks[kGroupBlocks];
     for (int k = 0; k < count; ++k) {
-      blocks[k] = block_at(worker.index * layout_.group_blocks + k, batch, first + k,
-                           samples[static_cast<size_t>(first + k)]);
+      blocks[k] = block_at(worker.index * layout_.group_blocks + k, &batch_, first + k,
+                           samples_[static_cast<size_t>(first + k)]);
     }
     f(std::span<const Block>(blocks, static_cast<size_t>(count)));
   }
 }
 
 void CpuEngine::meet(StepRecorder* recorder) {
-  team_.barrier();
+  threads_.team().barrier();
   mark(recorder, StepPart::kWaiting);
 }
 
@@ -176,8 +164,7 @@ void CpuEngine::forward_backward(Worker worker, const TrainingStep& step, StepRe
   NetworkPass crew_pass(layout_, in_crew);
   // Calls f(pass, blocks) for all that the thread takes, alone and in its crew.
   const auto for_all = [&](const auto& f) {
-    for_each_group(worker, mine.whole, samples_, &batch_,
-                   [&](std::span<const Block> blocks) { f(pass, blocks); });
+    for_each_group(worker, mine.whole, [&](std::span<const Block> blocks) { f(pass, blocks); });
     if (mine.left < 0) return;
     const Block left = left_block(worker, mine);
     f(crew_pass, std::span(&left, 1));
@@ -279,7 +266,7 @@ std::vector<Metrics> CpuEngine::train(int epoch, int first, std::span<const Step
 }
 
 Profile CpuEngine::profile(int epoch, int first, std::span<const StepRates> rates, bool trace) {
-  std::vector<StepRecorder> recorders(static_cast<size_t>(team_.size()));
+  std::vector<StepRecorder> recorders(static_cast<size_t>(threads_.training()));
   run_steps(epoch, first, rates, recorders);
   Profile profile = recorded_profile(recorders, timing_.seconds, layout_.names);
   if (trace) profile.trace = recorded_trace(recorders, first, layout_.names);
@@ -292,88 +279,41 @@ std::vector<Metrics> CpuEngine::run_steps(int epoch, int first, std::span<const 
   const Permutation permutation(training_.seed, static_cast<uint32_t>(epoch),
                                 static_cast<uint32_t>(train_->count()), training_.shuffle);
   std::vector<Metrics> steps(rates.size());
-  timing_.seconds.resize(rates.size());
+  std::vector<double>& seconds = timing_.seconds;
+  seconds.resize(rates.size());
   StepClock clock;
-  team_.run([&](Worker worker) {
-    StepRecorder* const recorder =
-        recorders.empty() ? nullptr : &recorders[static_cast<size_t>(worker.index)];
-    if (recorder) recorder->begin(rates.size());
-    for (size_t step = 0; step < rates.size(); ++step) {
-      const int begin = (first + static_cast<int>(step)) * plan_.batch;
-      const int count = std::min(plan_.batch, train_->count() - begin);
-      take_samples(worker, epoch, begin, count, permutation);
-      mark(recorder, StepPart::kGather);
-      const uint32_t number =
-          global_step(epoch, first + static_cast<int>(step), train_->count(), plan_.batch);
-      forward_backward(worker, {count, training_.label_smoothing, training_.seed, number},
-                       recorder);
-      meet(recorder);
-      if (worker.index == 0) {
-        steps[step] = sum_losses(count);
-        mark(recorder, StepPart::kLoss);
-      }
-      update(worker, count, rates[step], recorder);
-      meet(recorder);
-      if (recorder) recorder->end_step();
-      if (worker.index == 0) timing_.seconds[step] = clock.lap();
+  const auto take_step = [&](Worker worker, size_t step, StepRecorder* recorder) {
+    const int begin = (first + static_cast<int>(step)) * plan_.batch;
+    const int count = std::min(plan_.batch, train_->count() - begin);
+    take_samples(worker, epoch, begin, count, permutation);
+    mark(recorder, StepPart::kGather);
+    const uint32_t number =
+        global_step(epoch, first + static_cast<int>(step), train_->count(), plan_.batch);
+    forward_backward(worker, {count, training_.label_smoothing, training_.seed, number}, recorder);
+    meet(recorder);
+    if (worker.index == 0) {
+      steps[step] = sum_losses(count);
+      mark(recorder, StepPart::kLoss);
     }
-  });
-  return steps;
-}
-
-// Takes images forward in blocks, in evaluation; take(pass, block) reads a block's result off the
-// pass.
-template <class Take>
-void CpuEngine::forward_blocks(int count, const uint8_t* images, const uint8_t* labels,
-                               const Take& take) {
-  std::vector<BlockSamples> samples(static_cast<size_t>(blocks_of(count)));
-  team_.run([&](Worker worker) {
-    NetworkPass pass(layout_, stage_pass(worker, evaluated_parameters(), nullptr, nullptr));
-    for (int segment = 1; segment < layout_.segment_count(); ++segment) {
-      layout_.norm(segment).take_running_statistics(pass.stage_pass(),
-                                                    buffer(State::kRunningStatistics));
-    }
-    const Range mine = share(blocks_of(count), worker);
-    for (int b = mine.first; b < mine.last; ++b) {
-      samples[static_cast<size_t>(b)] = consecutive(images, labels, b, count);
-    }
-    for_each_group(worker, mine, samples, nullptr, [&](std::span<const Block> blocks) {
-      pass.forward(blocks);
-      for (const Block& block : blocks) take(pass, block);
+    update(worker, count, rates[step], recorder);
+    meet(recorder);
+    if (recorder) recorder->end_step();
+    if (worker.index == 0) seconds[step] = clock.lap();
+  };
+  ThreadTuner& tuner = threads_.tuner();
+  for (size_t done = 0; done < rates.size();) {
+    const bool profiled = !recorders.empty();  // by as many threads all the time
+    const size_t piece = profiled ? rates.size() : std::min(tuner.steps(), rates.size() - done);
+    threads_.team().run(profiled ? threads_.training() : tuner.threads(), [&](Worker worker) {
+      StepRecorder* const recorder =
+          profiled ? &recorders[static_cast<size_t>(worker.index)] : nullptr;
+      if (recorder) recorder->begin(piece);
+      for (size_t i = 0; i < piece; ++i) take_step(worker, done + i, recorder);
     });
-  });
-}
-
-Metrics CpuEngine::evaluate(Split split) {
-  const Dataset& data = split == Split::kTrain ? *train_ : *held_out_;
-  std::vector<Metrics> parts(static_cast<size_t>(blocks_of(data.count())));
-  StepClock clock;
-  forward_blocks(
-      data.count(), data.images.data(), data.labels.data(),
-      [&](const NetworkPass& pass, const Block& block) {
-        BlockLosses losses;
-        pass.loss(losses, block);
-        for (int n = 0; n < block.count(); ++n) {
-          parts[static_cast<size_t>(block.index)] += {losses.loss[n], losses.correct[n], 1};
-        }
-      });
-  Metrics total;
-  for (const Metrics& part : parts) total += part;
-  timing_.seconds = {clock.lap()};
-  return total;
-}
-
-std::vector<float> CpuEngine::predict(std::span<const uint8_t> images) {
-  const int count = static_cast<int>(images.size() / kImagePixels);
-  std::vector<float> logits(static_cast<size_t>(count) * kClasses);
-  forward_blocks(count, images.data(), nullptr, [&](const NetworkPass& pass, const Block& block) {
-    const float* lanes = pass.logits(block);
-    for (int n = 0; n < block.count(); ++n) {
-      float* row = logits.data() + static_cast<size_t>(block.first_row() + n) * kClasses;
-      for (int c = 0; c < kClasses; ++c) row[c] = lanes[c * kLanes + n];
-    }
-  });
-  return logits;
+    if (!profiled) tuner.took(std::span(seconds).subspan(done, piece));
+    done += piece;
+  }
+  return steps;
 }
 
 }  // namespace digitron

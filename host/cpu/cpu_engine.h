@@ -7,15 +7,16 @@
 
 #include "host/core/devices.h"
 #include "host/cpu/block_share.h"
+#include "host/cpu/cpu_threads.h"
 #include "host/cpu/network_pass.h"
-#include "host/cpu/thread_team.h"
 #include "host/shared/permutation.h"
 
 namespace digitron {
 
 class CpuEngine final : public Engine {
  public:
-  CpuEngine(const Plan& plan, int threads, const CpuKernels& kernels);
+  // Throws MachineError when the system refuses a number of threads.
+  CpuEngine(const Plan& plan, const ThreadRequest& threads, const CpuKernels& kernels);
 
   const Plan& plan() const override { return plan_; }
   EngineDescription describe() const override;
@@ -32,8 +33,7 @@ class CpuEngine final : public Engine {
 
  private:
   template <class F>
-  void for_each_group(Worker worker, Range mine, std::span<const BlockSamples> samples,
-                      const BatchMemory* batch, const F& f);
+  void for_each_group(Worker worker, Range mine, const F& f);
   Block block_at(int place, const BatchMemory* batch, int index, const BlockSamples& samples) const;
   Block left_block(Worker worker, const BlockShare& mine) const;
   void take_samples(Worker worker, int epoch, int begin, int count, const Permutation& permutation);
@@ -58,6 +58,7 @@ class CpuEngine final : public Engine {
   Plan plan_;
   CpuLayout layout_;
   const CpuKernels& kernels_;
+  CpuThreads threads_;
   Training training_;
   std::shared_ptr<const Dataset> train_, held_out_;
 
@@ -70,7 +71,6 @@ class CpuEngine final : public Engine {
   AlignedArray<uint8_t> augmented_;    // (batch, 28, 28), where samples_ points; null without
   std::vector<BlockLosses> losses_;
   Timing timing_;
-  ThreadTeam team_;
   std::vector<Barrier> crew_barriers_;  // where crews meet, by crew_place
 };
 

@@ -1,14 +1,32 @@
 #include "host/cpu/thread_team.h"
 
+#include <utility>
+
+#include "host/core/error.h"
+
 namespace digitron {
 
-ThreadTeam::ThreadTeam(int threads) {
-  for (int thread = 1; thread < threads; ++thread) {
-    workers_.emplace_back([this, thread] { serve(thread); });
-  }
+std::thread start_thread(std::function<void()> serve) {
+  return std::thread(std::move(serve));
 }
 
-ThreadTeam::~ThreadTeam() {
+ThreadTeam::ThreadTeam(int threads, OnTooFew on_too_few, const StartThread& start) {
+  workers_.reserve(static_cast<size_t>(threads) - 1);
+  try {
+    while (size() < threads) workers_.push_back(start([this, next = size()] { serve(next); }));
+  } catch (const std::exception& error) {  // std::system_error, or no memory for the thread
+    shortage_ = error.what();
+  }
+  if (shortage_.empty() || on_too_few == OnTooFew::kGoOn) return;
+  stop();
+  throw MachineError("only " + std::to_string(size()) + " of " + std::to_string(threads) +
+                     " threads could be started (" + shortage_ + "); take --threads " +
+                     std::to_string(size()) +
+                     " or fewer, or raise the limit on processes (ulimit -u, the cgroup's "
+                     "pids.max) or on memory (ulimit -v)");
+}
+
+void ThreadTeam::stop() {
   {
     const std::lock_guard lock(mutex_);
     stopping_ = true;

@@ -29,7 +29,7 @@ std::optional<int> cuda_index(std::string_view device) {
 void check_request(const DeviceRequest& request) {
   if (request.threads < 0 || request.threads > kMostThreads) {
     throw InputError("--threads is " + std::to_string(request.threads) + "; give 1 to " +
-                     std::to_string(kMostThreads) + ", or 0 for every core");
+                     std::to_string(kMostThreads) + ", or auto");
   }
   const int steps = request.cuda.steps_per_graph;
   if (steps < 1 || steps > kMostStepsPerGraph) {

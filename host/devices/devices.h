@@ -11,11 +11,14 @@
 
 namespace digitron {
 
+// As many threads at a time as are fastest, of the cores that this process may use.
+inline constexpr int kAutoThreads = 0;
+
 // What the command line asks for.
 struct DeviceRequest {
   // "auto" (CUDA when it is available, else the CPU), "cpu", "cuda:N", "reference"
   std::string device = "auto";
-  int threads = 0;  // for the CPU engine; 0: every core
+  int threads = kAutoThreads;  // for the CPU engine
   CudaOptions cuda = {};
 };
 
@@ -33,7 +36,7 @@ struct MadeEngine {
 
 // Logs a warning when auto falls back although a driver is here. Throws InputError for another
 // word, a device that is not available (and why), options that make no sense or that the device
-// does not have.
+// does not have; MachineError when a number of threads cannot be started.
 MadeEngine make_engine(const DeviceRequest& request, const Plan& plan);
 
 // Every kind of device, those that cannot run here with the reason.

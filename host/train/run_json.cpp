@@ -25,14 +25,21 @@ constexpr const char* kNewValueAdvice = "leave it out, or add --force to go on w
                                asked, there, advice));
 }
 
+// As --threads takes it.
+ordered_json threads_json(int threads) {
+  return threads == kAutoThreads ? ordered_json("auto") : ordered_json(threads);
+}
+
 }  // namespace
 
 ordered_json device_description(const DeviceRequest& request, const Engine& engine,
                                 const std::string& fallback) {
   ordered_json device{{"asked", request.device},
                       {"description", engine.description()},
-                      {"threads", request.threads},
+                      {"threads", threads_json(request.threads)},
                       {"cpu", cpu_name()}};
+  const std::string reason = engine.describe().threads_reason;
+  if (!reason.empty()) device["threads_reason"] = reason;
   if (!fallback.empty()) device["fallback"] = fallback;
   const ordered_json details = details_json(engine.describe().details);
   if (!details.empty()) device["details"] = details;

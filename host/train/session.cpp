@@ -134,6 +134,7 @@ void log_start(const TrainSettings& settings, const Engine& engine, const Data& 
   }
   const EngineDescription device = engine.describe();
   spdlog::info("Device: {}, {}", device.line, device.precision);
+  if (!device.threads_reason.empty()) spdlog::info("Threads: {}", device.threads_reason);
   spdlog::info("{}", settings_text(settings));
   spdlog::info("Output: {}", out.string());
 }
