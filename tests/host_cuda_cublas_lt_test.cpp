@@ -9,8 +9,8 @@ namespace {
 
 using ::testing::HasSubstr;
 
-constexpr float kOne = 1;
-constexpr float kZero = 0;
+constexpr float kAlpha = 1;
+constexpr float kBeta = 0;
 constexpr int kRows = 3, kColumns = 4, kInner = 5;
 constexpr size_t kWorkspaceBytes = 1 << 16;
 
@@ -48,8 +48,8 @@ class HostCudaCublasLt : public HostCuda {
                                           &returned);
   }
   cublasStatus_t multiply(float* d, size_t workspace_bytes) {
-    return cublasLtMatmul(lt_, matmul_, &kOne, on_device(a_values_), a_, on_device(b_values_), b_,
-                          &kZero, d, d_, d, d_, &chosen_.algo,
+    return cublasLtMatmul(lt_, matmul_, &kAlpha, on_device(a_values_), a_, on_device(b_values_), b_,
+                          &kBeta, d, d_, d, d_, &chosen_.algo,
                           device_memory<float>(kWorkspaceBytes / 4), workspace_bytes, nullptr);
   }
 
@@ -100,7 +100,7 @@ TEST_F(HostCudaCublasLt, RefusesWhatDoesNotFit) {
 TEST_F(HostCudaCublasLt, OffersNothingWithoutWorkspace) {
   allow_workspace(16);
   EXPECT_EQ(choose(), CUBLAS_STATUS_NOT_SUPPORTED);
-  EXPECT_EQ(cublasLtMatmulDescSetAttribute(matmul_, CUBLASLT_MATMUL_DESC_TRANSA, &kOne, 1),
+  EXPECT_EQ(cublasLtMatmulDescSetAttribute(matmul_, CUBLASLT_MATMUL_DESC_TRANSA, &kAlpha, 1),
             CUBLAS_STATUS_INVALID_VALUE)
       << "an attribute of another size";
 }
