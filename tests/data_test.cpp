@@ -123,6 +123,25 @@ TEST_F(DataTest, PngFolders) {
   expect_small(load(first_.string()));
 }
 
+TEST_F(DataTest, TestSetAlone) {
+  write_idx_directory(first_, train_, test_, ".gz");
+  std::filesystem::remove(first_ / "train-images-idx3-ubyte.gz");
+  write_file(first_ / "train-labels-idx1-ubyte.gz", "broken, which nobody needs to know");
+  for (const std::string& source : {first_.string(), std::string()}) {
+    const Data data = load_test_set(source, options_);
+    EXPECT_EQ(data.train, nullptr);
+    EXPECT_EQ(data.sha256, "");
+    EXPECT_EQ(data.test->images, test_.images);
+    EXPECT_EQ(data.test->labels, test_.labels);
+    EXPECT_TRUE(data.is_mnist);
+    EXPECT_EQ(data.description, "MNIST from " + first_.string());
+  }
+  write_png_folder(second_ / "test", small_dataset(20, 3));
+  EXPECT_FALSE(load_test_set(second_.string(), options_).is_mnist);
+  EXPECT_THAT(error_of<InputError>([&] { load(first_.string()); }),
+              HasSubstr("train-images-idx3-ubyte is missing"));
+}
+
 TEST_F(DataTest, OtherImagesAreFineAndSaidNotToBeMnist) {
   write_idx_directory(first_, train_, small_dataset(20, 3));
   const Data data = load(first_.string());

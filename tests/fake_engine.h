@@ -21,6 +21,7 @@ class FakeEngine final : public Engine {
   // What a step of the run (from 1) and an evaluation answer.
   std::function<Metrics(int64_t)> on_step = [](int64_t) { return Metrics{2.0, 1, 4}; };
   std::function<Metrics()> on_evaluate = [] { return Metrics{3.0, 4, 5}; };
+  std::vector<float> logits;  // what predict answers
 
   struct Slice {
     int epoch, first, last;
@@ -28,6 +29,7 @@ class FakeEngine final : public Engine {
   std::vector<Slice> slices;
   int64_t steps = 0;
   int evaluations = 0;
+  int predictions = 0;
   double seconds = -1;           // what the device's clock says of a call
   std::vector<StepRates> rates;  // of the steps so far
   std::vector<Detail> more;      // its details
@@ -66,7 +68,10 @@ class FakeEngine final : public Engine {
     rates.assign(step_rates.begin(), step_rates.end());
     return measured;
   }
-  std::vector<float> predict(std::span<const uint8_t>) override { return {}; }
+  std::vector<float> predict(std::span<const uint8_t>) override {
+    ++predictions;
+    return logits;
+  }
 
  private:
   Plan plan_;

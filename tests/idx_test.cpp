@@ -58,6 +58,26 @@ TEST_F(Idx, ReadsPlainAndGz) {
   }
 }
 
+TEST_F(Idx, GzOfSeveralMembers) {
+  write_file(images_, gzipped(image_bytes_.substr(0, 1000)) + gzipped(image_bytes_.substr(1000)));
+  EXPECT_EQ(read_idx_images(images_), data_.images);
+}
+
+// Its trailer says that it is shorter than its header says, or than it is.
+TEST_F(Idx, GzWhoseSizeLies) {
+  std::string gz = gzipped(image_bytes_);
+  gz[gz.size() - 4] ^= 1;
+  EXPECT_THAT(images_error(gz), HasSubstr("incorrect length check"));
+}
+
+// Shrinks to a thousandth, and so is read a piece at a time.
+TEST_F(Idx, GzOfBlackImages) {
+  Dataset black = data_;
+  std::fill(black.images.begin(), black.images.end(), uint8_t{0});
+  write_file(images_, gzipped(idx_images_bytes(black)));
+  EXPECT_EQ(read_idx_images(images_), black.images);
+}
+
 TEST_F(Idx, MissingFile) {
   EXPECT_THAT(error_of<InputError>([&] { read_idx_images(images_); }),
               AllOf(HasSubstr(images_.string()), HasSubstr("No such file")));

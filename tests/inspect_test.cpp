@@ -60,7 +60,7 @@ TEST(InspectTest, PredictedClassIsTheFirstLargest) {
 TEST(InspectTest, ConfusionHasTruthInRows) {
   const std::vector<uint8_t> labels{1, 1, 1, 1, 2};
   const std::vector<int> predictions{1, 1, 1, 7, 2};
-  const std::string table = confusion_table(labels, predictions);
+  const std::string table = confusion_table(confusion_counts(labels, predictions));
   EXPECT_THAT(table, HasSubstr("\n    1      0      3      0      0      0      0      0      1    "
                                "  0      0   75.00%\n"));
   EXPECT_THAT(table, EndsWith("    9      0      0      0      0      0      0      0      0      "

@@ -128,6 +128,20 @@ TEST_F(ProgramTest, EvalPrintsTheConfusionMatrix) {
                         "0      0  100.00%\n"));
 }
 
+TEST_F(ProgramTest, EvalNeedsOnlyTheTestSet) {
+  for (const char* name : {"t10k-images-idx3-ubyte", "t10k-labels-idx1-ubyte"})
+    testing::write_file(file(name), read_file(data() + "/" + name));
+  const auto eval = [&] {
+    return run_program(
+        {"eval", "--checkpoint", checkpoint(), "--data", directory_.path().string()});
+  };
+  const ProgramResult result = eval();
+  EXPECT_EQ(result.exit_code, 0) << result.err;
+  EXPECT_THAT(result.out, HasSubstr("50 test images\nTest Loss"));
+  std::filesystem::remove(file("t10k-labels-idx1-ubyte"));
+  expect_error(eval(), 2, "t10k-labels-idx1-ubyte is missing");
+}
+
 TEST_F(ProgramTest, PredictNamesTheClass) {
   std::vector<std::string> arguments{"predict", "--checkpoint", checkpoint()};
   for (const int label : {7, 2}) {

@@ -5,6 +5,7 @@
 #include "host/core/devices.h"
 #include "host/data/data.h"
 #include "host/data/png_image.h"
+#include "tests/fake_engine.h"
 #include "tests/idx_files.h"
 #include "tests/report_testing.h"
 
@@ -58,8 +59,8 @@ TEST_F(ReportEvaluationTest, WrongImagesMostConfidentFirst) {
   const auto engine = make_cpu_engine(*run_.plan, 1);
   engine->set_state(State::kParameters, run_.state.parameters);
   engine->load(loaded.train, loaded.test);
-  EXPECT_TRUE(std::abs(evaluation.accuracy() - engine->evaluate(Split::kHeldOut).accuracy()) <=
-              1e-12);
+  EXPECT_TRUE(std::abs(evaluation.metrics.accuracy() -
+                       engine->evaluate(Split::kHeldOut).accuracy()) <= 1e-12);
   ASSERT_FALSE(evaluation.wrong.empty());
   int64_t off_diagonal = 0, all = 0;
   for (size_t i = 0; i < kClasses; ++i) {
@@ -77,6 +78,34 @@ TEST_F(ReportEvaluationTest, WrongImagesMostConfidentFirst) {
     EXPECT_NE(wrong.truth, wrong.guess);
     before = wrong.confidence;
   }
+}
+
+TEST(Evaluate, OnePassForwardAndNoTrainingSet) {
+  testing::FakeEngine engine(make_plan(find_model("fc 10"), 64));
+  engine.logits.assign(3 * kClasses, 0.0f);
+  engine.logits[0 * kClasses + 0] = 1;    // labels are 0, 1, 2
+  engine.logits[1 * kClasses + 7] = 200;  // so sure that a float's exponential has no room for it
+  const auto test = std::make_shared<const Dataset>(testing::small_dataset(3));
+  const Evaluation evaluation = evaluate(engine, test);
+  EXPECT_EQ(engine.predictions, 1);
+  EXPECT_EQ(engine.evaluations, 0);
+  EXPECT_EQ(evaluation.metrics.count, 3);
+  EXPECT_EQ(evaluation.metrics.correct, 1);
+  const double loss = std::log(std::exp(1.0) + 9) - 1 + 200 + std::log(10.0);
+  EXPECT_TRUE(std::abs(evaluation.metrics.loss_sum - loss) <= 1e-12 * loss);
+  EXPECT_EQ(evaluation.confusion[1][7], 1);
+  EXPECT_EQ(evaluation.confusion[2][0], 1);
+  ASSERT_EQ(evaluation.wrong.size(), 2u);
+  EXPECT_EQ(evaluation.wrong[0].index, 1u);
+}
+
+TEST_F(ReportEvaluationTest, TheLossIsTheEngines) {
+  const Data loaded = load_data(data());
+  const auto engine = make_cpu_engine(*run_.plan, 1);
+  engine->set_state(State::kParameters, run_.state.parameters);
+  engine->load(loaded.train, loaded.test);
+  const double loss = engine->evaluate(Split::kHeldOut).loss();
+  EXPECT_TRUE(std::abs(evaluate(*engine, loaded.test).metrics.loss() - loss) <= 1e-5 * loss);
 }
 
 TEST_F(ReportEvaluationTest, LinearLayerAsImages) {

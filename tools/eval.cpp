@@ -7,6 +7,7 @@
 #include "host/data/data.h"
 #include "host/devices/devices.h"
 #include "host/files/checkpoint.h"
+#include "host/report/evaluation.h"
 #include "host/text/inspect.h"
 #include "host/text/table.h"
 #include "tools/commands.h"
@@ -24,22 +25,21 @@ struct EvalOptions {
   DeviceRequest device;
 };
 
-int evaluate(const EvalOptions& options) {
+int run_eval(const EvalOptions& options) {
   const Checkpoint checkpoint = load_checkpoint(options.checkpoint, options.model, kBatch);
   const std::jthread device = start_device(options.device);
-  const Data data = load_data(options.data);
+  const Data data = load_test_set(options.data);
   const std::unique_ptr<Engine> engine = make_engine(options.device, checkpoint.plan).engine;
-  engine->load(data.train, data.test);
   engine->set_state(State::kParameters, checkpoint.state.parameters);
   engine->set_state(State::kRunningStatistics, checkpoint.state.buffers);
 
-  const Metrics test = engine->evaluate(Split::kHeldOut);
-  const std::vector<int> classes = predicted_classes(engine->predict(data.test->images));
+  const Evaluation evaluation = evaluate(*engine, data.test);
+  const Metrics& test = evaluation.metrics;
   const std::string text = fmt::format(
       "{} from {}\n{}, {} test images\nTest Loss: {:.4f}, Test Acc: {:.2f}%, {} wrong\n\n{}",
       checkpoint.plan.model.name, options.checkpoint, data.description, grouped(test.count),
       test.loss(), 100 * test.accuracy(), grouped(test.count - test.correct),
-      confusion_table(data.test->labels, classes));
+      confusion_table(evaluation.confusion));
   std::fputs(text.c_str(), stdout);
   return 0;
 }
@@ -53,7 +53,7 @@ Command add_eval(CLI::App& app) {
   add_data(*sub, options->data);
   add_model(*sub, options->model)->description(kCheckpointModelHelp);
   add_device(*sub, options->device);
-  return {sub, [options] { return evaluate(*options); }};
+  return {sub, [options] { return run_eval(*options); }};
 }
 
 }  // namespace digitron

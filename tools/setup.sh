@@ -3,7 +3,7 @@
 # changed to the repository root.
 
 build_packages=(g++ cmake ninja-build libspdlog-dev libcli11-dev nlohmann-json3-dev zlib1g-dev
-                libpng-dev libcurl4-openssl-dev libssl-dev libboost-dev ca-certificates)
+                libdeflate-dev libpng-dev libcurl4-openssl-dev libssl-dev libboost-dev ca-certificates)
 report_packages=(gnuplot-nox)  # run by digitron report
 test_packages=(libgtest-dev libgmock-dev python3 git)  # python3: of tools/gpu_check; git: of build_commit
 style_packages=(clang-format-14 clang-tidy-14)

@@ -51,44 +51,44 @@ bool has_data(const fs::path& directory) {
   return is_there(directory / "train") || is_there(directory / "test");
 }
 
-using Datasets = std::pair<Dataset, Dataset>;  // train, test
-
-template <typename Read>
-Datasets read_both(const Read& read) {
-  auto test = std::async(std::launch::async, [&] { return read(Split::kHeldOut); });
-  Dataset train = read(Split::kTrain);
-  return {std::move(train), test.get()};
+// The files of the training set are the first two of kIdxNames and kMnistFiles.
+constexpr size_t first_file(Split split) {
+  return split == Split::kTrain ? 0 : 2;
 }
 
-Datasets read_idx_directory(const fs::path& directory) {
-  std::array<fs::path, 4> paths;
-  for (size_t file = 0; file < paths.size(); ++file) {
+Dataset read_idx_directory(const fs::path& directory, Split split) {
+  std::array<fs::path, 2> paths;  // images, labels
+  for (size_t i = 0; i < paths.size(); ++i) {
+    const size_t file = first_file(split) + i;
     const auto path = find_idx(directory, file);
     if (!path)
       throw InputError((directory / kIdxNames[file][0]).string() +
                        " is missing, plain or .gz; put it beside the other IDX files");
-    paths[file] = *path;
+    paths[i] = *path;
   }
-  return read_both([&](Split split) {
-    return split == Split::kTrain ? read_idx_dataset(paths[0], paths[1])
-                                  : read_idx_dataset(paths[2], paths[3]);
-  });
+  return read_idx_dataset(paths[0], paths[1]);
 }
 
-Datasets read_directory(const fs::path& directory) {
+Dataset read_directory(const fs::path& directory, Split split) {
   std::error_code error;
   if (!fs::is_directory(directory, error))
     throw InputError("no data directory " + directory.string() +
                      "; give --data a directory, or the word synthetic");
   for (size_t file = 0; file < kIdxNames.size(); ++file)
-    if (find_idx(directory, file)) return read_idx_directory(directory);
+    if (find_idx(directory, file)) return read_idx_directory(directory, split);
   if (has_data(directory))
-    return {read_png_dataset(directory / "train"), read_png_dataset(directory / "test")};
+    return read_png_dataset(directory / (split == Split::kTrain ? "train" : "test"));
   throw InputError(
       directory.string() +
       " has neither train-images-idx3-ubyte, train-labels-idx1-ubyte, "
       "t10k-images-idx3-ubyte and t10k-labels-idx1-ubyte (plain or .gz) nor train/ and "
       "test/ with {number}_{label}.png; put one or the other there");
+}
+
+Dataset read_set(const std::string& source, Split split) {
+  if (source != kSynthetic) return read_directory(source, split);
+  return synthetic_digits(kSyntheticSeed, split,
+                          split == Split::kTrain ? kSyntheticTrainCount : kSyntheticTestCount);
 }
 
 std::string sha256_with_header(const std::vector<uint8_t>& header,
@@ -107,30 +107,46 @@ std::string labels_sha256(const Dataset& data) {
   return sha256_with_header(idx_labels_header(static_cast<uint32_t>(data.count())), data.labels);
 }
 
+struct CheckedSet {
+  std::shared_ptr<const Dataset> data;
+  std::string sha256;  // of its images
+  bool is_mnist;
+};
+
 // The check sums are those that the set has as IDX files, also where it was read from PNGs.
-Data describe(Datasets sets, const std::string& source, const std::array<KnownFile, 4>& mnist) {
-  Data data;
-  data.source = source;
-  data.sha256 = images_sha256(sets.first);
-  data.is_mnist = data.sha256 == mnist[0].sha256 && labels_sha256(sets.first) == mnist[1].sha256 &&
-                  images_sha256(sets.second) == mnist[2].sha256 &&
-                  labels_sha256(sets.second) == mnist[3].sha256;
-  if (source == kSynthetic)
-    data.description = "synthetic digits (not MNIST)";
-  else if (data.is_mnist)
-    data.description = "MNIST from " + source;
-  else
-    data.description = "images from " + source + " (not MNIST, by their check sums)";
-  data.train = std::make_shared<const Dataset>(std::move(sets.first));
-  data.test = std::make_shared<const Dataset>(std::move(sets.second));
-  return data;
+CheckedSet load_set(const std::string& source, Split split, const SearchOptions& options) {
+  const KnownFile* const mnist = &options.mnist_files[first_file(split)];
+  const auto data = std::make_shared<const Dataset>(read_set(source, split));
+  const std::string sha256 = images_sha256(*data);
+  return {data, sha256, sha256 == mnist[0].sha256 && labels_sha256(*data) == mnist[1].sha256};
 }
 
-Data load_named(const std::string& source, const SearchOptions& options) {
-  if (source != kSynthetic) return describe(read_directory(source), source, options.mnist_files);
-  Datasets sets{synthetic_digits(kSyntheticSeed, Split::kTrain, kSyntheticTrainCount),
-                synthetic_digits(kSyntheticSeed, Split::kHeldOut, kSyntheticTestCount)};
-  return describe(std::move(sets), source, options.mnist_files);
+std::string description_of(const Data& data) {
+  if (data.source == kSynthetic) return "synthetic digits (not MNIST)";
+  if (data.is_mnist) return "MNIST from " + data.source;
+  return "images from " + data.source + " (not MNIST, by their check sums)";
+}
+
+enum class Sets { kBoth, kTest };
+
+// Both sets are read, inflated and checked side by side.
+Data load_named(const std::string& source, Sets sets, const SearchOptions& options) {
+  auto test =
+      std::async(std::launch::async, [&] { return load_set(source, Split::kHeldOut, options); });
+  Data data;
+  data.source = source;
+  data.is_mnist = true;
+  if (sets == Sets::kBoth) {
+    CheckedSet train = load_set(source, Split::kTrain, options);
+    data.train = std::move(train.data);
+    data.sha256 = std::move(train.sha256);
+    data.is_mnist = train.is_mnist;
+  }
+  const CheckedSet checked = test.get();
+  data.test = checked.data;
+  data.is_mnist = data.is_mnist && checked.is_mnist;
+  data.description = description_of(data);
+  return data;
 }
 
 bool download(const SearchOptions& options) {
@@ -143,25 +159,33 @@ bool download(const SearchOptions& options) {
   }
 }
 
-}  // namespace
-
-Data load_data(const std::string& source, const SearchOptions& options) {
-  if (!source.empty()) return load_named(source, options);
+Data load(const std::string& source, Sets sets, const SearchOptions& options) {
+  if (!source.empty()) return load_named(source, sets, options);
   const char* const variable = std::getenv("DIGITRON_DATA");
   if (variable != nullptr && *variable != '\0') {
     try {
-      return load_named(variable, options);
+      return load_named(variable, sets, options);
     } catch (const InputError& error) {
       throw InputError(std::string(error.what()) + " (named by $DIGITRON_DATA)");
     }
   }
   for (const fs::path& directory : options.directories)
-    if (has_data(directory)) return load_named(directory.string(), options);
-  if (download(options)) return load_named(options.download_directory.string(), options);
+    if (has_data(directory)) return load_named(directory.string(), sets, options);
+  if (download(options)) return load_named(options.download_directory.string(), sets, options);
   spdlog::warn(
       "no MNIST here: using synthetic digits, which are NOT MNIST; their accuracy says "
       "nothing about MNIST's");
-  return load_named(kSynthetic, options);
+  return load_named(kSynthetic, sets, options);
+}
+
+}  // namespace
+
+Data load_data(const std::string& source, const SearchOptions& options) {
+  return load(source, Sets::kBoth, options);
+}
+
+Data load_test_set(const std::string& source, const SearchOptions& options) {
+  return load(source, Sets::kTest, options);
 }
 
 }  // namespace digitron

@@ -29,4 +29,8 @@ struct SearchOptions {
 // use of synthetic digits in its place.
 Data load_data(const std::string& source, const SearchOptions& options = {});
 
+// The same without the training set, which is null: of a directory only the test set must be there.
+// There is no check sum of the training images, and is_mnist is of the test set alone.
+Data load_test_set(const std::string& source, const SearchOptions& options = {});
+
 }  // namespace digitron

@@ -11,6 +11,7 @@
 
 #include "host/core/error.h"
 #include "host/core/model.h"
+#include "host/data/gzip.h"
 
 namespace digitron {
 
@@ -63,6 +64,12 @@ class Reader {
   // All that is left, which must be `count` bytes.
   std::vector<uint8_t> read_rest(uint64_t count) {
     const uint64_t expected = found_ + count;
+    if (!gzdirect(file_.get())) {
+      if (auto all = inflate_file(path_, expected)) {
+        all->erase(all->begin(), all->begin() + static_cast<ptrdiff_t>(found_));
+        return *std::move(all);
+      }
+    }
     std::vector<uint8_t> rest;
     rest.reserve(std::min(count, most_bytes_));
     std::vector<uint8_t> chunk(kChunkBytes);

@@ -40,6 +40,13 @@ WeightPicture weight_picture(std::span<const float> weights, int width, int heig
   return {colour_png(width, height, pixels), width, height};
 }
 
+double cross_entropy(std::span<const float> logits, size_t label) {
+  const double largest = *std::max_element(logits.begin(), logits.end());
+  double sum = 0;
+  for (const float logit : logits) sum += std::exp(logit - largest);
+  return std::log(sum) + largest - logits[label];
+}
+
 }  // namespace
 
 const std::variant<Data, std::string>& DataSources::load(const std::string& source) {
@@ -82,21 +89,16 @@ DataSources::TestSetOrReason DataSources::test_set(const RunRecord& run) {
   return data.test;
 }
 
-double Evaluation::accuracy() const {
-  return 1 - static_cast<double>(wrong.size()) / static_cast<double>(test->count());
-}
-
-Evaluation evaluate_run(const RunRecord& run, std::shared_ptr<const Dataset> test) {
-  const std::unique_ptr<Engine> engine = make_cpu_engine(*run.plan, 0);
-  engine->set_state(State::kParameters, run.state.parameters);
-  engine->set_state(State::kRunningStatistics, run.state.buffers);
-  const std::vector<float> logits = engine->predict(test->images);
+Evaluation evaluate(Engine& engine, std::shared_ptr<const Dataset> test) {
+  const std::vector<float> logits = engine.predict(test->images);
   const std::vector<int> classes = predicted_classes(logits);
   Evaluation result;
   result.confusion = confusion_counts(test->labels, classes);
   for (size_t i = 0; i < classes.size(); ++i) {
-    if (classes[i] == test->labels[i]) continue;
     const std::span<const float> row = std::span(logits).subspan(i * kClasses, kClasses);
+    const bool right = classes[i] == test->labels[i];
+    result.metrics += {cross_entropy(row, test->labels[i]), right ? 1 : 0, 1};
+    if (right) continue;
     const double confidence = softmax(row)[static_cast<size_t>(classes[i])];
     result.wrong.push_back({i, test->labels[i], classes[i], confidence});
   }
@@ -105,6 +107,13 @@ Evaluation evaluate_run(const RunRecord& run, std::shared_ptr<const Dataset> tes
       [](const WrongImage& a, const WrongImage& b) { return a.confidence > b.confidence; });
   result.test = std::move(test);
   return result;
+}
+
+Evaluation evaluate_run(const RunRecord& run, std::shared_ptr<const Dataset> test) {
+  const std::unique_ptr<Engine> engine = make_cpu_engine(*run.plan, 0);
+  engine->set_state(State::kParameters, run.state.parameters);
+  engine->set_state(State::kRunningStatistics, run.state.buffers);
+  return evaluate(*engine, std::move(test));
 }
 
 WeightPictures first_layer_pictures(const RunRecord& run, size_t most) {

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "host/core/dataset.h"
+#include "host/core/engine.h"
 #include "host/files/run_record.h"
 #include "host/text/inspect.h"
 
@@ -39,10 +40,14 @@ struct WrongImage {
 
 struct Evaluation {
   std::shared_ptr<const Dataset> test;
+  Metrics metrics;
   Confusion confusion{};
   std::vector<WrongImage> wrong;  // most confident first
-  double accuracy() const;        // a fraction
 };
+
+// One pass forward, on an engine that has its parameters and running statistics; the loss is
+// computed from the logits in double. Requires an image at least.
+Evaluation evaluate(Engine& engine, std::shared_ptr<const Dataset> test);
 
 // On the CPU. Requires the run's plan and parameters, and an image at least.
 Evaluation evaluate_run(const RunRecord& run, std::shared_ptr<const Dataset> test);

@@ -112,7 +112,7 @@ void add_evaluation(Blocks& blocks, const RunGroup& group, DataSources& sources)
     return;
   }
   const Evaluation evaluation = evaluate_run(*run, std::get<std::shared_ptr<const Dataset>>(test));
-  const double accuracy = evaluation.accuracy();
+  const double accuracy = evaluation.metrics.accuracy();
   blocks.emplace_back(Paragraph{fmt::format(
       "The checkpoint of {} on {} test images: {}, {} wrong.{}", run_name(*run),
       grouped(evaluation.test->count()), percent(accuracy),

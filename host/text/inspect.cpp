@@ -115,8 +115,7 @@ std::string recall_text(const Confusion& counts, size_t truth) {
       "{:.2f}%", 100.0 * static_cast<double>(counts[truth][truth]) / static_cast<double>(images));
 }
 
-std::string confusion_table(std::span<const uint8_t> labels, std::span<const int> predictions) {
-  const Confusion counts = confusion_counts(labels, predictions);
+std::string confusion_table(const Confusion& counts) {
   std::vector<Row> rows{{"truth"}};
   for (int c = 0; c < kClasses; ++c) rows[0].push_back(fmt::format("{:5}", c));
   rows[0].push_back("recall");

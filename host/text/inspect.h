@@ -37,9 +37,8 @@ Confusion confusion_counts(std::span<const uint8_t> labels, std::span<const int>
 // The share of class `truth` that was recognised, in percent: "99.12%", "-" without such images.
 std::string recall_text(const Confusion& counts, size_t truth);
 
-// labels (count), predictions (count): rows are the truth, columns the prediction, and each class's
-// recall.
-std::string confusion_table(std::span<const uint8_t> labels, std::span<const int> predictions);
+// Rows are the truth, columns the prediction, and each class's recall.
+std::string confusion_table(const Confusion& counts);
 
 // What an engine tells beside its description, a row each; numbers in groups of three digits.
 std::string details_table(const std::vector<Detail>& details);

@@ -1,0 +1,16 @@
+// A whole .gz file at once, which takes less than half of the time that zlib takes in pieces.
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <optional>
+#include <vector>
+
+namespace digitron {
+
+// The contents of a .gz file of one member that holds exactly `bytes` bytes. Nothing for any other
+// file, for a broken one, and for one that would take over 32 times its own size, so that memory
+// follows what is in the file: zlib reads those a piece at a time, or says what is wrong with them.
+std::optional<std::vector<uint8_t>> inflate_file(const std::filesystem::path& path, uint64_t bytes);
+
+}  // namespace digitron
