@@ -21,6 +21,7 @@ def install_pytorch():
 install_pytorch()
 import numpy as np  # noqa: E402
 import torch  # noqa: E402
+from torch import nn  # noqa: E402, F401
 from digitron_files import read_idx, read_safetensors, single  # noqa: E402, F401
 from pytorch_models import MODELS  # noqa: E402, F401
 
