@@ -33,7 +33,8 @@ class Peer:
     def __init__(self, name, python, model, threads, data, initial, log):
         self.log = log
         environment = {**os.environ, **ENVIRONMENT, "OMP_NUM_THREADS": str(threads),
-                       "NPROC": str(threads)}  # XLA's
+                       "NPROC": str(threads),  # XLA's
+                       "TORCHINDUCTOR_CACHE_DIR": f"{initial}.{name}.{threads}"}  # empty: all is compiled
         for variable in ("OPENBLAS_CORETYPE", "OPENBLAS_L2_SIZE"):
             environment.pop(variable, None)
         command = [python, WORKER, FRAMEWORKS[name].module, model, threads, data, initial]
