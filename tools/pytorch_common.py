@@ -1,6 +1,5 @@
 """What the PyTorch scripts share: Digitron's models, data and file format, on PyTorch's side."""
 
-import gzip
 import json
 import struct
 import subprocess
@@ -23,23 +22,8 @@ install_pytorch()
 import numpy as np  # noqa: E402
 import torch  # noqa: E402
 from torch import nn  # noqa: E402, F401
+from digitron_files import read_idx, read_safetensors, single  # noqa: E402, F401
 from pytorch_models import MODELS  # noqa: E402, F401
-
-
-def read_idx(directory, name, header_bytes):
-    """The bytes behind an IDX file's header; name with either spelling, plain or .gz."""
-    for spelling in (name, name.replace("-idx", ".idx")):
-        for path in (Path(directory, spelling), Path(directory, spelling + ".gz")):
-            if path.exists():
-                opened = gzip.open(path) if path.suffix == ".gz" else open(path, "rb")
-                with opened as file:
-                    return np.frombuffer(file.read(), np.uint8, offset=header_bytes)
-    sys.exit(f"{sys.argv[0]}: no {name} in {directory}; give MNIST's directory with --data")
-
-
-def single(value):
-    """What a constant or a rate is in Digitron, which keeps them in single precision."""
-    return float(np.float32(value))
 
 
 def read_mnist(directory, split, dtype=np.float32):
@@ -64,9 +48,6 @@ def distance(trace, weights, reference, reference_weights):
                            for name, tensor in reference_weights.items())}
 
 
-DTYPES = {"I64": "<i8", "F32": "<f4"}
-
-
 def write_safetensors(path, tensors):
     """tensors: name -> int64 tensor, or one that becomes float32. The former come first, where they
     are aligned.
@@ -85,17 +66,3 @@ def write_safetensors(path, tensors):
         file.write(struct.pack("<Q", len(text)) + text)
         for tensor in tensors.values():
             file.write(tensor.detach().contiguous().numpy().tobytes())
-
-
-def read_safetensors(path):
-    """name -> float32 or int64 array."""
-    data = Path(path).read_bytes()
-    length = struct.unpack_from("<Q", data)[0]
-    header = json.loads(data[8:8 + length])
-    header.pop("__metadata__", None)
-    arrays = {}
-    for name, tensor in header.items():
-        begin, end = (8 + length + offset for offset in tensor["data_offsets"])
-        values = np.frombuffer(data[begin:end], DTYPES[tensor["dtype"]])
-        arrays[name] = values.reshape(tensor["shape"])
-    return arrays
