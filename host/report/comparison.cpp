@@ -78,8 +78,8 @@ Table comparison_table(std::span<const RunGroup> groups) {
   return table;
 }
 
-std::vector<Block> comparison_blocks(std::span<const RunGroup> groups) {
-  std::vector<Block> blocks{Heading{2, "Comparison"}};
+std::vector<DocumentBlock> comparison_blocks(std::span<const RunGroup> groups) {
+  std::vector<DocumentBlock> blocks{Heading{2, "Comparison"}};
   Table table = comparison_table(groups);
   table.caption = fmt::format(
       "Final: after {}. Best: the highest of any epoch, chosen on the test set itself and so "

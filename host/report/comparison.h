@@ -13,7 +13,7 @@ namespace digitron {
 Table comparison_table(std::span<const RunGroup> groups);
 
 // The part of the report: the table, and, of several groups, test accuracy and loss over epochs.
-std::vector<Block> comparison_blocks(std::span<const RunGroup> groups);
+std::vector<DocumentBlock> comparison_blocks(std::span<const RunGroup> groups);
 
 // One metric of a group over its epochs, times `scale`.
 struct Curve curve_of(const RunGroup& group, Metric metric, double scale);

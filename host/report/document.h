@@ -62,12 +62,12 @@ struct Tiles {
   int side = 0;  // of an image, in CSS pixels
 };
 
-using Block = std::variant<Heading, Paragraph, Notice, Table, Facts, Pictures, Tiles>;
+using DocumentBlock = std::variant<Heading, Paragraph, Notice, Table, Facts, Pictures, Tiles>;
 
 struct Document {
   std::string title;
   std::string subtitle;
-  std::vector<Block> blocks;
+  std::vector<DocumentBlock> blocks;
 };
 
 }  // namespace digitron

@@ -13,7 +13,7 @@ namespace digitron {
 
 namespace {
 
-using Blocks = std::vector<Block>;
+using Blocks = std::vector<DocumentBlock>;
 
 constexpr size_t kMostWrong = 48;
 constexpr size_t kMostFilters = 64;

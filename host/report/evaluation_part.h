@@ -15,6 +15,6 @@ std::string run_name(const RunRecord& run);
 
 // Confusion matrix, wrong images and first layer of the group's first run that reached its end with
 // a checkpoint (else the first that has one); what cannot be had is said in its place.
-std::vector<Block> evaluation_blocks(const RunGroup& group, DataSources& sources);
+std::vector<DocumentBlock> evaluation_blocks(const RunGroup& group, DataSources& sources);
 
 }  // namespace digitron

@@ -107,7 +107,7 @@ class HtmlWriter {
 std::string contents(const Document& document) {
   std::string text;
   int part = 0;
-  for (const Block& block : document.blocks) {
+  for (const DocumentBlock& block : document.blocks) {
     const auto* heading = std::get_if<Heading>(&block);
     if (heading == nullptr || heading->level != 2) continue;
     text += fmt::format("<a href=\"#part-{}\">{}</a>\n", ++part, html_text(heading->text));
@@ -126,7 +126,7 @@ std::string to_html(const Document& document) {
       html_text(document.title), kHtmlStyle, html_text(document.subtitle));
   HtmlWriter writer;
   bool has_contents = false;
-  for (const Block& block : document.blocks) {
+  for (const DocumentBlock& block : document.blocks) {
     if (!has_contents && std::holds_alternative<Heading>(block)) {
       text += contents(document);
       has_contents = true;

@@ -60,7 +60,7 @@ std::string to_markdown(const Document& document, const std::string& html_page) 
   std::string text = fmt::format("# {}\n\n{}\n\n", markdown_text(document.title),
                                  markdown_text(document.subtitle));
   const MarkdownWriter writer(html_page);
-  for (const Block& block : document.blocks) text += std::visit(writer, block);
+  for (const DocumentBlock& block : document.blocks) text += std::visit(writer, block);
   return text;
 }
 

@@ -14,7 +14,7 @@ namespace digitron {
 
 namespace {
 
-using Blocks = std::vector<Block>;
+using Blocks = std::vector<DocumentBlock>;
 
 constexpr int kMostEpochRows = 100;
 

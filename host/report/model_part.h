@@ -11,6 +11,6 @@ namespace digitron {
 
 // Parameters, curves, epochs, confusion matrix, wrong images, first layer; what is missing is said
 // in its place. `index` counts the report's groups from 1.
-std::vector<Block> model_blocks(const RunGroup& group, size_t index, DataSources& sources);
+std::vector<DocumentBlock> model_blocks(const RunGroup& group, size_t index, DataSources& sources);
 
 }  // namespace digitron

@@ -53,7 +53,7 @@ void warn_of_problems(const std::vector<RunRecord>& runs) {
 }
 
 // What a reader must know before looking at any figure.
-void add_data_notices(std::vector<Block>& blocks, std::span<const RunRecord> runs) {
+void add_data_notices(std::vector<DocumentBlock>& blocks, std::span<const RunRecord> runs) {
   std::set<std::string> strange, sums;
   bool unknown = false;
   for (const RunRecord& run : runs) {
@@ -76,7 +76,7 @@ void add_data_notices(std::vector<Block>& blocks, std::span<const RunRecord> run
   }
 }
 
-void add_hollow_runs(std::vector<Block>& blocks, std::span<const RunRecord> runs) {
+void add_hollow_runs(std::vector<DocumentBlock>& blocks, std::span<const RunRecord> runs) {
   for (const RunRecord& run : runs) {
     if (!run.is_hollow()) continue;
     blocks.emplace_back(
@@ -112,7 +112,7 @@ Document report_document(std::span<const RunRecord> runs, std::span<const RunGro
                   counted(runs.size(), "run"), utc_now(), version());
   add_data_notices(document.blocks, runs);
   add_hollow_runs(document.blocks, runs);
-  const auto append = [&](std::vector<Block> blocks) {
+  const auto append = [&](std::vector<DocumentBlock> blocks) {
     std::move(blocks.begin(), blocks.end(), std::back_inserter(document.blocks));
   };
   if (!groups.empty()) append(comparison_blocks(groups));

@@ -70,11 +70,11 @@ Rows common_facts(const std::vector<Rows>& facts) {
 
 }  // namespace
 
-std::vector<Block> run_blocks(std::span<const RunRecord> runs) {
+std::vector<DocumentBlock> run_blocks(std::span<const RunRecord> runs) {
   std::vector<Rows> facts;
   for (const RunRecord& run : runs) facts.push_back(facts_of(run));
   const Rows common = common_facts(facts);
-  std::vector<Block> blocks{Heading{2, "Runs"}};
+  std::vector<DocumentBlock> blocks{Heading{2, "Runs"}};
   if (!common.empty()) {
     blocks.emplace_back(Heading{3, "The same in every run"});
     blocks.emplace_back(Facts{common});

@@ -11,6 +11,6 @@ namespace digitron {
 
 // Everything in run.json, whether it is known here or not: first what all runs have in common, then
 // what is each run's own, with its problems and its time.
-std::vector<Block> run_blocks(std::span<const RunRecord> runs);
+std::vector<DocumentBlock> run_blocks(std::span<const RunRecord> runs);
 
 }  // namespace digitron
