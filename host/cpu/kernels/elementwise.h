@@ -151,26 +151,37 @@ inline void for_each_window(Tensor y, Winners winners, Tensor x, Window window, 
   }
 }
 
+// The largest element of a window so far, the first of equal ones, and its index there.
+struct Largest {
+  Vec value;
+  IntVec index;
+
+  void compare(Vec other, int other_index) {
+    const IntVec larger = other > value;
+    value = larger ? other : value;
+    index = larger ? IntVec{} + other_index : index;
+  }
+};
+
+inline void store_pooled(float* y, uint16_t* winner, Largest best, float bias, bool rectify) {
+  best.value += broadcast(bias);
+  if (rectify) {
+    best.index = best.value > 0.0f ? best.index : IntVec{} + kNoWinner;
+    best.value = relu(best.value);
+  }
+  store(y, best.value);
+  store_shorts(winner, best.index);
+}
+
 // Size 0 means that the window's size is read at run time.
 template <int Size>
 void maxpool_forward_sized(Tensor y, Winners winners, Tensor x, const float* b, Window window,
                            bool rectify) {
   for_each_window(y, winners, x, window, [=](int c, float* to, uint16_t* winner, float* corner) {
-    Vec best = load(corner);
-    IntVec index = {};
-    for_each_in_window<Size>(corner, x.row_stride, window.rows, [&](int t, float* at) {
-      const Vec value = load(at);
-      const IntVec larger = value > best;
-      best = larger ? value : best;
-      index = larger ? IntVec{} + t : index;
-    });
-    if (b) best += broadcast(b[c]);
-    if (rectify) {
-      index = best > 0.0f ? index : IntVec{} + kNoWinner;
-      best = relu(best);
-    }
-    store(to, best);
-    store_shorts(winner, index);
+    Largest best = {load(corner), {}};
+    for_each_in_window<Size>(corner, x.row_stride, window.rows,
+                             [&](int t, float* at) { best.compare(load(at), t); });
+    store_pooled(to, winner, best, b ? b[c] : 0.0f, rectify);
   });
 }
 

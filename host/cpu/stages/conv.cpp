@@ -68,14 +68,17 @@ void ConvStage::forward(const StagePass& pass, std::span<const Block> blocks) co
   for (const Block& block : blocks) forward(pass, block);
 }
 
-// A pooled convolution makes a few rows in the scratch tensor and pools them while they are in
-// cache.
+// A convolution pools in registers where there is a kernel for it. Else it makes a few rows in the
+// scratch tensor and pools them while they are in cache.
 void ConvStage::forward(const StagePass& pass, const Block& block) const {
   const Tensor x = in.values_with_border(block);
   const Tensor y = out.values(block);
   const float* w = pass.parameters + weight_;
   const float* b = pass.parameters + bias_;
   if (!has_pool()) return pass.kernels.conv_forward(y, x, w, b, window_, 0, relu);
+  if (pool_.rows == 2 && window_.stride == 1) {
+    return pass.kernels.conv_pool_forward(y, winners_at(block, winners_), x, w, b, window_, relu);
+  }
   for (int first = 0; first < convolved_.height; first += forward_rows_) {
     const Tensor made = scratch(pass, block, std::min(forward_rows_, convolved_.height - first));
     const int first_pooled = first / pool_.rows;
