@@ -6,10 +6,11 @@ namespace digitron {
 
 namespace {
 
-// The scratch tensor of a pooled convolution: forward it should stay in L1 with the rows it is made
-// from; backward, where every call begins by loading all weight sums, a part of L2.
-constexpr size_t kForwardScratchFloats = 24 * 1024 / sizeof(float);
-constexpr size_t kBackwardScratchFloats = 112 * 1024 / sizeof(float);
+// The scratch tensor of a pooled convolution should stay in L1 with the rows it is made from.
+// Backward, where every call begins by loading all weight sums, it should be no smaller than those,
+// but a part of L2.
+constexpr size_t kLeastScratchFloats = 24 * 1024 / sizeof(float);
+constexpr size_t kMostScratchFloats = 112 * 1024 / sizeof(float);
 
 size_t row_floats(const Shape& shape) {
   return size_t(shape.channels) * shape.width * kLanes;
@@ -43,8 +44,10 @@ ConvStage::ConvStage(const StageRequest& request, const Conv2d& conv)
     convolved_.height *= pool_.rows;
     convolved_.width *= pool_.rows;
     winners_ = take_winners(request);
-    forward_rows_ = rows_within(convolved_, out.shape, pool_, kForwardScratchFloats);
-    backward_rows_ = rows_within(convolved_, out.shape, pool_, kBackwardScratchFloats);
+    forward_rows_ = rows_within(convolved_, out.shape, pool_, kLeastScratchFloats);
+    backward_rows_ = rows_within(
+        convolved_, out.shape, pool_,
+        std::clamp(size_t(weight_count_) * kLanes, kLeastScratchFloats, kMostScratchFloats));
     sizes.scratch_floats =
         std::max(sizes.scratch_floats,
                  row_floats(convolved_) * size_t(std::max(forward_rows_, backward_rows_)));
