@@ -6,8 +6,10 @@ namespace digitron {
 
 namespace {
 
-// Blocks whose columns of the images a thread makes at once.
+// Of the images, a thread makes a strip of columns of so many blocks at once: for a batch of 64 it
+// stays in L1 while it meets all of the outputs' gradients.
 constexpr int kStripBlocks = 16;
+constexpr int kStripVectors = 4;
 
 // Some columns of the images of `blocks` blocks, one sample a row.
 const float* gather_columns(const GradientPass& pass, int first_block, int blocks, int first_column,
@@ -35,7 +37,7 @@ LinearStage::LinearStage(const StageRequest& request, const Linear&)
   MemorySizes& sizes = request.sizes;
   const size_t rows = size_t(kLanes) * row_floats();
   if (from_images_) {
-    sizes.strip_floats = kStripBlocks * rows;
+    sizes.strip_floats = size_t(kStripBlocks) * kLanes * kStripVectors * kLanes;
   } else {
     input_rows_ = MemorySizes::take(sizes.batch_floats, rows);
   }
@@ -98,10 +100,18 @@ void LinearStage::gradients(const GradientPass& pass) const {
 // Threads share the columns, in whole vectors: each reads its own columns of the inputs, and all of
 // the outputs' gradients, which are small.
 void LinearStage::weight_gradients(const GradientPass& pass) const {
-  const Range vectors = share(row_floats() / kLanes, pass.worker);
-  const Range columns{vectors.first * kLanes, std::min(vectors.last * kLanes, inputs())};
-  if (columns.count() == 0) return;
-  const int floats = from_images_ ? vectors.count() * kLanes : row_floats();
+  const Range mine = share(row_floats() / kLanes, pass.worker);
+  const int strips = from_images_ ? (mine.count() + kStripVectors - 1) / kStripVectors : 1;
+  for (int strip = 0; strip < strips; ++strip) {
+    const Range vectors = share(mine.count(), {strip, strips});
+    const Range columns{(mine.first + vectors.first) * kLanes,
+                        std::min((mine.first + vectors.last) * kLanes, inputs())};
+    if (columns.count() > 0) weight_gradients(pass, columns);
+  }
+}
+
+void LinearStage::weight_gradients(const GradientPass& pass, Range columns) const {
+  const int floats = from_images_ ? (columns.count() + kLanes - 1) / kLanes * kLanes : row_floats();
   const bool fused = pass.update.is_plain_sgd();
   const SgdStep step = fused ? pass.update.sgd_step(weight_) : SgdStep{};
   for (int first = 0; first < pass.blocks(); first += kStripBlocks) {

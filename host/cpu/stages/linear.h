@@ -26,6 +26,7 @@ class LinearStage : public StageBase {
   float* input_rows(const BatchMemory& batch, int block) const;
   float* output_gradients(const BatchMemory& batch, int block) const;
   void weight_gradients(const GradientPass& pass) const;
+  void weight_gradients(const GradientPass& pass, Range columns) const;
 
   bool from_images_;
   size_t weight_, bias_;  // offsets into the parameters
