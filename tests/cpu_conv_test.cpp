@@ -13,6 +13,7 @@ using testing::Guarded;
 using testing::is_near;
 using testing::LaneTensor;
 using testing::Random;
+using testing::WinnerTable;
 using Values = std::vector<double>;
 
 constexpr double kConvTolerance = 3e-6;
@@ -132,6 +133,32 @@ TEST_P(CpuConv, Forward) {
     }
     EXPECT_TRUE(is_near(y.values(), expected, kConvTolerance)) << c;
     EXPECT_TRUE(y.intact()) << c;
+  }
+}
+
+// The same bits as of the two kernels that it replaces.
+TEST_P(CpuConv, PoolForwardIsForwardAndPooling) {
+  Random random(54);
+  for (int trial = 0; trial < 40; ++trial) {
+    const Window window{random.between(1, 6), random.between(1, 6), 1};
+    const Shape out{random.between(1, 19), random.between(1, 4), random.between(1, 6)};
+    const Shape convolved{out.channels, 2 * out.height, 2 * out.width};
+    const Shape in{random.between(1, 7), convolved.height + window.rows - 1,
+                   convolved.width + window.columns - 1};
+    const bool relu = random.chance(50);
+    LaneTensor x(in, random), between(convolved), expected(out), y(out);
+    WinnerTable expected_winners(out), winners(out);
+    Guarded<float> w(size_t(out.channels) * in.channels * window.rows * window.columns, random);
+    Guarded<float> b(size_t(out.channels), random);
+    kernels_.conv_forward(between.view(), x.view(), w.data(), nullptr, window, 0, false);
+    kernels_.maxpool_forward(expected.view(), expected_winners.view(), between.view(), b.data(),
+                             {2, 2, 2}, relu);
+    kernels_.conv_pool_forward(y.view(), winners.view(), x.view(), w.data(), b.data(), window,
+                               relu);
+    EXPECT_EQ(y.values(), expected.values()) << window.rows << "x" << window.columns;
+    EXPECT_TRUE(std::equal(winners.memory.data(), winners.memory.data() + winners.memory.size(),
+                           expected_winners.memory.data()));
+    EXPECT_TRUE(y.intact() && winners.memory.intact());
   }
 }
 

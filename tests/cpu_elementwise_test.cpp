@@ -15,6 +15,7 @@ using testing::Guarded;
 using testing::is_near;
 using testing::LaneTensor;
 using testing::Random;
+using testing::WinnerTable;
 using Values = std::vector<double>;
 
 class CpuElementwise : public testing::CpuKernelsTest {};
@@ -95,27 +96,6 @@ LaneTensor coarse_tensor(const Shape& shape, Random& random) {
   tensor.set(values);
   return tensor;
 }
-
-// Where each output's winner stands in its window, as (kLanes, channels, height, width).
-struct WinnerTable {
-  explicit WinnerTable(const Shape& out)
-      : shape(out), memory(static_cast<size_t>(channel_stride() * out.channels)) {}
-
-  std::ptrdiff_t channel_stride() const {
-    return (std::ptrdiff_t{shape.height} * shape.width + 1) * kLanes;
-  }
-  Winners view() { return {memory.data(), channel_stride()}; }
-  uint16_t& at(size_t i) {  // i: of that order
-    const size_t plane = size_t(shape.height) * size_t(shape.width);
-    const size_t position = i % plane;
-    const size_t channel = i / plane % size_t(shape.channels);
-    const size_t lane = i / size_t(shape.count());
-    return memory[channel * size_t(channel_stride()) + position * kLanes + lane];
-  }
-
-  Shape shape;
-  Guarded<uint16_t> memory;
-};
 
 MaxPool2d random_pool(Random& random, const Shape& in) {
   const int most = std::min({in.height, in.width, 5});

@@ -137,6 +137,28 @@ class LaneTensor {
   Guarded<float> memory_;
 };
 
+// Where each output's winner stands in its window, as (kLanes, channels, height, width), with
+// guards between the channels.
+struct WinnerTable {
+  explicit WinnerTable(const Shape& out)
+      : shape(out), memory(static_cast<size_t>(channel_stride() * out.channels)) {}
+
+  std::ptrdiff_t channel_stride() const {
+    return (std::ptrdiff_t{shape.height} * shape.width + 1) * kLanes;
+  }
+  Winners view() { return {memory.data(), channel_stride()}; }
+  uint16_t& at(size_t i) {  // i: of that order
+    const size_t plane = size_t(shape.height) * size_t(shape.width);
+    const size_t position = i % plane;
+    const size_t channel = i / plane % size_t(shape.channels);
+    const size_t lane = i / size_t(shape.count());
+    return memory[channel * size_t(channel_stride()) + position * kLanes + lane];
+  }
+
+  Shape shape;
+  Guarded<uint16_t> memory;
+};
+
 // (rows, columns) transposed: between one row per sample and one lane per sample.
 inline std::vector<double> transposed(const std::vector<double>& matrix, int rows) {
   const size_t columns = matrix.size() / static_cast<size_t>(rows);

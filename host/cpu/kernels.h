@@ -120,6 +120,10 @@ struct CpuKernels {
   // ReLU follows when asked.
   void (*conv_forward)(Tensor y, Tensor x, const float* w, const float* b, Window window, int first,
                        bool relu);
+  // The whole of a convolution of stride 1, with the max-pooling by 2x2 windows side by side after
+  // it: y and winners as of conv_forward without bias and maxpool_forward.
+  void (*conv_pool_forward)(Tensor y, Winners winners, Tensor x, const float* w, const float* b,
+                            Window window, bool relu);
   // dw_by_lane (O, C, rows, columns, kLanes) = the products of dy's rows and x, from row `first` of
   // the output; added to what is there when asked.
   void (*conv_backward_weights)(float* dw_by_lane, Tensor dy, Tensor x, Window window, int first,

@@ -11,20 +11,25 @@ namespace {
 
 constexpr Worker kAlone{0, 1};
 
-// work(stage) summed over the stages, for the samples of a block.
+// work(stage) summed over stages, for the samples of a block.
 template <class F>
-int64_t sum_over_stages(const CpuLayout& layout, const F& work) {
+int64_t sum_over(std::span<const Stage> stages, const F& work) {
   int64_t sum = 0;
-  for (const Stage& stage : layout.stages) sum += std::visit(work, stage);
+  for (const Stage& stage : stages) sum += std::visit(work, stage);
   return sum * kLanes;
 }
 
 int64_t block_work(const CpuLayout& layout, Worker part) {
-  return sum_over_stages(layout, [&](const auto& stage) { return stage.block_work(part); });
+  const auto forward = [&](const auto& stage) { return stage.forward_work(part); };
+  const auto backward = [&](const auto& stage) { return stage.backward_work(part); };
+  const std::span stages(layout.stages);
+  const size_t repeated = layout.repeats_first_segment() ? layout.segment_begin(1) : 0;
+  return sum_over(stages, forward) + sum_over(stages, backward) +
+         sum_over(stages.first(repeated), forward);
 }
 
 int64_t gradient_work(const CpuLayout& layout, Worker worker) {
-  return sum_over_stages(layout, [&](const auto& stage) { return stage.gradient_work(worker); });
+  return sum_over(layout.stages, [&](const auto& stage) { return stage.gradient_work(worker); });
 }
 
 }  // namespace

@@ -65,46 +65,50 @@ inline void sum_lanes(float* sums, const float* lanes, int count) {
 
 // ---- gather
 
-typedef uint8_t Lanes8 __attribute__((vector_size(kLanes), may_alias));
-typedef uint8_t UnalignedLanes8 __attribute__((vector_size(kLanes), may_alias, aligned(1)));
+typedef int32_t Quad __attribute__((vector_size(16), may_alias));
+typedef int32_t UnalignedQuad __attribute__((vector_size(16), may_alias, aligned(1)));
 
-inline Vec normalise(const uint8_t* bytes) {
+inline Vec normalise(IntVec pixels) {
   constexpr float kScale = 1.0f / (255.0f * kPixelDeviation);
   constexpr float kShift = -kPixelMean / kPixelDeviation;
-  return __builtin_convertvector(load_bytes(bytes), Vec) * kScale + kShift;
+  return __builtin_convertvector(pixels, Vec) * kScale + kShift;
 }
 
-// 16 x 16 bytes transposed: four rounds of interleaving row i with row i + 8.
-inline void transpose_bytes(Lanes8 (&rows)[kLanes]) {
-#pragma GCC unroll 4
-  for (int round = 0; round < 4; ++round) {
-    Lanes8 next[kLanes];
-    for (int i = 0; i < kLanes / 2; ++i) {
-      next[2 * i] = interleave<0>(rows[i], rows[i + 8]);
-      next[2 * i + 1] = interleave<kLanes / 2>(rows[i], rows[i + 8]);
-    }
-    for (int i = 0; i < kLanes; ++i) rows[i] = next[i];
+// 16 pixels of 4 images, one image each, transposed: quads[d] holds pixels 4d to 4d + 3 of each.
+inline void transpose_quads(Quad (&quads)[4]) {
+  for (int round = 0; round < 2; ++round) {
+    const Quad a = quads[0], b = quads[1], c = quads[2], d = quads[3];
+    quads[0] = interleave<0>(a, c);
+    quads[1] = interleave<2>(a, c);
+    quads[2] = interleave<0>(b, d);
+    quads[3] = interleave<2>(b, d);
   }
 }
 
-// Lanes from `count` on are 0, not a normalised 0.
+// Lanes from `count` on are 0, not a normalised 0: they take the first image's pixels on the way.
 inline void gather(Tensor x, const uint8_t* const* images, int count, int first, int last) {
-  static_assert(kImagePixels % kLanes == 0);
+  static_assert(kImagePixels % kLanes == 0 && kImageSide % 4 == 0);
+  const uint8_t* image[kLanes];
+  for (int n = 0; n < kLanes; ++n) image[n] = images[n < count ? n : 0];
   for (int pixel = first; pixel < last; pixel += kLanes) {
-    Lanes8 rows[kLanes] = {};
-    for (int n = 0; n < count; ++n) {
-      rows[n] = *reinterpret_cast<const UnalignedLanes8*>(images[n] + pixel);
+    alignas(IntVec) Quad quads[4][kLanes / 4];  // [d]: four pixels of each image
+    for (int n = 0; n < kLanes; n += 4) {
+      Quad rows[4];
+      for (int i = 0; i < 4; ++i)
+        rows[i] = *reinterpret_cast<const UnalignedQuad*>(image[n + i] + pixel);
+      transpose_quads(rows);
+      for (int d = 0; d < 4; ++d) quads[d][n / 4] = rows[d];
     }
-    transpose_bytes(rows);
-    for (int i = 0; i < kLanes; ++i) {
-      const int p = (pixel + i) / kImageSide;
-      float* to = x.row(0, p) + (pixel + i - p * kImageSide) * kLanes;
+    for (int d = 0; d < 4; ++d) {
+      const int p = (pixel + 4 * d) / kImageSide;
+      float* to = x.row(0, p) + (pixel + 4 * d - p * kImageSide) * kLanes;
       for (int lane = 0; lane < kLanes; lane += kWidth) {
-        store(to + lane, normalise(reinterpret_cast<const uint8_t*>(&rows[i]) + lane));
+        const IntVec four = *reinterpret_cast<const IntVec*>(quads[d] + lane / 4);
+        for (int i = 0; i < 4; ++i)
+          store(to + i * kLanes + lane, normalise((four >> (8 * i)) & 255));
       }
-      if (count < kLanes) {
-        for (int lane = count; lane < kLanes; ++lane) to[lane] = 0.0f;
-      }
+      for (int lane = count; lane < kLanes; ++lane)
+        for (int i = 0; i < 4; ++i) to[i * kLanes + lane] = 0.0f;
     }
   }
 }
@@ -115,7 +119,8 @@ inline void gather_rows(float* x_rows, int row_floats, const uint8_t* const* ima
       row_floats < kImagePixels - first_pixel ? row_floats : kImagePixels - first_pixel;
   for (int n = 0; n < kLanes; ++n, x_rows += row_floats) {
     for (int i = 0; i < row_floats; i += kWidth) {
-      store(x_rows + i, n < count && i < pixels ? normalise(images[n] + first_pixel + i) : Vec{});
+      store(x_rows + i,
+            n < count && i < pixels ? normalise(load_bytes(images[n] + first_pixel + i)) : Vec{});
     }
   }
 }
@@ -146,26 +151,37 @@ inline void for_each_window(Tensor y, Winners winners, Tensor x, Window window, 
   }
 }
 
+// The largest element of a window so far, the first of equal ones, and its index there.
+struct Largest {
+  Vec value;
+  IntVec index;
+
+  void compare(Vec other, int other_index) {
+    const IntVec larger = other > value;
+    value = larger ? other : value;
+    index = larger ? IntVec{} + other_index : index;
+  }
+};
+
+inline void store_pooled(float* y, uint16_t* winner, Largest best, float bias, bool rectify) {
+  best.value += broadcast(bias);
+  if (rectify) {
+    best.index = best.value > 0.0f ? best.index : IntVec{} + kNoWinner;
+    best.value = relu(best.value);
+  }
+  store(y, best.value);
+  store_shorts(winner, best.index);
+}
+
 // Size 0 means that the window's size is read at run time.
 template <int Size>
 void maxpool_forward_sized(Tensor y, Winners winners, Tensor x, const float* b, Window window,
                            bool rectify) {
   for_each_window(y, winners, x, window, [=](int c, float* to, uint16_t* winner, float* corner) {
-    Vec best = load(corner);
-    IntVec index = {};
-    for_each_in_window<Size>(corner, x.row_stride, window.rows, [&](int t, float* at) {
-      const Vec value = load(at);
-      const IntVec larger = value > best;
-      best = larger ? value : best;
-      index = larger ? IntVec{} + t : index;
-    });
-    if (b) best += broadcast(b[c]);
-    if (rectify) {
-      index = best > 0.0f ? index : IntVec{} + kNoWinner;
-      best = relu(best);
-    }
-    store(to, best);
-    store_shorts(winner, index);
+    Largest best = {load(corner), {}};
+    for_each_in_window<Size>(corner, x.row_stride, window.rows,
+                             [&](int t, float* at) { best.compare(load(at), t); });
+    store_pooled(to, winner, best, b ? b[c] : 0.0f, rectify);
   });
 }
 

@@ -8,6 +8,7 @@
 #include "host/cpu/kernels/batchnorm.h"
 #include "host/cpu/kernels/ceilings.h"
 #include "host/cpu/kernels/conv.h"
+#include "host/cpu/kernels/conv_pool.h"
 #include "host/cpu/kernels/dropout.h"
 #include "host/cpu/kernels/elementwise.h"
 #include "host/cpu/kernels/linear.h"
@@ -30,6 +31,13 @@ void conv_forward(Tensor y, Tensor x, const float* w, const float* b, Window win
   for (int lane = 0; lane < kLanes; lane += kWidth) {
     const auto rows = window.stride == 1 ? conv_forward_rows<1> : conv_forward_rows<0>;
     rows(from_lane(y, lane), from_lane(x, lane), w, b, window, first, rectify);
+  }
+}
+
+void conv_pool_forward(Tensor y, Winners winners, Tensor x, const float* w, const float* b,
+                       Window window, bool rectify) {
+  for (int lane = 0; lane < kLanes; lane += kWidth, winners.data += kWidth) {
+    conv_pool_rows(from_lane(y, lane), winners, from_lane(x, lane), w, b, window, rectify);
   }
 }
 
@@ -57,6 +65,7 @@ const CpuKernels kernels = {
     .gather_rows = gather_rows,
     .augment_image = augment_image,
     .conv_forward = conv_forward,
+    .conv_pool_forward = conv_pool_forward,
     .conv_backward_weights = conv_backward_weights,
     .conv_backward_input = conv_backward_input,
     .sum_positions = sum_positions,

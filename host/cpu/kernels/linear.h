@@ -3,6 +3,7 @@
 // summed over blocks.
 #pragma once
 
+#include "host/cpu/kernels/elementwise.h"
 #include "host/cpu/kernels/sgd.h"
 #include "host/cpu/kernels/vector.h"
 
@@ -80,27 +81,26 @@ inline void linear_backward_input(float* dx, std::ptrdiff_t dx_stride, const flo
 inline constexpr int kWeightVectors = 4;
 inline constexpr int kWeightOutputs = kTileVectors / kWeightVectors;
 
-// What becomes of a finished sum at one place of dw: stored, added, or used to update the
-// parameter.
+// What becomes of finished sums: stored, added, or used to update the parameters.
 struct WeightSink {
   float* dw;
   const SgdStep* step;
   bool add;
 
-  void vector(std::ptrdiff_t i, Vec sum) const {
-    if (add) sum += load_unaligned(dw + i);
-    if (step) {
-      sgd_vector(*step, i, sum);
-    } else {
-      store_unaligned(dw + i, sum);
-    }
-  }
-  void scalar(std::ptrdiff_t i, float sum) const {
-    if (add) sum += dw[i];
-    if (step) {
-      sgd_scalar(*step, i, sum);
-    } else {
-      dw[i] = sum;
+  // A tile of `rows` rows of dw from offset `at` on, `columns` of each; rows lie `inputs` apart in
+  // dw and `stride` in sums. Not a part of every tile's code.
+  [[gnu::noinline]] void take(std::ptrdiff_t at, int inputs, float* sums, int stride, int rows,
+                              int columns) const {
+    for (; rows > 0; --rows, at += inputs, sums += stride) {
+      if (add) {
+        for (int i = 0; i < columns; ++i) sums[i] += dw[at + i];
+      }
+      if (step) {
+        sgd({step->w + at, step->v + at, step->lr, step->momentum, step->weight_decay}, sums,
+            columns);
+      } else {
+        for (int i = 0; i < columns; ++i) dw[at + i] = sums[i];
+      }
     }
   }
   // Other cores have just read this weight: ask for its line long before it is written.
@@ -126,16 +126,13 @@ void linear_weights_tile(WeightSink sink, std::ptrdiff_t at, const float* dy, co
       }
     }
   }
-  for (int o = 0; o < Outputs; ++o, at += inputs) {
-    for (int v = 0; v < Vectors; ++v) {
-      const int left = columns - v * kWidth;
-      if (left >= kWidth) {
-        sink.vector(at + v * kWidth, sum[o][v]);
-      } else {
-        for (int i = 0; i < left; ++i) sink.scalar(at + v * kWidth + i, sum[o][v][i]);
-      }
-    }
-  }
+  alignas(Vec) float sums[Outputs * Vectors * kWidth];
+#pragma GCC unroll 6
+  for (int o = 0; o < Outputs; ++o)
+#pragma GCC unroll 4
+    for (int v = 0; v < Vectors; ++v) store(sums + (o * Vectors + v) * kWidth, sum[o][v]);
+  constexpr int kColumns = Vectors * kWidth;
+  sink.take(at, inputs, sums, kColumns, Outputs, columns < kColumns ? columns : kColumns);
 }
 
 // NOLINTNEXTLINE(readability-non-const-parameter): the sink writes to dw
@@ -156,17 +153,19 @@ inline void linear_backward_weights(float* dw, const float* dy, const float* x_r
   });
 }
 
+// Sums over blocks first, lane by lane.
 inline void linear_backward_bias(float* db, const float* dy, int outputs, int first, int last,
                                  int blocks) {
-  for (int o = first; o < last; ++o) {
-    float sum = 0;
-    for (int block = 0; block < blocks; ++block) {
-      const float* lanes = dy + (std::ptrdiff_t{block} * outputs + o) * kLanes;
-      Vec part = load(lanes);
-      for (int lane = kWidth; lane < kLanes; lane += kWidth) part += load(lanes + lane);
-      for (int i = 0; i < kWidth; ++i) sum += part[i];
+  for (int o = first; o < last; o += kLanes) {
+    const int count = last - o < kLanes ? last - o : kLanes;
+    alignas(Vec) float lanes[kLanes * kLanes];
+    for (int i = 0; i < count * kLanes; i += kWidth) {
+      Vec sum = {};
+      for (int block = 0; block < blocks; ++block)
+        sum += load(dy + (std::ptrdiff_t{block} * outputs + o) * kLanes + i);
+      store(lanes + i, sum);
     }
-    db[o] = sum;
+    sum_lanes(db + o, lanes, count);
   }
 }
 

@@ -55,15 +55,12 @@ inline void softmax_cross_entropy(float* dlogits, float* losses, uint8_t* correc
       correct[lane + i] = best[i] == label;
     }
     if (!dlogits) continue;
+    IntVec label = IntVec{} - 1;  // of lanes from `count` on
+    for (int i = 0; i < kWidth && lane + i < count; ++i) label[i] = labels[lane + i];
     for (int c = 0; c < classes; ++c) {
       Vec d = exp_of_negative(load(z + c * kLanes) - top) / sum - shared;
-      for (int i = 0; i < kWidth; ++i) {
-        if (lane + i >= count)
-          d[i] = 0.0f;
-        else if (labels[lane + i] == c)
-          d[i] -= 1.0f - smoothing;
-      }
-      store(dlogits + c * kLanes + lane, d * scale);
+      d -= label == c ? broadcast(1.0f - smoothing) : Vec{};
+      store(dlogits + c * kLanes + lane, label < 0 ? Vec{} : d * scale);
     }
   }
 }

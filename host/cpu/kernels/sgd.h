@@ -17,7 +17,8 @@ inline void sgd_scalar(const SgdStep& step, std::ptrdiff_t i, float g) {
   step.w[i] -= step.lr * step.v[i];
 }
 
-inline void sgd(const SgdStep& step, const float* g, std::ptrdiff_t count) {
+inline void sgd(const SgdStep& shared, const float* g, std::ptrdiff_t count) {
+  const SgdStep step = shared;  // a copy that no store can alias
   std::ptrdiff_t i = 0;
   for (; i + kWidth <= count; i += kWidth) sgd_vector(step, i, load_unaligned(g + i));
   for (; i < count; ++i) sgd_scalar(step, i, g[i]);

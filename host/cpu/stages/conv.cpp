@@ -6,10 +6,11 @@ namespace digitron {
 
 namespace {
 
-// The scratch tensor of a pooled convolution: forward it should stay in L1 with the rows it is made
-// from; backward, where every call begins by loading all weight sums, a part of L2.
-constexpr size_t kForwardScratchFloats = 24 * 1024 / sizeof(float);
-constexpr size_t kBackwardScratchFloats = 112 * 1024 / sizeof(float);
+// The scratch tensor of a pooled convolution should stay in L1 with the rows it is made from.
+// Backward, where every call begins by loading all weight sums, it should be no smaller than those,
+// but a part of L2.
+constexpr size_t kLeastScratchFloats = 24 * 1024 / sizeof(float);
+constexpr size_t kMostScratchFloats = 112 * 1024 / sizeof(float);
 
 size_t row_floats(const Shape& shape) {
   return size_t(shape.channels) * shape.width * kLanes;
@@ -43,8 +44,10 @@ ConvStage::ConvStage(const StageRequest& request, const Conv2d& conv)
     convolved_.height *= pool_.rows;
     convolved_.width *= pool_.rows;
     winners_ = take_winners(request);
-    forward_rows_ = rows_within(convolved_, out.shape, pool_, kForwardScratchFloats);
-    backward_rows_ = rows_within(convolved_, out.shape, pool_, kBackwardScratchFloats);
+    forward_rows_ = rows_within(convolved_, out.shape, pool_, kLeastScratchFloats);
+    backward_rows_ = rows_within(
+        convolved_, out.shape, pool_,
+        std::clamp(size_t(weight_count_) * kLanes, kLeastScratchFloats, kMostScratchFloats));
     sizes.scratch_floats =
         std::max(sizes.scratch_floats,
                  row_floats(convolved_) * size_t(std::max(forward_rows_, backward_rows_)));
@@ -71,8 +74,8 @@ void ConvStage::forward(const StagePass& pass, std::span<const Block> blocks) co
   for (const Block& block : blocks) forward(pass, block);
 }
 
-// A pooled convolution makes a few rows in the scratch tensor and pools them while they are in
-// cache.
+// A convolution pools in registers where there is a kernel for it. Else it makes a few rows in the
+// scratch tensor and pools them while they are in cache.
 void ConvStage::forward(const StagePass& pass, const Block& block) const {
   const Range mine = out.share(pass.part);
   const Tensor x = in.values_with_border(block);
@@ -80,6 +83,10 @@ void ConvStage::forward(const StagePass& pass, const Block& block) const {
   const float* w = pass.parameters + weight_ + mine.first * weights_of_output();
   const float* b = pass.parameters + bias_ + mine.first;
   if (!has_pool()) return pass.kernels.conv_forward(y, x, w, b, window_, 0, relu);
+  if (pool_.rows == 2 && window_.stride == 1) {
+    return pass.kernels.conv_pool_forward(y, winners_at(block, pass.part, winners_), x, w, b,
+                                          window_, relu);
+  }
   for (int first = 0; first < convolved_.height; first += forward_rows_) {
     const int row_count = std::min(forward_rows_, convolved_.height - first);
     const Tensor made = channels_of(scratch(pass, block, row_count, forward_rows_), mine);
@@ -135,10 +142,13 @@ void ConvStage::backward(const StagePass& pass, const Block& block) const {
   kernels.sum_lanes(sums + weight_count_ + mine.first, db, mine.count());
 }
 
-int64_t ConvStage::block_work(Worker part) const {
-  const int64_t of_output = int64_t{convolved_.plane()} * weights_of_output();
+int64_t ConvStage::forward_work(Worker part) const {
+  return int64_t{convolved_.plane()} * weights_of_output() * out.share(part).count();
+}
+
+int64_t ConvStage::backward_work(Worker part) const {
   const int64_t of_input = int64_t{convolved_.plane()} * convolved_.channels * weights_of_input();
-  return 2 * out.share(part).count() * of_output +  // forward, and the weights' gradients
+  return forward_work(part) +  // as many for the weights' gradients
          (input_gradient ? in.share(part).count() * of_input : 0);
 }
 

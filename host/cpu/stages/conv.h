@@ -22,7 +22,8 @@ class ConvStage : public StageBase {
   void backward(const StagePass& pass, std::span<const Block> blocks) const;
   void gradients(const GradientPass& pass) const;
 
-  int64_t block_work(Worker part) const;
+  int64_t forward_work(Worker part) const;
+  int64_t backward_work(Worker part) const;
 
  private:
   void forward(const StagePass& pass, const Block& block) const;

@@ -6,8 +6,10 @@ namespace digitron {
 
 namespace {
 
-// Blocks whose columns of the images a thread makes at once.
+// Of the images, a thread makes a strip of columns of so many blocks at once: for a batch of 64 it
+// stays in L1 while it meets all of the outputs' gradients.
 constexpr int kStripBlocks = 16;
+constexpr int kStripVectors = 4;
 
 // Some columns of the images of `blocks` blocks, one sample a row.
 const float* gather_columns(const GradientPass& pass, int first_block, int blocks, int first_column,
@@ -35,7 +37,7 @@ LinearStage::LinearStage(const StageRequest& request, const Linear&)
   MemorySizes& sizes = request.sizes;
   const size_t rows = size_t(kLanes) * row_floats();
   if (from_images_) {
-    sizes.strip_floats = kStripBlocks * rows;
+    sizes.strip_floats = size_t(kStripBlocks) * kLanes * kStripVectors * kLanes;
   } else {
     input_rows_ = MemorySizes::take(sizes.batch_floats, rows);
   }
@@ -99,9 +101,12 @@ void LinearStage::backward(const StagePass& pass, std::span<const Block> blocks)
       pass.parameters + weight_ + mine.first, inputs(), mine.count(), outputs());
 }
 
-int64_t LinearStage::block_work(Worker part) const {
-  return int64_t{out.elements(part).count()} * inputs() +
-         (input_gradient ? int64_t{in.elements(part).count()} * outputs() : 0);
+int64_t LinearStage::forward_work(Worker part) const {
+  return int64_t{out.elements(part).count()} * inputs();
+}
+
+int64_t LinearStage::backward_work(Worker part) const {
+  return input_gradient ? int64_t{in.elements(part).count()} * outputs() : 0;
 }
 
 int64_t LinearStage::gradient_work(Worker worker) const {
@@ -121,7 +126,17 @@ void LinearStage::gradients(const GradientPass& pass) const {
 // the outputs' gradients, which are small.
 void LinearStage::weight_gradients(const GradientPass& pass) const {
   const Range mine = columns(pass.worker);
-  if (mine.count() == 0) return;
+  const int vectors = (mine.count() + kLanes - 1) / kLanes;
+  const int strips = from_images_ ? (vectors + kStripVectors - 1) / kStripVectors : 1;
+  for (int strip = 0; strip < strips; ++strip) {
+    const Range part = share(vectors, {strip, strips});
+    const Range taken{mine.first + part.first * kLanes,
+                      std::min(mine.first + part.last * kLanes, mine.last)};
+    if (taken.count() > 0) weight_gradients(pass, taken);
+  }
+}
+
+void LinearStage::weight_gradients(const GradientPass& pass, Range mine) const {
   const int floats = from_images_ ? (mine.count() + kLanes - 1) / kLanes * kLanes : row_floats();
   const bool fused = pass.update.is_plain_sgd();
   const SgdStep step = fused ? pass.update.sgd_step(weight_) : SgdStep{};

@@ -19,7 +19,8 @@ class LinearStage : public StageBase {
   void backward(const StagePass& pass, std::span<const Block> blocks) const;
   void gradients(const GradientPass& pass) const;
 
-  int64_t block_work(Worker part) const;
+  int64_t forward_work(Worker part) const;
+  int64_t backward_work(Worker part) const;
   int64_t gradient_work(Worker worker) const;
 
  private:
@@ -32,6 +33,7 @@ class LinearStage : public StageBase {
   float* input_rows(const BatchMemory& batch, int block) const;
   float* output_gradients(const BatchMemory& batch, int block) const;
   void weight_gradients(const GradientPass& pass) const;
+  void weight_gradients(const GradientPass& pass, Range mine) const;
 
   bool from_images_;
   size_t weight_, bias_;  // offsets into the parameters

@@ -173,7 +173,8 @@ struct StageBase {
 
   // How many multiply-adds a sample costs, of convolutions and linear layers alone: there and back
   // for one of a crew, and in a thread's share of gradients().
-  static int64_t block_work(Worker) { return 0; }
+  static int64_t forward_work(Worker) { return 0; }
+  static int64_t backward_work(Worker) { return 0; }
   static int64_t gradient_work(Worker) { return 0; }
 
  protected:
