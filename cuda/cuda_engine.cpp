@@ -58,9 +58,10 @@ CudaEngine::CudaEngine(const Plan& plan, int device, const CudaOptions& options)
 }
 
 EngineDescription CudaEngine::describe() const {
-  return {description_ + ", " + chosen_.step->description() + " (" + chosen_.reason + ")",
-          context_.options.tf32 ? "tf32" : "fp32",
-          context_.options.graph ? context_.options.steps_per_graph : 0, details()};
+  return {.line = description_ + ", " + chosen_.step->description() + " (" + chosen_.reason + ")",
+          .precision = context_.options.tf32 ? "tf32" : "fp32",
+          .steps_per_graph = context_.options.graph ? context_.options.steps_per_graph : 0,
+          .details = details()};
 }
 
 std::vector<Detail> CudaEngine::details() const {
