@@ -158,11 +158,13 @@ std::vector<Metrics> CudaEngine::train(int epoch, int first, std::span<const Ste
   return metrics;
 }
 
-Profile CudaEngine::profile(int epoch, int first, std::span<const StepRates> rates, bool) {
+Profile CudaEngine::profile(int epoch, int first, std::span<const StepRates> rates, bool trace) {
   start_training(epoch, first, rates);
   chosen_.step->prepare(plan_.batch, true);
-  return chosen_.step->profile(step_data(data_.train(), State::kParameters), plan_.batch,
-                               static_cast<int>(rates.size()));
+  Profile profile = chosen_.step->profile(step_data(data_.train(), State::kParameters), plan_.batch,
+                                          static_cast<int>(rates.size()), trace);
+  for (TraceEvent& event : profile.trace) event.step += first;
+  return profile;
 }
 
 Metrics CudaEngine::evaluate(Split split) {
