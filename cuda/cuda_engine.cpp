@@ -58,9 +58,10 @@ CudaEngine::CudaEngine(const Plan& plan, int device, const CudaOptions& options)
 }
 
 EngineDescription CudaEngine::describe() const {
-  return {description_ + ", " + chosen_.step->description() + " (" + chosen_.reason + ")",
-          context_.options.tf32 ? "tf32" : "fp32",
-          context_.options.graph ? context_.options.steps_per_graph : 0, details()};
+  return {.line = description_ + ", " + chosen_.step->description() + " (" + chosen_.reason + ")",
+          .precision = context_.options.tf32 ? "tf32" : "fp32",
+          .steps_per_graph = context_.options.graph ? context_.options.steps_per_graph : 0,
+          .details = details()};
 }
 
 std::vector<Detail> CudaEngine::details() const {
@@ -157,11 +158,13 @@ std::vector<Metrics> CudaEngine::train(int epoch, int first, std::span<const Ste
   return metrics;
 }
 
-Profile CudaEngine::profile(int epoch, int first, std::span<const StepRates> rates, bool) {
+Profile CudaEngine::profile(int epoch, int first, std::span<const StepRates> rates, bool trace) {
   start_training(epoch, first, rates);
   chosen_.step->prepare(plan_.batch, true);
-  return chosen_.step->profile(step_data(data_.train(), State::kParameters), plan_.batch,
-                               static_cast<int>(rates.size()));
+  Profile profile = chosen_.step->profile(step_data(data_.train(), State::kParameters), plan_.batch,
+                                          static_cast<int>(rates.size()), trace);
+  for (TraceEvent& event : profile.trace) event.step += first;
+  return profile;
 }
 
 Metrics CudaEngine::evaluate(Split split) {

@@ -22,16 +22,22 @@ SegmentPhases sample_phases(const SampleProgram& program,
                             const std::vector<SampleSegment>& segments,
                             const std::vector<std::string>& names);
 
-// The clocks of timed steps: (steps, segments, blocks, kMostPhases).
+// What timed steps leave: (steps, segments, blocks).
 struct PassClocks {
   size_t steps, segments, blocks;
 
-  size_t of_step(size_t step) const { return step * segments * blocks * kMostPhases; }
+  size_t of_step(size_t step) const { return step * segments * blocks; }
   size_t count() const { return of_step(steps); }
 };
 
 // The same with their times, all segments' behind each other.
-Profile timed_phases(SegmentPhases phases, std::span<const int64_t> clocks,
+Profile timed_phases(SegmentPhases phases, std::span<const BlockTimes> times,
                      const PassClocks& shape);
+
+// The last of the steps, from its first block's beginning on: a lane for each segment and block,
+// with the phases inside an event of the whole, named `pass`. There are at most 16 lanes, of each
+// segment's first blocks: as many as a screen shows. shape.steps is at least 1.
+std::vector<TraceEvent> phase_lanes(const std::string& pass, const SegmentPhases& phases,
+                                    std::span<const BlockTimes> times, const PassClocks& shape);
 
 }  // namespace digitron

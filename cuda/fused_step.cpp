@@ -89,11 +89,11 @@ int FusedStep::blocks(int n) const {
   return groups * form_.parts;
 }
 
-Profile FusedStep::profile(const StepData& data, int n, int steps) {
+Profile FusedStep::profile(const StepData& data, int n, int steps, bool trace) {
   const PassClocks shape = {static_cast<size_t>(steps), segments_.size(),
                             static_cast<size_t>(blocks(n))};
   Arena memory;
-  int64_t* times = nullptr;
+  BlockTimes* times = nullptr;
   memory.add("clocks", &times, shape.count());
   memory.allocate();
   PhaseEvents events(stream(), 1, 1);  // of all steps: between kernels they would keep them apart
@@ -103,13 +103,16 @@ Profile FusedStep::profile(const StepData& data, int n, int steps) {
   check(advance_steps(data.state, steps, n, stream()), "advance_steps");
   events.mark("steps", "");
   events.end_step();
-  Profile profile = timed_phases(phases_, download(times, shape.count(), stream()), shape);
+  const std::vector<BlockTimes> left = download(times, shape.count(), stream());
+  Profile profile = timed_phases(phases_, left, shape);
   profile.step_seconds = events.profile().step_seconds / steps;
+  if (trace) {
+    profile.trace = phase_lanes(range_names().timed_sample_pass.text(), phases_, left, shape);
+  }
   return profile;
 }
 
-// times: (segments, blocks, kMostPhases), or null.
-void FusedStep::enqueue_step(const StepData& data, int n, int step, int64_t* times) const {
+void FusedStep::enqueue_step(const StepData& data, int n, int step, BlockTimes* times) const {
   const Training& training = *data.training;
   const auto in_graph = static_cast<uint32_t>(step);
   // The first kernel reads the state that the one in front of it may still write.
@@ -119,7 +122,7 @@ void FusedStep::enqueue_step(const StepData& data, int n, int step, int64_t* tim
         data, {.records = records_, .cross = cross_, .times = times}, training.augmentation,
         {n, form_.parts, in_graph, early, true, training.label_smoothing, segment, form_.named});
     early = form_.early;
-    if (times) times += blocks(n) * kMostPhases;
+    if (times) times += blocks(n);
   }
   const NvtxRange range(range_names().weight_pass);
   check(weight_pass(weights_, data.buffers, records_, losses_, data.metrics,
@@ -156,7 +159,8 @@ void FusedStep::enqueue_sample_pass(const StepData& data, SampleBuffers results,
   results.parameters = data.buffers.w;
   results.running = data.running_statistics;
   results.losses = losses_;
-  const NvtxRange range(range_names().sample_pass);
+  const RangeNames& names = range_names();
+  const NvtxRange range(results.times ? names.timed_sample_pass : names.sample_pass);
   check(sample_pass(program_, results, augmentation, how, stream()), "sample_pass");
 }
 

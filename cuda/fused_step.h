@@ -46,11 +46,12 @@ class FusedStep final : public Step {
   void train(const StepData& data, int n, int steps) override;
   void evaluate(const StepData& data, int n, int steps) override;
   const float* forward(const StepData& data, int n) override;
-  Profile profile(const StepData& data, int n, int steps) override;
+  Profile profile(const StepData& data, int n, int steps, bool trace) override;
 
  private:
-  // The step'th one behind the state. times: where its sample pass leaves its clocks, or null.
-  void enqueue_step(const StepData& data, int n, int step, int64_t* times) const;
+  // The step'th one behind the state. times: (segments, blocks), where its sample
+  // pass leaves them, or null.
+  void enqueue_step(const StepData& data, int n, int step, BlockTimes* times) const;
   void enqueue_sample_pass(const StepData& data, SampleBuffers results,
                            const Augmentation& augmentation, const SampleLaunch& how) const;
   SampleLaunch forward_launch(int n) const;

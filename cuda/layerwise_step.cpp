@@ -69,7 +69,7 @@ void LayerwiseStep::train(const StepData& data, int n, int steps) {
   for (int step = 0; step < steps; ++step) enqueue_step(data, network, n, nullptr);
 }
 
-Profile LayerwiseStep::profile(const StepData& data, int n, int steps) {
+Profile LayerwiseStep::profile(const StepData& data, int n, int steps, bool) {
   const Network& network = this->network(n, true);
   const size_t most_phases = 2 * plan_.layers.size() + 4;  // and enqueue_step's own
   PhaseEvents events(stream(), steps, most_phases);

@@ -23,7 +23,7 @@ class LayerwiseStep final : public Step {
   void train(const StepData& data, int n, int steps) override;
   void evaluate(const StepData& data, int n, int steps) override;
   const float* forward(const StepData& data, int n) override;
-  Profile profile(const StepData& data, int n, int steps) override;
+  Profile profile(const StepData& data, int n, int steps, bool trace) override;
 
  private:
   // events: null, or marked at the end of each phase.

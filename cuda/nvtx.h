@@ -62,7 +62,8 @@ struct RangeNames {
   RangeName update{"update", RangeKind::kUpdate};
   RangeName advance{"advance", RangeKind::kUpdate};        // of the step's state, after the update
   RangeName sample_pass{"sample pass", RangeKind::kStep};  // of the fused step
-  RangeName weight_pass{"weight pass", RangeKind::kUpdate};  // likewise
+  RangeName timed_sample_pass{"timed sample pass", RangeKind::kStep};  // which has clocks
+  RangeName weight_pass{"weight pass", RangeKind::kUpdate};            // likewise
 };
 const RangeNames& range_names();
 

@@ -55,9 +55,9 @@ class Step {
   // (n, 10), until the next call. The state stays.
   virtual const float* forward(const StepData& data, int n) = 0;
 
-  // Does what train does, and tells how long each phase of a step took: allocates, waits, and
-  // cannot be recorded.
-  virtual Profile profile(const StepData& data, int n, int steps) = 0;
+  // Does what train does, and tells how long each phase of a step took; with `trace` also when, in
+  // the last step, where the kernels have clocks. Allocates, waits, and cannot be recorded.
+  virtual Profile profile(const StepData& data, int n, int steps, bool trace) = 0;
 };
 
 }  // namespace digitron

@@ -23,7 +23,7 @@ __device__ __forceinline__ void walk_segment(Program program, const SampleBuffer
   Walk<Program, kParts, kTimed> walk = {
       program, buffers,        how, {}, first, min(program().samples, how.n - first),
       draw,    {buffers.times}};
-  walk.clock.mark();
+  walk.clock.begin();
   gather_samples(walk, augmentation, labels);
   walk.clock.mark();
   wait_for_kernel_in_front();
@@ -41,7 +41,7 @@ __device__ __forceinline__ void walk_segment(Program program, const SampleBuffer
   }
   for_each_op_back(walk, {segment.back_last, segment.back_first},
                    [&](int op) { backward(walk, op); });
-  walk.clock.mark();
+  walk.clock.end();
 }
 
 template <int kParts, bool kTimed>

@@ -12,6 +12,15 @@
 
 namespace digitron {
 
+inline constexpr int kMostPhases = 4 * kMostOps + 8;  // marks of a block in a segment
+
+// What a block of a timed pass leaves: its marks, in clocks, which each multiprocessor counts from
+// a moment of its own, and its first and last one by the timer that all of them have.
+struct BlockTimes {
+  int64_t marks[kMostPhases];
+  int64_t begin_ns, end_ns;
+};
+
 // Device memory. What a pass does not want is null.
 struct SampleBuffers {
   const uint8_t* images = nullptr;    // (count, 28, 28)
@@ -23,7 +32,7 @@ struct SampleBuffers {
   float* cross = nullptr;             // (n, cross_floats), from one segment to the next
   LossSums* losses = nullptr;         // (n)
   float* logits = nullptr;            // (n, 10)
-  int64_t* times = nullptr;           // (blocks, kMostPhases) clocks of a timed pass
+  BlockTimes* times = nullptr;        // (blocks), of a timed pass
 };
 
 // How a pass is made.
@@ -37,8 +46,6 @@ struct SampleLaunch {
   SampleSegment segment;  // the part of the program
   int named = -1;         // its number, where the program has a kernel of its own
 };
-
-inline constexpr int kMostPhases = 4 * kMostOps + 8;  // marks of a block in a segment
 
 // Lets the kernel have `program.shared_floats` of shared memory: once, before it is launched.
 // named: as in SampleLaunch.

@@ -1,5 +1,6 @@
 // The sample pass with clocks: thread 0 of each block notes the time at the end of each phase, 8
-// bytes a phase. For digitron profile; training runs the same code without them.
+// bytes a phase. For bench --breakdown and digitron profile; training runs the same code without
+// them.
 #include "kernels/sample_kernel.h"
 
 namespace digitron {

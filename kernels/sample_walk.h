@@ -3,6 +3,7 @@
 
 #include <cuda_pipeline.h>
 
+#include <cuda/ptx>
 #include <utility>
 
 #include "kernels/block_group.h"
@@ -27,16 +28,34 @@ __device__ __forceinline__ void with_tile(int kernel, int width, F f) {
   return f(Constant<3>(), Constant<6>());
 }
 
-// Clocks at the ends of a block's phases, by its first thread, for a timed pass.
+// Clocks at the ends of a block's phases, by its first thread, for a timed pass. The timer, which
+// may advance in steps of a microsecond, tells only where the whole block lies.
 template <bool kTimed>
 struct PhaseClock {
-  int64_t* times;
+  BlockTimes* times;
   int phase = 0;
 
+  __device__ void begin() {
+    note_timer(&BlockTimes::begin_ns);
+    mark();
+  }
   __device__ void mark() {
     if constexpr (kTimed) {
-      if (threadIdx.x == 0) times[blockIdx.x * kMostPhases + phase] = clock64();
+      if (threadIdx.x == 0) times[blockIdx.x].marks[phase] = clock64();
       ++phase;
+    }
+  }
+  __device__ void end() {
+    mark();
+    note_timer(&BlockTimes::end_ns);
+  }
+
+ private:
+  __device__ void note_timer(int64_t BlockTimes::*which) {
+    if constexpr (kTimed) {
+      if (threadIdx.x == 0) {
+        times[blockIdx.x].*which = static_cast<int64_t>(cuda::ptx::get_sreg_globaltimer());
+      }
     }
   }
 };

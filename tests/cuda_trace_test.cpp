@@ -67,7 +67,13 @@ TEST_F(CudaTraceTest, TheModuleDrawsWhatItsProfilerCaptures) {
   digitron_cuda_module.start_profiler();
   fake_cupti_kernel("relu", 7, 5000, 5500, 3, 0);
   digitron_cuda_module.stop_profiler();
-  EXPECT_EQ(digitron_cuda_module.close_trace().size(), 1u);
+  fake_cupti_kernel("between", 7, 5600, 5700, 4, 0);
+  digitron_cuda_module.start_profiler();  // once more, on the same timeline
+  fake_cupti_kernel("timed", 7, 9000, 9500, 5, 0);
+  digitron_cuda_module.stop_profiler();
+  const std::vector<TraceEvent> events = digitron_cuda_module.close_trace();
+  ASSERT_EQ(events.size(), 2u);
+  EXPECT_DOUBLE_EQ(events[1].begin_seconds, 4e-6);
   digitron_cuda_module.start_profiler();  // nothing is open any more
   digitron_cuda_module.stop_profiler();
   EXPECT_THAT(digitron_cuda_module.close_trace(), IsEmpty());

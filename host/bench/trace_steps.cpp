@@ -36,6 +36,16 @@ struct TracedRun {
   void train(int64_t first, int count) const {
     engine.train(epoch(first), place(first), rates(first, count));
   }
+  // Likewise, and of whole batches. Events have a step's number in the run, from 1.
+  std::vector<TraceEvent> profile(int64_t first, int count) const {
+    std::vector<TraceEvent> events =
+        engine.profile(epoch(first), place(first), rates(first, count), true).trace;
+    const int64_t before = first - place(first);
+    for (TraceEvent& event : events) {
+      if (event.step >= 0) event.step += static_cast<int>(before) + 1;
+    }
+    return events;
+  }
 };
 
 // By the engine's own clocks.
@@ -52,13 +62,18 @@ std::vector<TraceEvent> trace_by_engine(const TracedRun& run, StepRange range) {
     run.train(done, next);
     done += next;
   }
-  std::vector<TraceEvent> events =
-      run.engine.profile(run.epoch(first), run.place(first), run.rates(first, count), true).trace;
-  const int64_t before = first - run.place(first);
-  for (TraceEvent& event : events) {
-    if (event.step >= 0) event.step += static_cast<int>(before) + 1;
-  }
-  return events;
+  return run.profile(first, count);
+}
+
+// The phases of one step, where the engine's kernels have clocks: the last one whole up to `last`,
+// made again, outside graphs, whose kernels have none.
+std::vector<TraceEvent> trace_phases(const TracedRun& run, int64_t last) {
+  const int64_t step = run.place(last - 1) < run.whole ? last - 1 : last - 2;
+  if (run.profile(step, 1).empty()) return {};  // else the kernel has been loaded, and is in caches
+  start_cuda_profiler();
+  std::vector<TraceEvent> phases = run.profile(step, 1);
+  stop_cuda_profiler();
+  return phases;
 }
 
 // By CUPTI.
@@ -72,10 +87,27 @@ std::vector<TraceEvent> trace_on_gpu(const TracedRun& run, StepRange range, int 
     done += next;
     capture.finished(done);
   }
-  return close_cuda_trace();
+  const std::vector<TraceEvent> phases = trace_phases(run, range.last);
+  std::vector<TraceEvent> events = close_cuda_trace();
+  if (!events.empty()) add_phases(events, phases);
+  return events;
 }
 
 }  // namespace
+
+void add_phases(std::vector<TraceEvent>& kernels, std::span<const TraceEvent> phases) {
+  if (phases.empty()) return;
+  const auto kernel = std::find_if(kernels.begin(), kernels.end(), [&](const TraceEvent& event) {
+    return event.name.starts_with(phases[0].name + ": ");
+  });
+  const TraceEvent& last = kernels.back();
+  const double begin =
+      kernel != kernels.end() ? kernel->begin_seconds : last.begin_seconds + last.seconds;
+  for (TraceEvent phase : phases) {
+    phase.begin_seconds += begin;
+    kernels.push_back(std::move(phase));
+  }
+}
 
 std::vector<TraceEvent> trace_steps(Engine& engine, int train_count, const TrainSettings& settings,
                                     StepRange range) {
