@@ -56,7 +56,7 @@ std::optional<Inflated> inflate_file(const std::filesystem::path& path, uint64_t
   }
   std::optional<InflatedEntry> entry;
   if (bytes >= kLeastCachedBytes)
-    if (const auto directory = cache_directory()) entry.emplace(*directory, *gz, bytes);
+    if (auto directory = cache_directory()) entry.emplace(*std::move(directory), *gz, bytes);
   if (entry)
     if (auto found = entry->find(skip)) return found;
   auto contents = inflate(*gz, bytes);

@@ -76,9 +76,12 @@ std::optional<std::filesystem::path> cache_directory() {
   return std::nullopt;
 }
 
-InflatedEntry::InflatedEntry(const std::filesystem::path& directory, std::span<const uint8_t> gz,
+InflatedEntry::InflatedEntry(std::filesystem::path directory, std::span<const uint8_t> gz,
                              uint64_t size)
-    : directory_(directory), gz_sha256_(sha256_hex(gz)), size_(size), crc32_(promised_crc32(gz)) {}
+    : directory_(std::move(directory)),
+      gz_sha256_(sha256_hex(gz)),
+      size_(size),
+      crc32_(promised_crc32(gz)) {}
 
 std::optional<Inflated> InflatedEntry::find(size_t skip) const {
   const std::string start = gz_sha256_ + "-";

@@ -26,7 +26,7 @@ std::optional<std::filesystem::path> cache_directory();
 class InflatedEntry {
  public:
   // `gz`: all bytes of a .gz file with `size` bytes of contents.
-  InflatedEntry(const std::filesystem::path& directory, std::span<const uint8_t> gz, uint64_t size);
+  InflatedEntry(std::filesystem::path directory, std::span<const uint8_t> gz, uint64_t size);
 
   // The contents but their first `skip` bytes, or nothing.
   std::optional<Inflated> find(size_t skip) const;
