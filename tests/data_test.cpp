@@ -15,7 +15,6 @@
 #include "tests/data_testing.h"
 #include "tests/idx_files.h"
 #include "tests/png_files.h"
-#include "tests/sha256_hex.h"
 
 namespace digitron {
 namespace {

@@ -10,7 +10,6 @@
 #include "host/data/sha256.h"
 #include "tests/data_testing.h"
 #include "tests/idx_files.h"
-#include "tests/sha256_hex.h"
 
 namespace digitron {
 namespace {

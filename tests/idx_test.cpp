@@ -51,7 +51,7 @@ TEST_F(Idx, ReadsPlainAndGz) {
   for (const bool gz : {false, true}) {
     write_file(images_, gz ? gzipped(image_bytes_) : image_bytes_);
     write_file(labels_, gz ? gzipped(idx_labels_bytes(data_)) : idx_labels_bytes(data_));
-    const Dataset read = read_idx_dataset(images_, labels_);
+    const Dataset read = read_idx_dataset(images_, labels_).data;
     EXPECT_EQ(read.count(), 400);
     EXPECT_EQ(read.images, data_.images);
     EXPECT_EQ(read.labels, data_.labels);

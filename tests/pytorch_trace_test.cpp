@@ -80,8 +80,9 @@ class Trace {
 
   nlohmann::json trace_ = nlohmann::json::parse(testing::read_file(kTrace / "losses.json"));
   Plan plan_ = make_plan(find_model(trace_.at("model").get<std::string>()), trace_.at("batch"));
-  std::shared_ptr<const Dataset> data_ = std::make_shared<Dataset>(read_idx_dataset(
-      kTrace / "train-images-idx3-ubyte.gz", kTrace / "train-labels-idx1-ubyte.gz"));
+  std::shared_ptr<const Dataset> data_ = std::make_shared<Dataset>(
+      read_idx_dataset(kTrace / "train-images-idx3-ubyte.gz", kTrace / "train-labels-idx1-ubyte.gz")
+          .data);
 };
 
 TEST(PytorchTraceTest, TheReferenceEngineAgrees) {

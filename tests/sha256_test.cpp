@@ -1,4 +1,4 @@
-#include "tests/sha256_hex.h"
+#include "host/data/sha256.h"
 
 #include <gtest/gtest.h>
 

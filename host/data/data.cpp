@@ -56,7 +56,7 @@ constexpr size_t first_file(Split split) {
   return split == Split::kTrain ? 0 : 2;
 }
 
-Dataset read_idx_directory(const fs::path& directory, Split split) {
+IdxDataset read_idx_directory(const fs::path& directory, Split split) {
   std::array<fs::path, 2> paths;  // images, labels
   for (size_t i = 0; i < paths.size(); ++i) {
     const size_t file = first_file(split) + i;
@@ -69,7 +69,7 @@ Dataset read_idx_directory(const fs::path& directory, Split split) {
   return read_idx_dataset(paths[0], paths[1]);
 }
 
-Dataset read_directory(const fs::path& directory, Split split) {
+IdxDataset read_directory(const fs::path& directory, Split split) {
   std::error_code error;
   if (!fs::is_directory(directory, error))
     throw InputError("no data directory " + directory.string() +
@@ -77,7 +77,7 @@ Dataset read_directory(const fs::path& directory, Split split) {
   for (size_t file = 0; file < kIdxNames.size(); ++file)
     if (find_idx(directory, file)) return read_idx_directory(directory, split);
   if (has_data(directory))
-    return read_png_dataset(directory / (split == Split::kTrain ? "train" : "test"));
+    return {read_png_dataset(directory / (split == Split::kTrain ? "train" : "test")), ""};
   throw InputError(
       directory.string() +
       " has neither train-images-idx3-ubyte, train-labels-idx1-ubyte, "
@@ -85,10 +85,10 @@ Dataset read_directory(const fs::path& directory, Split split) {
       "test/ with {number}_{label}.png; put one or the other there");
 }
 
-Dataset read_set(const std::string& source, Split split) {
+IdxDataset read_set(const std::string& source, Split split) {
   if (source != kSynthetic) return read_directory(source, split);
-  return synthetic_digits(kSyntheticSeed, split,
-                          split == Split::kTrain ? kSyntheticTrainCount : kSyntheticTestCount);
+  const int count = split == Split::kTrain ? kSyntheticTrainCount : kSyntheticTestCount;
+  return {synthetic_digits(kSyntheticSeed, split, count), ""};
 }
 
 std::string sha256_with_header(const std::vector<uint8_t>& header,
@@ -116,8 +116,10 @@ struct CheckedSet {
 // The check sums are those that the set has as IDX files, also where it was read from PNGs.
 CheckedSet load_set(const std::string& source, Split split, const SearchOptions& options) {
   const KnownFile* const mnist = &options.mnist_files[first_file(split)];
-  const auto data = std::make_shared<const Dataset>(read_set(source, split));
-  const std::string sha256 = images_sha256(*data);
+  IdxDataset set = read_set(source, split);
+  const auto data = std::make_shared<const Dataset>(std::move(set.data));
+  const std::string sha256 =
+      set.images_sha256.empty() ? images_sha256(*data) : std::move(set.images_sha256);
   return {data, sha256, sha256 == mnist[0].sha256 && labels_sha256(*data) == mnist[1].sha256};
 }
 

@@ -62,13 +62,10 @@ class Reader {
   }
 
   // All that is left, which must be `count` bytes.
-  std::vector<uint8_t> read_rest(uint64_t count) {
+  Inflated read_rest(uint64_t count) {
     const uint64_t expected = found_ + count;
     if (!gzdirect(file_.get())) {
-      if (auto all = inflate_file(path_, expected)) {
-        all->erase(all->begin(), all->begin() + static_cast<ptrdiff_t>(found_));
-        return *std::move(all);
-      }
+      if (auto rest = inflate_file(path_, expected, found_)) return *std::move(rest);
     }
     std::vector<uint8_t> rest;
     rest.reserve(std::min(count, most_bytes_));
@@ -82,7 +79,7 @@ class Reader {
     if (read(std::span(chunk).first(1)) != 0)  // also makes zlib compare the check sum at the end
       fail("goes on after the " + std::to_string(expected) +
            " bytes its header promises; get it again");
-    return rest;
+    return {std::move(rest), ""};
   }
 
   [[noreturn]] void fail(const std::string& what) const { throw InputError(path_ + " " + what); }
@@ -115,9 +112,7 @@ std::vector<uint8_t> big_endian(std::initializer_list<uint32_t> words) {
   return bytes;
 }
 
-}  // namespace
-
-std::vector<uint8_t> read_idx_images(const std::filesystem::path& path) {
+Inflated pixels_of(const std::filesystem::path& path) {
   Reader reader(path);
   check_magic(reader, kImagesMagic, "images");
   const uint32_t count = reader.read_u32();
@@ -130,12 +125,18 @@ std::vector<uint8_t> read_idx_images(const std::filesystem::path& path) {
   return reader.read_rest(uint64_t{count} * kImagePixels);
 }
 
+}  // namespace
+
+std::vector<uint8_t> read_idx_images(const std::filesystem::path& path) {
+  return pixels_of(path).bytes;
+}
+
 std::vector<uint8_t> read_idx_labels(const std::filesystem::path& path) {
   Reader reader(path);
   check_magic(reader, kLabelsMagic, "labels");
   const uint32_t count = reader.read_u32();
   if (count == 0) reader.fail("has no labels; get it again");
-  std::vector<uint8_t> labels = reader.read_rest(count);
+  std::vector<uint8_t> labels = reader.read_rest(count).bytes;
   const auto bad = std::find_if(labels.begin(), labels.end(), [](int y) { return y >= kClasses; });
   if (bad != labels.end())
     reader.fail("has label " + std::to_string(*bad) + " at index " +
@@ -143,16 +144,18 @@ std::vector<uint8_t> read_idx_labels(const std::filesystem::path& path) {
   return labels;
 }
 
-Dataset read_idx_dataset(const std::filesystem::path& images, const std::filesystem::path& labels) {
+IdxDataset read_idx_dataset(const std::filesystem::path& images,
+                            const std::filesystem::path& labels) {
   Dataset data;
   data.labels = read_idx_labels(labels);
-  data.images = read_idx_images(images);
+  Inflated pixels = pixels_of(images);
+  data.images = std::move(pixels.bytes);
   const size_t count = data.images.size() / kImagePixels;
   if (count != data.labels.size())
     throw InputError(images.string() + " has " + std::to_string(count) + " images but " +
                      labels.string() + " has " + std::to_string(data.labels.size()) +
                      " labels; take both from one data set");
-  return data;
+  return {std::move(data), std::move(pixels.sha256)};
 }
 
 std::vector<uint8_t> idx_images_header(uint32_t count) {

@@ -19,8 +19,14 @@ std::vector<uint8_t> read_idx_images(const std::filesystem::path& path);
 // The labels of a labels file, (count), each under kClasses. Throws as above.
 std::vector<uint8_t> read_idx_labels(const std::filesystem::path& path);
 
+struct IdxDataset {
+  Dataset data;
+  std::string images_sha256;  // of the uncompressed images file; empty when not computed
+};
+
 // A pair of files. Throws also when they do not hold as many images as labels.
-Dataset read_idx_dataset(const std::filesystem::path& images, const std::filesystem::path& labels);
+IdxDataset read_idx_dataset(const std::filesystem::path& images,
+                            const std::filesystem::path& labels);
 
 // The header of an images file, 16 bytes, and of a labels file, 8 bytes.
 std::vector<uint8_t> idx_images_header(uint32_t count);

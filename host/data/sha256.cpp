@@ -41,4 +41,10 @@ std::string Sha256::hex() {
   return text;
 }
 
+std::string sha256_hex(std::span<const uint8_t> bytes) {
+  Sha256 sha256;
+  sha256.update(bytes);
+  return sha256.hex();
+}
+
 }  // namespace digitron

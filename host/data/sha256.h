@@ -24,4 +24,7 @@ class Sha256 {
   std::unique_ptr<evp_md_ctx_st, Free> context_;
 };
 
+// Of bytes that are all there.
+std::string sha256_hex(std::span<const uint8_t> bytes);
+
 }  // namespace digitron

@@ -79,19 +79,20 @@ void sync_directory(const std::filesystem::path& path) {
 
 }  // namespace
 
-void write_file_atomically(const std::filesystem::path& path, std::string_view bytes) {
+void write_file_atomically(const std::filesystem::path& path, std::string_view bytes, Sync sync) {
   const std::filesystem::path temporary = temporary_name(path);
   FileDescriptor file(::open(temporary.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666));
   if (file.get() < 0) throw_write_error(path, errno);
 
-  const bool done = write_all(file.get(), bytes) && ::fsync(file.get()) == 0 && file.close() &&
+  const bool done = write_all(file.get(), bytes) &&
+                    (sync == Sync::kNo || ::fsync(file.get()) == 0) && file.close() &&
                     ::rename(temporary.c_str(), path.c_str()) == 0;
   if (!done) {
     const int error = errno;
     ::unlink(temporary.c_str());
     throw_write_error(path, error);
   }
-  sync_directory(path);
+  if (sync == Sync::kYes) sync_directory(path);
 }
 
 }  // namespace digitron

@@ -6,10 +6,15 @@
 
 namespace digitron {
 
+// Whether the file is on the disk when it is said to be written. What can be made again, and is
+// checked when it is read, need not wait: after a power cut it may be there with other contents.
+enum class Sync { kYes, kNo };
+
 // Writes `bytes` to a temporary name beside `path`, syncs it, and renames it to `path`. On failure
 // the file that was there stays as it was and the temporary is removed. Throws MachineError when
 // the disk is full or faulty, InputError when the place cannot be written (permission, no such
 // directory).
-void write_file_atomically(const std::filesystem::path& path, std::string_view bytes);
+void write_file_atomically(const std::filesystem::path& path, std::string_view bytes,
+                           Sync sync = Sync::kYes);
 
 }  // namespace digitron
