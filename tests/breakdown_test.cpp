@@ -54,13 +54,13 @@ TEST(BreakdownTest, InClocksSharesAreOfTheSum) {
 }
 
 TEST(BreakdownTest, TheJsonHasARowAPhaseAndIsReadBack) {
-  const nlohmann::ordered_json json = breakdown_json(kInSeconds);
-  EXPECT_EQ(json["unit"], "seconds");
-  EXPECT_EQ(json["phases"].size(), 2u);
-  EXPECT_EQ(json["phases"][1]["layer"], "fc1");
-  EXPECT_EQ(json["phases"][1]["direction"], "forward");
-  EXPECT_EQ(json["phases"][1]["time"], 5e-5);
-  EXPECT_EQ(json["phases"][1]["share"], 0.2);
+  const nlohmann::ordered_json table = breakdown_json(kInSeconds);
+  EXPECT_EQ(table["unit"], "seconds");
+  EXPECT_EQ(table["phases"].size(), 2u);
+  EXPECT_EQ(table["phases"][1]["layer"], "fc1");
+  EXPECT_EQ(table["phases"][1]["direction"], "forward");
+  EXPECT_EQ(table["phases"][1]["time"], 5e-5);
+  EXPECT_EQ(table["phases"][1]["share"], 0.2);
   EXPECT_EQ(breakdown_json(kInClocks)["phases"][1]["time"], 500);
   for (const Breakdown& breakdown : {kInSeconds, kInClocks}) {
     const Breakdown back = breakdown_from_json(breakdown_json(breakdown));

@@ -14,8 +14,8 @@ namespace {
 
 using ::testing::ElementsAre;
 
-constexpr int kBatch = 64;  // four blocks: one for each of three threads, and one for all
-constexpr int kTrainCount = 200;
+constexpr int kProfiledBatch = 64;  // four blocks: one for each of three threads, and one for all
+constexpr int kProfiledImages = 200;
 constexpr int kSteps = 3;
 constexpr const char* kEveryKind =
     "conv 3x5, relu, maxpool 2, conv 2x3, bn, relu, avgpool 2, fc 20, relu, dropout 0.5, fc 10";
@@ -24,7 +24,7 @@ constexpr const char* kEveryKind =
 std::unique_ptr<Engine> engine_on(const std::string& device, const Plan& plan) {
   std::unique_ptr<Engine> engine = std::make_unique<ReferenceEngine<double>>(plan);
   if (device == "cpu") engine = make_cpu_engine(plan, 3);
-  engine->load(testing::random_dataset(kTrainCount, 1), testing::random_dataset(1, 2));
+  engine->load(testing::random_dataset(kProfiledImages, 1), testing::random_dataset(1, 2));
   engine->set_state(State::kParameters, testing::varied_parameters(plan, 3));
   return engine;
 }
@@ -46,7 +46,7 @@ std::vector<std::string> texts(const Profile& profile) {
 class EngineProfileTest : public ::testing::TestWithParam<std::string> {};
 
 TEST_P(EngineProfileTest, AProfiledStepIsAStep) {
-  const Plan plan = make_plan(parse_model(kEveryKind), kBatch);
+  const Plan plan = make_plan(parse_model(kEveryKind), kProfiledBatch);
   const std::unique_ptr<Engine> profiled = engine_on(GetParam(), plan);
   const std::unique_ptr<Engine> trained = engine_on(GetParam(), plan);
   profile_of(*profiled, true);
@@ -58,7 +58,7 @@ TEST_P(EngineProfileTest, AProfiledStepIsAStep) {
 
 TEST_P(EngineProfileTest, LayersThatLearnHavePhasesBothWays) {
   for (const char* model : {kEveryKind, "fc 10", "maxpool 2, bn, conv 2x3, bn, fc 10"}) {
-    const Plan plan = make_plan(parse_model(model), kBatch);
+    const Plan plan = make_plan(parse_model(model), kProfiledBatch);
     const std::unique_ptr<Engine> engine = engine_on(GetParam(), plan);
     const std::vector<std::string> phases = texts(profile_of(*engine, false));
     for (const PlannedLayer& layer : plan.layers) {
@@ -72,7 +72,7 @@ TEST_P(EngineProfileTest, LayersThatLearnHavePhasesBothWays) {
 // Steps so few that all of them count.
 TEST_P(EngineProfileTest, PhasesAddUpToTheThreadsMeanStep) {
   const std::unique_ptr<Engine> engine =
-      engine_on(GetParam(), make_plan(parse_model(kEveryKind), kBatch));
+      engine_on(GetParam(), make_plan(parse_model(kEveryKind), kProfiledBatch));
   const Profile profile = profile_of(*engine, true);
   EXPECT_EQ(profile.unit, "seconds");
   EXPECT_GT(profile.step_seconds, 0);
@@ -93,7 +93,7 @@ TEST_P(EngineProfileTest, PhasesAddUpToTheThreadsMeanStep) {
 // The events of each lane are its steps, and inside each the phases, end to end.
 TEST_P(EngineProfileTest, TheEventsOfAStepFillIt) {
   const std::unique_ptr<Engine> engine =
-      engine_on(GetParam(), make_plan(parse_model(kEveryKind), kBatch));
+      engine_on(GetParam(), make_plan(parse_model(kEveryKind), kProfiledBatch));
   const Profile profile = profile_of(*engine, true);
   const std::vector<std::string> phases = texts(profile);
   constexpr double kRounding = 1e-9;
@@ -131,7 +131,7 @@ INSTANTIATE_TEST_SUITE_P(Devices, EngineProfileTest, ::testing::Values("cpu", "r
 
 TEST(CpuProfileTest, ThePhasesHaveAStepsOrder) {
   const Plan plan =
-      make_plan(parse_model("conv 2x5, relu, maxpool 2, bn, fc 20, relu, fc 10"), kBatch);
+      make_plan(parse_model("conv 2x5, relu, maxpool 2, bn, fc 20, relu, fc 10"), kProfiledBatch);
   const std::unique_ptr<Engine> engine = engine_on("cpu", plan);
   EXPECT_THAT(texts(profile_of(*engine, false)),
               ElementsAre("gather", "conv1 forward", "bn1 forward", "fc1 forward", "fc2 forward",
@@ -143,7 +143,7 @@ TEST(CpuProfileTest, ThePhasesHaveAStepsOrder) {
 // is on the lanes of all, which meet within a linear layer's way back.
 TEST(CpuProfileTest, TheTraceHasEveryBlock) {
   const std::unique_ptr<Engine> engine =
-      engine_on("cpu", make_plan(parse_model("conv 2x5, relu, fc 10"), kBatch));
+      engine_on("cpu", make_plan(parse_model("conv 2x5, relu, fc 10"), kProfiledBatch));
   std::map<std::string, std::multiset<int>> blocks;
   std::map<int, std::set<std::string>> lanes;
   for (const TraceEvent& event : profile_of(*engine, true).trace) {

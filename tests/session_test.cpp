@@ -21,7 +21,7 @@ using ::testing::Not;
 using testing::read_file;
 using ::testing::UnorderedElementsAre;
 
-constexpr int kTrainCount = 100;  // 7 steps of 16, the last one ragged
+constexpr int kSessionImages = 100;  // 7 steps of 16, the last one ragged
 constexpr int kTestCount = 20;
 constexpr const char* kModel = "conv 2x5, bn, dropout 0.5, fc 10";
 
@@ -30,7 +30,7 @@ class SessionTest : public ::testing::Test {
   SessionTest() : old_logger_(spdlog::default_logger()) {
     const auto sink = std::make_shared<spdlog::sinks::ostream_sink_mt>(log_);
     spdlog::set_default_logger(std::make_shared<spdlog::logger>("test", sink));
-    testing::write_idx_directory(directory_ / "data", testing::small_dataset(kTrainCount),
+    testing::write_idx_directory(directory_ / "data", testing::small_dataset(kSessionImages),
                                  testing::small_dataset(kTestCount, 3));
   }
   ~SessionTest() override { spdlog::set_default_logger(old_logger_); }
