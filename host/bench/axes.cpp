@@ -21,6 +21,7 @@ void refuse_twice(const char* option, const std::vector<T>& values) {
 
 std::vector<std::string> thread_words(const std::vector<int>& threads) {
   std::vector<std::string> words;
+  words.reserve(threads.size());
   for (const int count : threads) {
     words.push_back(count == kAutoThreads ? "auto" : std::to_string(count));
   }

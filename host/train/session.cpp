@@ -92,7 +92,7 @@ RunDirectory new_directory(const SessionRequest& request, const TrainSettings& s
   const Engine& engine = *made.engine;
   const std::filesystem::path out = request.out.empty() ? default_run_directory(engine.plan().model)
                                                         : std::filesystem::path(request.out);
-  return RunDirectory(out, run_description(request, settings, engine, made.fallback, data));
+  return {out, run_description(request, settings, engine, made.fallback, data)};
 }
 
 RunDirectory resumed_directory(const SessionRequest& request, const TrainSettings& settings,

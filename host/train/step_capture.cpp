@@ -115,7 +115,7 @@ void StepCapture::finished(int64_t done) {
 StepCapture profiler_capture(StepRange range, StepLayout layout, const Engine& engine) {
   const std::optional<int> steps_per_graph = engine.describe().steps_per_graph;
   layout.steps_per_graph = steps_per_graph.value_or(0);
-  if (steps_per_graph) return StepCapture(range, layout, start_cuda_profiler, stop_cuda_profiler);
+  if (steps_per_graph) return {range, layout, start_cuda_profiler, stop_cuda_profiler};
   const auto nothing = [] {};
   StepCapture capture(range, layout, nothing, nothing);
   spdlog::warn(
