@@ -62,6 +62,29 @@ TEST(CompareNoiseTest, NothingChangedIsSeldomAVerdict) {
   EXPECT_LE(count[Verdict::kSlower] + count[Verdict::kFaster], 4) << "in any of six rows";
 }
 
+// A core whose speed changes for seconds at a time, as one that shares its caches with a neighbour
+// does: whole benches fall into one state or the other, and repeats are not independent.
+TEST(CompareNoiseTest, ASpeedThatSwaysIsNoVerdict) {
+  const auto bench = [](std::vector<double> repeats) {
+    BenchFile file;
+    file.machine = file.build = nlohmann::json::object();
+    file.rows.push_back({"0", "0", "CPU", {}});
+    for (const double microseconds : repeats) {
+      file.rows[0].repeats.push_back({1e-6 * microseconds, false});
+    }
+    return file;
+  };
+  const auto fast_first = bench({184, 185, 186, 187, 188, 189, 190, 191, 257, 258});
+  const auto slow_first = bench({183, 192, 254, 255, 256, 259, 260, 261, 262, 263});
+  const Comparison comparison = compare(fast_first, slow_first, {});
+  EXPECT_LE(*comparison.rows[0].p, 0.05);
+  EXPECT_EQ(comparison.rows[0].verdict, Verdict::kAmbiguous);
+  EXPECT_TRUE(comparison.sways());
+  EXPECT_EQ(compare(slow_first, fast_first, {}).rows[0].verdict, Verdict::kAmbiguous);
+  const auto twice = bench({368, 370, 372, 374, 376, 378, 380, 382, 514, 516});
+  EXPECT_EQ(compare(fast_first, twice, {}).rows[0].verdict, Verdict::kSlower);
+}
+
 TEST(CompareNoiseTest, FivePercentAreFound) {
   std::map<Verdict, int> count = verdicts(1000, 1, 1.05);
   EXPECT_GE(count[Verdict::kSlower], 800);

@@ -80,6 +80,11 @@ bool can_tell(size_t old_count, size_t new_count, size_t rows) {
          static_cast<double>(rows) * least_p(old_count, new_count) <= kMostChance;
 }
 
+double sway_of(std::vector<double> figures) {
+  std::sort(figures.begin(), figures.end());
+  return figures.size() < 4 ? 1 : figures[figures.size() - 2] / figures[1];
+}
+
 // All but the verdict, for which p must be raised over all rows first. Where undisturbed repeats
 // are too few, the figures are those of all repeats, and there is no p.
 RowComparison compare_row(const MeasuredRow& old_row, const MeasuredRow& new_row, bool trust) {
@@ -96,6 +101,8 @@ RowComparison compare_row(const MeasuredRow& old_row, const MeasuredRow& new_row
     old_figures = figures(old_row, true);
     new_figures = figures(new_row, true);
   }
+  row.old_side.sway = sway_of(old_figures);
+  row.new_side.sway = sway_of(new_figures);
   row.old_side.seconds = median_of(old_figures);
   row.new_side.seconds = median_of(new_figures);
   row.ratio = ratio_estimate(old_figures, new_figures);
@@ -110,8 +117,9 @@ Verdict verdict(const RowComparison& row, double margin) {
   if (row.interval && row.interval->low >= 1 / margin && row.interval->high <= margin) {
     return Verdict::kSame;
   }
-  if (differs && row.ratio > margin) return Verdict::kSlower;
-  if (differs && row.ratio < 1 / margin) return Verdict::kFaster;
+  const double beyond = std::max({margin, row.old_side.sway, row.new_side.sway});
+  if (differs && row.ratio > beyond) return Verdict::kSlower;
+  if (differs && row.ratio < 1 / beyond) return Verdict::kFaster;
   return Verdict::kAmbiguous;
 }
 
@@ -153,6 +161,14 @@ bool Comparison::lacks_repeats() const {
   return std::any_of(rows.begin(), rows.end(), [&](const RowComparison& row) {
     return row.verdict == Verdict::kAmbiguous &&
            !can_tell(row.old_side.used, row.new_side.used, rows.size());
+  });
+}
+
+bool Comparison::sways() const {
+  return std::any_of(rows.begin(), rows.end(), [&](const RowComparison& row) {
+    const double sway = std::max(row.old_side.sway, row.new_side.sway);
+    return row.verdict == Verdict::kAmbiguous && sway > 1 + settings.margin / 100 &&
+           sway >= std::max(row.ratio, 1 / row.ratio);
   });
 }
 

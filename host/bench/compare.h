@@ -22,9 +22,9 @@ struct CompareSettings {
 void check_settings(const CompareSettings& settings);
 
 enum class Verdict {
-  kSame,      // the interval lies within the margin
-  kFaster,    // p is at most 5 %, and the estimate lies beyond the margin
-  kSlower,    // likewise
+  kSame,    // the interval lies within the margin
+  kFaster,  // p is at most 5 %, and the estimate lies beyond the margin and what either side sways
+  kSlower,  // likewise
   kAmbiguous  // neither is shown
 };
 
@@ -32,6 +32,9 @@ struct RowSide {
   double seconds = 0;  // a step's: the median of the repeats
   size_t repeats = 0;
   size_t used = 0;  // of these; the others were disturbed
+  // The slowest repeat over the fastest, but for one of each. A machine whose speed changes while
+  // it is measured has a large one: then repeats are not independent, and p says too little.
+  double sway = 1;
 };
 
 struct RowComparison {
@@ -63,6 +66,8 @@ struct Comparison {
   bool fails() const;
   // Some row had too few undisturbed repeats to show a difference, however large.
   bool lacks_repeats() const;
+  // Some row is ambiguous because a side sways more than the sides differ.
+  bool sways() const;
 };
 
 // Throws InputError for machines that differ in what steps take, unless settings.across, and when

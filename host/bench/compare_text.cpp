@@ -85,6 +85,11 @@ std::vector<std::string> comparison_foot(const Comparison& comparison) {
   if (disturbed) {
     lines.emplace_back("Repeats on a machine that was not quiet are left out; --trust counts them");
   }
+  if (comparison.sways()) {
+    lines.emplace_back(
+        "The machine's speed changed between repeats, by more than old and new differ: "
+        "bench both again when it is steady");
+  }
   if (comparison.lacks_repeats()) {
     lines.push_back(fmt::format(
         "Too few undisturbed repeats to show any difference: bench both with --repeat {}",
@@ -94,7 +99,10 @@ std::vector<std::string> comparison_foot(const Comparison& comparison) {
 }
 
 nlohmann::ordered_json json_of_side(const RowSide& side) {
-  return {{"seconds", side.seconds}, {"repeats", side.repeats}, {"used", side.used}};
+  return {{"seconds", side.seconds},
+          {"repeats", side.repeats},
+          {"used", side.used},
+          {"sway", side.sway}};
 }
 
 nlohmann::ordered_json json_of_row(const RowComparison& row) {
