@@ -173,11 +173,11 @@ TEST_F(ProgramTest, PredictsAsJson) {
   const ProgramResult result =
       run_program({"predict", "--json", "--checkpoint", checkpoint(), file("7.png")});
   EXPECT_EQ(result.exit_code, 0) << result.err;
-  const auto json = parse_object<nlohmann::ordered_json>(result.out);
-  ASSERT_TRUE(json) << result.out;
-  EXPECT_EQ((*json)["schema"], "digitron-predict/1");
-  ASSERT_EQ((*json)["images"].size(), 1u);
-  const nlohmann::ordered_json& image = (*json)["images"][0];
+  const auto predictions = parse_object<nlohmann::ordered_json>(result.out);
+  ASSERT_TRUE(predictions) << result.out;
+  EXPECT_EQ((*predictions)["schema"], "digitron-predict/1");
+  ASSERT_EQ((*predictions)["images"].size(), 1u);
+  const nlohmann::ordered_json& image = (*predictions)["images"][0];
   EXPECT_EQ(image["image"], file("7.png"));
   EXPECT_EQ(image["class"], 7);
   const auto logits = image["logits"].get<std::vector<float>>();
