@@ -114,7 +114,7 @@ std::string draw_caption(const RunRecord& run) {
   const std::optional<double> accuracy = run.test_accuracy();
   return fmt::format(
       "{} as {} left it{} runs in this page. What is drawn is scaled to 20 pixels and centred by "
-      "its mass, as MNIST's digits are, and as digitron predict prepares a picture.",
+      "its mass, as MNIST\u2019s digits are, and as digitron predict prepares a picture.",
       run.model_name, run_name(run),
       accuracy ? ", right on " + percent(*accuracy) + " of the test images," : "");
 }
