@@ -25,17 +25,17 @@ bool all_finite(const std::vector<float>& values) {
 
 // Why the run's network cannot be on the page, "" when it can.
 std::string obstacle(const RunRecord& run) {
-  if (!run.plan || run.state.parameters.empty()) return "it has no checkpoint that can be read";
+  if (!run.plan || run.state.parameters.empty()) return "has no checkpoint that can be read";
   const Plan& plan = *run.plan;
   if (plan.model.input != Shape{1, kImageSide, kImageSide}) {
-    return fmt::format("it does not take images of {0}\u00d7{0} grey pixels", kImageSide);
+    return fmt::format("does not take images of {0}\u00d7{0} grey pixels", kImageSide);
   }
   if (plan.parameter_floats + plan.buffer_floats > kMostFloats) {
-    return fmt::format("with {} parameters it is too large for a page",
+    return fmt::format("is too large for a page, with {} parameters",
                        grouped(static_cast<int64_t>(plan.parameter_count)));
   }
   if (!all_finite(run.state.parameters) || !all_finite(run.state.buffers)) {
-    return "some of its weights are no finite numbers";
+    return "has weights that are no finite numbers";
   }
   return "";
 }
@@ -128,7 +128,7 @@ std::vector<DocumentBlock> draw_blocks(std::span<const RunGroup> groups) {
                                  [](const RunRecord* run) { return obstacle(*run).empty(); });
   const Heading heading{2, "Draw a digit"};
   if (best != runs.end()) return {heading, DrawDigit{draw_caption(**best), network_json(**best)}};
-  return {heading, Paragraph{fmt::format("No model can be tried out here: of the best one, {}, {}.",
+  return {heading, Paragraph{fmt::format("No network reads digits here: the best run, {}, {}.",
                                          run_name(*runs.front()), obstacle(*runs.front()))}};
 }
 
