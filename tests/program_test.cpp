@@ -5,6 +5,7 @@
 #include "host/files/json.h"
 #include "host/files/model_state.h"
 #include "host/machine/machine.h"
+#include "host/text/inspect.h"
 #include "tests/png_files.h"
 #include "tests/program_fixture.h"
 
@@ -165,6 +166,23 @@ TEST_F(ProgramTest, PredictNamesTheClass) {
     for (double probability; words >> probability;) sum += probability;
     EXPECT_TRUE(std::abs(sum - 1) <= 0.001) << line;
   }
+}
+
+TEST_F(ProgramTest, PredictsAsJson) {
+  write_png_grey(file("7.png"), 28, 28, testing::bar_image(7));
+  const ProgramResult result =
+      run_program({"predict", "--json", "--checkpoint", checkpoint(), file("7.png")});
+  EXPECT_EQ(result.exit_code, 0) << result.err;
+  const auto predictions = parse_object<nlohmann::ordered_json>(result.out);
+  ASSERT_TRUE(predictions) << result.out;
+  EXPECT_EQ((*predictions)["schema"], "digitron-predict/1");
+  ASSERT_EQ((*predictions)["images"].size(), 1u);
+  const nlohmann::ordered_json& image = (*predictions)["images"][0];
+  EXPECT_EQ(image["image"], file("7.png"));
+  EXPECT_EQ(image["class"], 7);
+  const auto logits = image["logits"].get<std::vector<float>>();
+  ASSERT_EQ(logits.size(), 10u);
+  EXPECT_EQ(image["probabilities"].get<std::vector<double>>(), softmax(logits));
 }
 
 TEST_F(ProgramTest, InspectGivesTheArithmetic) {

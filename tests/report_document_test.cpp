@@ -52,6 +52,19 @@ TEST(HtmlTest, NeedsNothingElse) {
   }
 }
 
+TEST(HtmlTest, ADigitToDraw) {
+  Document document;
+  document.blocks.emplace_back(DrawDigit{"</script>words", R"({"a":"</script><!--"})"});
+  const std::string html = to_html(document);
+  EXPECT_THAT(html, HasSubstr("<p>&lt;/script&gt;words</p>"));
+  EXPECT_THAT(html,
+              HasSubstr(R"(<script type="application/json">{"a":"\u003c/script>\u003c!--"}<)"));
+  EXPECT_THAT(html, HasSubstr("function prepareDigit(image) {"));
+  EXPECT_THAT(html, EndsWith("</script>\n</body>\n</html>\n"));
+  EXPECT_THAT(html, Not(HasSubstr("<script src")));
+  EXPECT_THAT(to_markdown(document, "report.html"), HasSubstr("words](report.html)"));
+}
+
 TEST(HtmlTest, TextIsInert) {
   const std::string html = to_html(document_of("</title><script>\"'&\xFF\x01"));
   EXPECT_THAT(html, Not(HasSubstr("<script")));

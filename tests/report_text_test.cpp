@@ -67,13 +67,13 @@ TEST(ReportTextTest, SlugsAreFileNames) {
 
 // RFC 4648, section 10.
 TEST(ReportTextTest, Base64) {
-  const std::string head = "data:image/png;base64,";
-  EXPECT_EQ(png_uri(""), head);
-  EXPECT_EQ(png_uri("f"), head + "Zg==");
-  EXPECT_EQ(png_uri("fo"), head + "Zm8=");
-  EXPECT_EQ(png_uri("foo"), head + "Zm9v");
-  EXPECT_EQ(png_uri("foobar"), head + "Zm9vYmFy");
-  EXPECT_EQ(png_uri("\xFF\xFE\xFD"), head + "//79");
+  EXPECT_EQ(base64(""), "");
+  EXPECT_EQ(base64("f"), "Zg==");
+  EXPECT_EQ(base64("fo"), "Zm8=");
+  EXPECT_EQ(base64("foo"), "Zm9v");
+  EXPECT_EQ(base64("foobar"), "Zm9vYmFy");
+  EXPECT_EQ(base64("\xFF\xFE\xFD"), "//79");
+  EXPECT_EQ(png_uri("foo"), "data:image/png;base64,Zm9v");
 }
 
 }  // namespace

@@ -7,6 +7,7 @@
 #include "host/core/devices.h"
 #include "host/data/png_image.h"
 #include "host/files/checkpoint.h"
+#include "host/files/json.h"
 #include "host/text/inspect.h"
 #include "host/text/table.h"
 #include "tools/commands.h"
@@ -19,7 +20,26 @@ struct PredictOptions {
   std::string checkpoint;
   std::string model;
   std::vector<std::string> images;
+  bool json = false;
 };
+
+// {"schema", "model", "images": [{"image", "class", "probabilities", "logits"}]}
+std::string predictions_json(const Model& model, const std::vector<std::string>& names,
+                             std::span<const float> logits) {
+  nlohmann::ordered_json json{{"schema", "digitron-predict/1"},
+                              {"model", {{"name", model.name}, {"text", to_text(model)}}},
+                              {"images", nlohmann::ordered_json::array()}};
+  const std::vector<int> classes = predicted_classes(logits);
+  for (size_t i = 0; i < names.size(); ++i) {
+    const std::span<const float> row = logits.subspan(i * kClasses, kClasses);
+    json["images"].push_back({{"image", names[i]},
+                              {"class", classes[i]},
+                              {"probabilities", softmax(row)},
+                              {"logits", std::vector<float>(row.begin(), row.end())}});
+  }
+  // A file's name may be no UTF-8.
+  return json.dump(1, ' ', false, nlohmann::ordered_json::error_handler_t::replace) + "\n";
+}
 
 int predict(const PredictOptions& options) {
   const Checkpoint checkpoint = load_checkpoint(options.checkpoint, options.model, 1);
@@ -32,7 +52,10 @@ int predict(const PredictOptions& options) {
   engine->set_state(State::kParameters, checkpoint.state.parameters);
   engine->set_state(State::kRunningStatistics, checkpoint.state.buffers);
   const std::vector<float> logits = engine->predict(pixels);
-  std::fputs(prediction_table(options.images, logits).c_str(), stdout);
+  const std::string text = options.json
+                               ? predictions_json(checkpoint.plan.model, options.images, logits)
+                               : prediction_table(options.images, logits);
+  std::fputs(text.c_str(), stdout);
   return 0;
 }
 
@@ -49,6 +72,7 @@ Command add_predict(CLI::App& app) {
       ->required()
       ->multi_option_policy(CLI::MultiOptionPolicy::TakeAll)
       ->type_name("FILE");
+  sub->add_flag("--json", options->json, "The same and the logits, as JSON");
   return {sub, [options] { return predict(*options); }};
 }
 

@@ -62,7 +62,14 @@ struct Tiles {
   int side = 0;  // of an image, in CSS pixels
 };
 
-using DocumentBlock = std::variant<Heading, Paragraph, Notice, Table, Facts, Pictures, Tiles>;
+// A network that reads what is drawn on the page, and what is said about it.
+struct DrawDigit {
+  std::string caption;
+  std::string network;  // for draw_digit.js: the layers and their weights as JSON
+};
+
+using DocumentBlock =
+    std::variant<Heading, Paragraph, Notice, Table, Facts, Pictures, Tiles, DrawDigit>;
 
 struct Document {
   std::string title;

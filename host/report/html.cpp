@@ -4,6 +4,8 @@
 
 #include <cmath>
 
+#include "host/report/draw_html.h"
+#include "host/report/draw_style.h"
 #include "host/report/html_style.h"
 #include "host/text/text.h"
 
@@ -100,6 +102,8 @@ class HtmlWriter {
     return text + "</ul>\n";
   }
 
+  std::string operator()(const DrawDigit& draw) const { return draw_html(draw); }
+
  private:
   int parts_ = 0;
 };
@@ -121,9 +125,9 @@ std::string to_html(const Document& document) {
   std::string text = fmt::format(
       "<!DOCTYPE html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n"
       "<meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n"
-      "<title>{0}</title>\n<style>{1}</style>\n</head>\n<body>\n<h1>{0}</h1>\n"
+      "<title>{0}</title>\n<style>{1}{3}</style>\n</head>\n<body>\n<h1>{0}</h1>\n"
       "<p class=\"subtitle\">{2}</p>\n",
-      html_text(document.title), kHtmlStyle, html_text(document.subtitle));
+      html_text(document.title), kHtmlStyle, html_text(document.subtitle), kDrawStyle);
   HtmlWriter writer;
   bool has_contents = false;
   for (const DocumentBlock& block : document.blocks) {

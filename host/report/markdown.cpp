@@ -46,6 +46,8 @@ class MarkdownWriter {
 
   std::string operator()(const Tiles& tiles) const { return link(tiles.caption); }
 
+  std::string operator()(const DrawDigit& draw) const { return link(draw.caption); }
+
  private:
   std::string link(const std::string& caption) const {
     return fmt::format("[{}]({})\n\n", markdown_text(caption), html_page_);

@@ -12,6 +12,7 @@
 #include "host/files/environment.h"
 #include "host/machine/build.h"
 #include "host/report/comparison.h"
+#include "host/report/draw_part.h"
 #include "host/report/figures.h"
 #include "host/report/html.h"
 #include "host/report/markdown.h"
@@ -117,6 +118,7 @@ Document report_document(std::span<const RunRecord> runs, std::span<const RunGro
   };
   if (!groups.empty()) append(comparison_blocks(groups));
   for (size_t i = 0; i < groups.size(); ++i) append(model_blocks(groups[i], i + 1, sources));
+  append(draw_blocks(groups));
   append(run_blocks(runs));
   return document;
 }

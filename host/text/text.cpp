@@ -132,20 +132,24 @@ std::string slug(std::string_view bytes, size_t most) {
   return text;
 }
 
-std::string png_uri(std::string_view png) {
+std::string base64(std::string_view bytes) {
   constexpr std::string_view kDigits =
       "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-  std::string text = "data:image/png;base64,";
-  for (size_t i = 0; i < png.size(); i += 3) {
+  std::string text;
+  for (size_t i = 0; i < bytes.size(); i += 3) {
     uint32_t bits = 0;
     for (size_t j = 0; j < 3; ++j) {
-      bits = bits << 8 | (i + j < png.size() ? static_cast<unsigned char>(png[i + j]) : 0u);
+      bits = bits << 8 | (i + j < bytes.size() ? static_cast<unsigned char>(bytes[i + j]) : 0u);
     }
     for (size_t j = 0; j < 4; ++j) {
-      text += i + j > png.size() ? '=' : kDigits[bits >> (18 - 6 * j) & 63];
+      text += i + j > bytes.size() ? '=' : kDigits[bits >> (18 - 6 * j) & 63];
     }
   }
   return text;
+}
+
+std::string png_uri(std::string_view png) {
+  return "data:image/png;base64," + base64(png);
 }
 
 std::string replaced(std::string text, std::string_view from, std::string_view to) {

@@ -29,6 +29,8 @@ std::string shortened(std::string_view bytes, size_t most);
 // digit.
 std::string slug(std::string_view bytes, size_t most);
 
+std::string base64(std::string_view bytes);
+
 // "data:image/png;base64,..."
 std::string png_uri(std::string_view png);
 
