@@ -47,15 +47,6 @@ void add_problems(Blocks& blocks, const RunGroup& group) {
   }
 }
 
-// "6x5" and "6 * 5" with the sign of multiplication.
-std::string with_times_signs(std::string text) {
-  for (size_t i = 1; i + 1 < text.size(); ++i) {
-    const auto is_digit = [&](size_t at) { return text[at] >= '0' && text[at] <= '9'; };
-    if (text[i] == 'x' && is_digit(i - 1) && is_digit(i + 1)) text.replace(i, 1, "\u00d7");
-  }
-  return replaced(std::move(text), " * ", " \u00d7 ");
-}
-
 // plan_rows without work and memory.
 Table parameter_table(const Plan& plan) {
   constexpr size_t kColumns = 5;
@@ -64,13 +55,8 @@ Table parameter_table(const Plan& plan) {
     Row& row = table.rows[i];
     row.resize(kColumns);
     if (i == 0 || i > plan.layers.size()) continue;
-    const size_t sum = row.back().rfind("= ");
-    if (sum != std::string::npos) {
-      row.back() =
-          row.back().substr(0, sum + 2) + grouped(parameter_count(plan, plan.layers[i - 1]));
-    }
-    for (size_t column = 1; column < kColumns; ++column) {
-      row[column] = row[column] == "-" ? "" : with_times_signs(row[column]);
+    for (std::string& cell : row) {
+      if (cell == "-") cell.clear();
     }
   }
   return table;
