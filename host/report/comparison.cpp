@@ -4,23 +4,11 @@
 
 #include <algorithm>
 
-#include "host/report/curves.h"
 #include "host/report/figures.h"
 
 namespace digitron {
 
 namespace {
-
-Picture comparison_picture(std::span<const RunGroup> groups, Metric metric, double scale, Plot plot,
-                           const std::string& caption) {
-  for (size_t i = 0; i < groups.size(); ++i) {
-    Curve curve = curve_of(groups[i], metric, scale);
-    curve.title = groups[i].label;
-    curve.colour = i;
-    plot.curves.push_back(curve);
-  }
-  return {draw(plot), caption};
-}
 
 bool is_lenet5_on_mnist(const RunGroup& group) {
   const RunRecord& run = *group.runs[0];
@@ -38,16 +26,6 @@ std::string epochs_text(std::span<const RunGroup> groups) {
 }
 
 }  // namespace
-
-Curve curve_of(const RunGroup& group, Metric metric, double scale) {
-  Curve curve;
-  for (int epoch = 1; epoch <= group.epoch_count(); ++epoch) {
-    const std::optional<Statistics> s = group.at_epoch(epoch, metric);
-    if (!s) continue;
-    curve.points.push_back({epoch, scale * s->mean, scale * s->lowest, scale * s->highest});
-  }
-  return curve;
-}
 
 Table comparison_table(std::span<const RunGroup> groups) {
   const bool has_ranges = std::any_of(groups.begin(), groups.end(), [](const RunGroup& group) {
@@ -93,14 +71,6 @@ std::vector<DocumentBlock> comparison_blocks(std::span<const RunGroup> groups) {
         "applied to document recognition\u201d, 1998) report 99.05% for their LeNet-5 on "
         "MNIST without distorted training images."});
   }
-  if (groups.size() < 2) return blocks;
-  blocks.emplace_back(
-      Pictures{{comparison_picture(groups, &EpochRecord::test_accuracy, 100,
-                                   {"comparison-accuracy", "Test accuracy (%)", false, {}},
-                                   "Test accuracy of each model after every epoch."),
-                comparison_picture(
-                    groups, &EpochRecord::test_loss, 1, {"comparison-loss", "Test loss", true, {}},
-                    "Test loss of each model after every epoch, on a logarithmic scale.")}});
   return blocks;
 }
 

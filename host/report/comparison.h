@@ -12,10 +12,7 @@ namespace digitron {
 // One row a group: model, parameters, runs, accuracies, loss, time.
 Table comparison_table(std::span<const RunGroup> groups);
 
-// The part of the report: the table, and, of several groups, test accuracy and loss over epochs.
+// The part of the report: the table, and what is known of LeNet-5.
 std::vector<DocumentBlock> comparison_blocks(std::span<const RunGroup> groups);
-
-// One metric of a group over its epochs, times `scale`.
-struct Curve curve_of(const RunGroup& group, Metric metric, double scale);
 
 }  // namespace digitron

@@ -2,10 +2,6 @@
 
 #include <spdlog/fmt/fmt.h>
 
-#include <algorithm>
-
-#include "host/report/comparison.h"
-#include "host/report/curves.h"
 #include "host/report/evaluation_part.h"
 #include "host/report/figures.h"
 #include "host/text/text.h"
@@ -15,8 +11,6 @@ namespace digitron {
 namespace {
 
 using Blocks = std::vector<DocumentBlock>;
-
-constexpr int kMostEpochRows = 100;
 
 std::string introduction(const RunGroup& group) {
   std::string text = counted(group.runs.size(), "run");
@@ -101,101 +95,12 @@ void add_parameters(Blocks& blocks, const RunGroup& group) {
   blocks.emplace_back(table);
 }
 
-// What an epoch ends with: the validation set of runs that have one, else the test set.
-bool has_validation(const RunGroup& group) {
-  const auto last = group.at_epoch(group.epoch_count(), &EpochRecord::validation_loss);
-  return last.has_value();
-}
-
-struct CurveMetrics {
-  Metric train, validation, test;
-};
-
-Picture curves_picture(const RunGroup& group, const CurveMetrics& metrics, double scale, Plot plot,
-                       const std::string& caption) {
-  Curve training = curve_of(group, metrics.train, scale);
-  training.title = "Training";
-  training.colour = 1;
-  training.dashed = true;
-  Curve validation = curve_of(group, metrics.validation, scale);
-  validation.title = "Validation";
-  validation.colour = 2;
-  Curve testing = curve_of(group, metrics.test, scale);
-  testing.title = "Test";
-  plot.curves = {training, validation, testing};
-  return {draw(plot), caption};
-}
-
-void add_curves(Blocks& blocks, const RunGroup& group, size_t index) {
-  blocks.emplace_back(Heading{3, "Curves"});
-  if (group.epoch_count() == 0) {
-    blocks.emplace_back(Notice{"No epoch is on record, so there are no curves."});
-    return;
-  }
-  blocks.emplace_back(Pictures{
-      {curves_picture(
-           group,
-           {&EpochRecord::train_loss, &EpochRecord::validation_loss, &EpochRecord::test_loss}, 1,
-           {fmt::format("model-{}-loss", index), "Loss", true, {}},
-           "Loss, on a logarithmic scale. Training: mean over the epoch while the "
-           "weights move. Test: after the epoch."),
-       curves_picture(group,
-                      {&EpochRecord::train_accuracy, &EpochRecord::validation_accuracy,
-                       &EpochRecord::test_accuracy},
-                      100, {fmt::format("model-{}-accuracy", index), "Accuracy (%)", false, {}},
-                      "Accuracy; training and test as for the loss.")}});
-}
-
-Row epoch_row(const RunGroup& group, int epoch) {
-  const auto at = [&](Metric metric) { return group.at_epoch(epoch, metric); };
-  const bool validated = has_validation(group);
-  const Metric loss = validated ? &EpochRecord::validation_loss : &EpochRecord::test_loss;
-  const Metric accuracy =
-      validated ? &EpochRecord::validation_accuracy : &EpochRecord::test_accuracy;
-  Row row{std::to_string(epoch),
-          loss_text(at(&EpochRecord::train_loss)),
-          percent_text(at(&EpochRecord::train_accuracy)),
-          loss_text(at(loss)),
-          percent_text(at(accuracy)),
-          seconds_text(at(&EpochRecord::seconds)),
-          rate_text(at(&EpochRecord::images_per_second))};
-  if (group.complete.size() > 1) {
-    row.insert(row.begin() + 5, percent_range_text(at(accuracy)));
-  }
-  return row;
-}
-
-void add_epochs(Blocks& blocks, const RunGroup& group) {
-  const int count = group.epoch_count();
-  if (count == 0) return;
-  blocks.emplace_back(Heading{3, "Epochs"});
-  Table table{"", "rrrrrrr", {}, false, {}};
-  const std::string held_out = has_validation(group) ? "Validation" : "Test";
-  table.rows = {{"Epoch", "Train loss", "Train accuracy", held_out + " loss",
-                 held_out + " accuracy", "Training", "Images/s"}};
-  if (group.complete.size() > 1) {
-    table.alignment += 'r';
-    table.rows[0].insert(table.rows[0].begin() + 5, "Lowest to highest");
-    table.caption = fmt::format("Means over {}. ", counted(group.complete.size(), "run"));
-  }
-  const int step = (count + kMostEpochRows - 1) / kMostEpochRows;
-  for (int epoch = 1; epoch <= count; ++epoch) {
-    if (epoch % step == 0 || epoch == 1 || epoch == count) {
-      table.rows.push_back(epoch_row(group, epoch));
-    }
-  }
-  if (step > 1) table.caption += fmt::format("Every {}th epoch of {}.", step, count);
-  blocks.emplace_back(table);
-}
-
 }  // namespace
 
-Blocks model_blocks(const RunGroup& group, size_t index, DataSources& sources) {
+Blocks model_blocks(const RunGroup& group, DataSources& sources) {
   Blocks blocks{Heading{2, group.label}, Paragraph{introduction(group)}};
   add_problems(blocks, group);
   add_parameters(blocks, group);
-  add_curves(blocks, group, index);
-  add_epochs(blocks, group);
   const Blocks more = evaluation_blocks(group, sources);
   blocks.insert(blocks.end(), more.begin(), more.end());
   return blocks;

@@ -9,8 +9,7 @@
 
 namespace digitron {
 
-// Parameters, curves, epochs, confusion matrix, wrong images, first layer; what is missing is said
-// in its place. `index` counts the report's groups from 1.
-std::vector<DocumentBlock> model_blocks(const RunGroup& group, size_t index, DataSources& sources);
+// Parameters, confusion matrix, wrong images, first layer; what is missing is said in its place.
+std::vector<DocumentBlock> model_blocks(const RunGroup& group, DataSources& sources);
 
 }  // namespace digitron

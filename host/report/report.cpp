@@ -12,6 +12,7 @@
 #include "host/files/environment.h"
 #include "host/machine/build.h"
 #include "host/report/comparison.h"
+#include "host/report/curve_part.h"
 #include "host/report/figures.h"
 #include "host/report/html.h"
 #include "host/report/markdown.h"
@@ -116,7 +117,9 @@ Document report_document(std::span<const RunRecord> runs, std::span<const RunGro
     std::move(blocks.begin(), blocks.end(), std::back_inserter(document.blocks));
   };
   if (!groups.empty()) append(comparison_blocks(groups));
-  for (size_t i = 0; i < groups.size(); ++i) append(model_blocks(groups[i], i + 1, sources));
+  document.blocks.emplace_back(Heading{2, "Curves"});
+  append(curve_blocks(groups));
+  for (const RunGroup& group : groups) append(model_blocks(group, sources));
   append(run_blocks(runs));
   return document;
 }
