@@ -43,9 +43,9 @@ TEST_F(ProgramTest, TrainWritesARun) {
   EXPECT_THAT(result.out, HasSubstr("fc 10: 7,850 parameters"));
   EXPECT_THAT(result.out, HasSubstr("not MNIST"));
   EXPECT_THAT(result.out, Not(HasSubstr("\r"))) << "no progress in a file";
-  EXPECT_THAT(
-      testing::names_in(out()),
-      UnorderedElementsAre("run.json", "metrics.jsonl", "model.safetensors", "resume.safetensors"));
+  EXPECT_THAT(testing::names_in(out()),
+              UnorderedElementsAre("run.json", "metrics.jsonl", "train.log", "model.safetensors",
+                                   "resume.safetensors"));
 
   const json run = json::parse(read_file(out() + "/run.json"));
   EXPECT_EQ(run["settings"]["seed"], 5);

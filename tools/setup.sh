@@ -6,6 +6,7 @@ build_packages=(g++ cmake ninja-build libspdlog-dev libcli11-dev nlohmann-json3-
                 libdeflate-dev libpng-dev libcurl4-openssl-dev libssl-dev libboost-dev ca-certificates)
 report_packages=(gnuplot-nox)  # run by digitron report
 test_packages=(libgtest-dev libgmock-dev python3 git)  # python3: of tools/gpu_check; git: of build_commit
+browser_packages=(chromium)  # of the tests that open a report; where it is only a snap, they are skipped
 style_packages=(clang-format-14 clang-tidy-14)
 
 fail() {

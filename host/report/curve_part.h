@@ -9,8 +9,8 @@
 
 namespace digitron {
 
-// Of several groups, test accuracy and loss beside each other; then each group's curves and the
-// table of its epochs under its name. A group without an epoch says so.
+// Of several groups, test loss and accuracy beside each other; then each group's curves under its
+// name, all on the same axes, and the table of its epochs. A group without an epoch says so.
 std::vector<DocumentBlock> curve_blocks(std::span<const RunGroup> groups);
 
 }  // namespace digitron
