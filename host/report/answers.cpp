@@ -7,6 +7,7 @@
 #include <set>
 
 #include "host/report/changes.h"
+#include "host/report/evaluation_part.h"
 #include "host/report/figures.h"
 #include "host/report/phrases.h"
 #include "host/text/table.h"
@@ -141,6 +142,19 @@ std::string quoted(const std::string& name) {
   return name.find(',') == std::string::npos ? name : "\u201c" + name + "\u201d";
 }
 
+// "LeNet-5 most often takes a 9 for a 4 (7 of 102 errors)"; nothing without a checkpoint or data.
+std::optional<std::string> mistake_text(const RunGroup& group, DataSources& sources) {
+  const RunRecord* run = run_to_evaluate(group);
+  if (run == nullptr) return std::nullopt;
+  const DataSources::TestSetOrReason test = sources.test_set(*run);
+  if (std::holds_alternative<std::string>(test)) return std::nullopt;
+  const Evaluation evaluation = evaluate_run(*run, std::get<std::shared_ptr<const Dataset>>(test));
+  if (evaluation.wrong.empty()) return group.label + " makes no error";
+  const Mistake worst = frequent_mistakes(evaluation.confusion, 1).front();
+  return fmt::format("{} most often takes a {} for a {} ({} of {})", group.label, worst.truth,
+                     worst.guess, worst.count, counted(evaluation.wrong.size(), "error"));
+}
+
 }  // namespace
 
 std::string parameters_answer(std::span<const RunGroup> groups) {
@@ -205,6 +219,15 @@ std::string regularisation_answer(const Roles& roles) {
                          ? fmt::format(", the best of {} variants", roles.variants.size())
                          : "",
                      evidence_text(*best, lenet5, test));
+}
+
+std::string mistakes_answer(std::span<const RunGroup> groups, DataSources& sources) {
+  std::vector<std::string> texts;
+  for (const RunGroup& group : groups) {
+    if (const auto text = mistake_text(group, sources)) texts.push_back(*text);
+  }
+  return texts.empty() ? "There is no checkpoint with its test set to evaluate."
+                       : listed(texts) + ".";
 }
 
 std::string sweep_answer(const SweepRecord& sweep) {

@@ -5,6 +5,7 @@
 #include <span>
 #include <string>
 
+#include "host/report/evaluation.h"
 #include "host/report/roles.h"
 #include "host/report/sweep_record.h"
 
@@ -22,5 +23,8 @@ std::string accuracy_answer(const Roles& roles);
 // Does regularisation improve LeNet-5? By the runs; by a sweep.
 std::string regularisation_answer(const Roles& roles);
 std::string sweep_answer(const SweepRecord& sweep);
+
+// Where are they wrong? By the checkpoints that evaluation_blocks shows.
+std::string mistakes_answer(std::span<const RunGroup> groups, DataSources& sources);
 
 }  // namespace digitron

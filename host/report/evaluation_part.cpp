@@ -19,16 +19,6 @@ constexpr size_t kMostWrong = 48;
 constexpr size_t kMostFilters = 64;
 constexpr size_t kMostWeightImages = 30;
 
-// Of the first complete run that has a checkpoint, else of the first run that has one.
-const RunRecord* run_to_evaluate(const RunGroup& group) {
-  for (const auto* runs : {&group.complete, &group.runs}) {
-    for (const RunRecord* run : *runs) {
-      if (!run->state.parameters.empty()) return run;
-    }
-  }
-  return nullptr;
-}
-
 // White to full colour by the count, which is a mistake's unless it stands on the diagonal.
 double shade_of(size_t truth, size_t guess, int64_t count, int64_t most_mistakes) {
   constexpr double kStrongest = 0.75;
@@ -166,6 +156,15 @@ void add_first_layer(Blocks& blocks, const RunGroup& group) {
 }
 
 }  // namespace
+
+const RunRecord* run_to_evaluate(const RunGroup& group) {
+  for (const auto* runs : {&group.complete, &group.runs}) {
+    for (const RunRecord* run : *runs) {
+      if (!run->state.parameters.empty()) return run;
+    }
+  }
+  return nullptr;
+}
 
 std::string run_name(const RunRecord& run) {
   const std::string seed = run.text({"settings", "seed"});

@@ -201,7 +201,7 @@ Document report_document(std::span<const RunRecord> runs, std::span<const RunGro
   page.ask(kRegularisationQuestion, regularisation_answer(roles));
   page.add(variant_blocks(roles));
   if (sweep) page.add(sweep_blocks(*sweep));
-  page.ask("Where are they wrong?", "");
+  page.ask("Where are they wrong?", mistakes_answer(groups, sources));
   for (const RunGroup& group : groups) page.add(mistake_blocks(group, sources));
   page.add(run_blocks(runs));
   return document;

@@ -7,6 +7,7 @@
 #include "host/report/changes.h"
 #include "host/report/figures.h"
 #include "host/report/phrases.h"
+#include "host/report/sweep_picture.h"
 #include "host/text/table.h"
 
 namespace digitron {
@@ -77,6 +78,7 @@ std::vector<DocumentBlock> sweep_blocks(const SweepRecord& sweep) {
       "A sweep: n seeds a setting. Difference: points of a percent. p: Welch's test against the "
       "reference, raised by Holm's rule over all settings; helps: p at most 0.05.";
   blocks.emplace_back(std::move(table));
+  blocks.emplace_back(Pictures{{sweep_picture(sweep)}});
   return blocks;
 }
 

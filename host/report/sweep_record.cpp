@@ -77,7 +77,7 @@ std::string nothing_there(const fs::path& directory) {
   return fmt::format(
       "There is no sweep.json beside {}: the sweep has not come to its end. Call it again; it "
       "keeps the runs that have.",
-      counted(seeds, "seed's directory"));
+      counted(seeds, "run"));
 }
 
 void read_rows(SweepRecord& sweep, const ordered_json& json) {
