@@ -42,7 +42,7 @@ std::string sweep_script(const SweepRecord& sweep) {
   if (const SweepRow* reference = sweep.reference()) {
     const double mean = 100 * reference->accuracy->mean;
     script += fmt::format(
-        "set arrow from {0}, graph 0 to {0}, graph 1 nohead linecolor rgb '{1}' dashtype (4,4)\n",
+        "set arrow from {0}, graph 0 to {0}, graph 1 nohead linecolor rgb '{1}'\n",
         mean, palette_colour(1));
   }
   return script + "plot " + bars_of(0, palette_colour(0)) + ", " + bars_of(1, palette_colour(1)) +
@@ -52,7 +52,7 @@ std::string sweep_script(const SweepRecord& sweep) {
 Picture sweep_picture(const SweepRecord& sweep) {
   return {vector_picture(sweep_script(sweep), "sweep"),
           "Mean test accuracy of each setting, with Student\u2019s 95% interval of the mean where "
-          "there are several seeds; the reference in orange, its mean dashed."};
+          "there are several seeds; the reference in orange, with a line at its mean."};
 }
 
 }  // namespace digitron
