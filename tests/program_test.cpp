@@ -44,9 +44,9 @@ TEST_F(ProgramTest, TrainWritesARun) {
   EXPECT_THAT(result.out, HasSubstr("fc 10: 7,850 parameters"));
   EXPECT_THAT(result.out, HasSubstr("not MNIST"));
   EXPECT_THAT(result.out, Not(HasSubstr("\r"))) << "no progress in a file";
-  EXPECT_THAT(
-      testing::names_in(out()),
-      UnorderedElementsAre("run.json", "metrics.jsonl", "model.safetensors", "resume.safetensors"));
+  EXPECT_THAT(testing::names_in(out()),
+              UnorderedElementsAre("run.json", "metrics.jsonl", "train.log", "model.safetensors",
+                                   "resume.safetensors"));
 
   const json run = json::parse(read_file(out() + "/run.json"));
   EXPECT_EQ(run["settings"]["seed"], 5);
@@ -189,7 +189,7 @@ TEST_F(ProgramTest, InspectGivesTheArithmetic) {
   const ProgramResult lenet = run_program({"inspect", "--model", "lenet5"});
   EXPECT_EQ(lenet.exit_code, 0);
   EXPECT_THAT(lenet.out, StartsWith("LeNet-5: 61,706 parameters"));
-  EXPECT_THAT(lenet.out, HasSubstr("(1 * 5 * 5) * 6 + 6 = 156"));
+  EXPECT_THAT(lenet.out, HasSubstr("(1 \u00d7 5 \u00d7 5) \u00d7 6 + 6 = 156"));
   std::istringstream lines(lenet.out);
   for (std::string line; std::getline(lines, line);) EXPECT_LE(line.size(), 120u) << line;
   EXPECT_THAT(run_program({"inspect", "--model", "custom-mlp"}).out, HasSubstr("81,080"));

@@ -44,6 +44,44 @@ TEST(CurvesTest, LogarithmicOnlyWherePositive) {
               Not(HasSubstr("set logscale y")));
 }
 
+std::vector<CurvePoint> rising(const std::vector<double>& values) {
+  std::vector<CurvePoint> points;
+  for (const double value : values) {
+    points.push_back({static_cast<int>(points.size()) + 1, value, value - 0.1, value + 0.1});
+  }
+  return points;
+}
+
+TEST(CurvesTest, ZoomIsWhereTheCurvesEndUp) {
+  Plot accuracy = plot(rising({88, 96, 97.4, 98.1, 98.6, 98.9}));
+  accuracy.curves.push_back({"Training", 1, true, rising({85, 95, 97, 97.8, 98.8, 99.4})});
+  accuracy.zoom = zoom_of(accuracy.curves);
+  EXPECT_EQ(accuracy.zoom.lowest, 97.5) << "of 97.7, the lowest from the fourth epoch on";
+  EXPECT_EQ(accuracy.zoom.highest, 99.5);
+  const std::string script = gnuplot_script(accuracy);
+  EXPECT_LT(script.find("set yrange [97.5:99.5]"), script.find("set yrange [84:100]"));
+  EXPECT_EQ(count(draw(accuracy), ">Test</text>"), 1u) << "one key for both panels";
+}
+
+TEST(CurvesTest, NothingToZoom) {
+  for (const auto& values : std::vector<std::vector<double>>{
+           {}, {99}, {10, 20, 30, 40, 50, 60}, {1e300, -1e300, 1e300}}) {
+    Plot accuracy = plot(rising(values));
+    EXPECT_TRUE(zoom_of(accuracy.curves).empty());
+    EXPECT_THAT(gnuplot_script(accuracy), Not(HasSubstr("multiplot")));
+  }
+}
+
+TEST(CurvesTest, AGivenRangeIsTheAxis) {
+  Plot given = plot({{1, 0.5, 0.5, 0.5}}, true);
+  given.range = {0.05, 2};
+  EXPECT_THAT(gnuplot_script(given), HasSubstr("set ytics (1e-2,2e-2,5e-2,1e-1,2e-1,5e-1,1e0,"));
+  const std::string svg = draw(given);
+  for (const char* tic : {"0.05", "0.1", "0.2", "0.5", "1", "2"}) {
+    EXPECT_THAT(svg, HasSubstr(std::string(">") + tic + "</text>"));
+  }
+}
+
 TEST(CurvesTest, PictureIsCleanSvg) {
   const std::string svg = draw(plot({{1, 0.5, 0.25, 0.75}, {2, 0.25, 0.2, 0.3}}, true));
   EXPECT_THAT(svg, StartsWith("<svg "));
@@ -61,6 +99,8 @@ TEST(CurvesTest, AnyFiguresMakeAPicture) {
              {{1, 0.5, 0.5, 0.5}},
              {{7, 0, 0, 0}},
              {{1, -1, -2, 0}, {1000000, 1, 1, 1}},
+             {{1, -1e308, -1e308, 1e308}},
+             {{1, 1e15, 1e15, 1e15}, {2, 1e15 + 1, 1e15 + 1, 1e15 + 1}},
              {{1, 1e-300, 1e-300, 1e-300}, {2, 1e300, 1e300, 1e300}},
              {{1, 99, 99, 99}, {2, 99, 99, 99}}}) {
       EXPECT_EQ(count(draw(plot(points, logarithmic)), ">Test</text>"), 1u);

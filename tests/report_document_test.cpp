@@ -25,6 +25,8 @@ Document document_of(const std::string& text) {
   document.blocks.emplace_back(Pictures{{{"<svg viewBox=\"0 0 1 1\"></svg>\n", text}}});
   const std::string png = grey_png(1, 1, std::vector<uint8_t>{7});
   document.blocks.emplace_back(Tiles{text, {{png, text, text}, {png, text, ""}}, 56});
+  document.blocks.emplace_back(Columns{{Paragraph{text}}, {Paragraph{text}}});
+  document.blocks.emplace_back(Folded{text, {Heading{3, text}, Paragraph{text}}});
   return document;
 }
 
@@ -42,6 +44,11 @@ TEST(HtmlTest, OnePageWithEverything) {
   EXPECT_THAT(html, HasSubstr("<svg role=\"img\" aria-label=\"words\" viewBox"));
   EXPECT_THAT(html, HasSubstr("<img src=\"data:image/png;base64,"));
   EXPECT_THAT(html, HasSubstr("<p class=\"notice\""));
+  EXPECT_THAT(
+      html, HasSubstr("<div class=\"columns\">\n<div>\n<p>words</p>\n</div>\n<div>\n<p>words</p>\n"
+                      "</div>\n</div>"));
+  EXPECT_THAT(html, HasSubstr("<details>\n<summary>words</summary>\n<h3>words</h3>\n<p>words</p>\n"
+                              "</details>"));
 }
 
 TEST(HtmlTest, NeedsNothingElse) {
@@ -76,7 +83,8 @@ TEST(MarkdownTest, OnePageThatLeadsToThePictures) {
   EXPECT_EQ(page,
             "# words\n\nwords\n\n> **words**\n\n## words\n\nwords\n\n"
             "| words | words |\n|---|---:|\n| words | words |\n\nwords\n\n"
-            "- words: words\n\n[words](report.html)\n\n[words](report.html)\n\n");
+            "- words: words\n\n[words](report.html)\n\n[words](report.html)\n\n"
+            "words\n\nwords\n\n### words\n\n### words\n\nwords\n\n");
 }
 
 TEST(MarkdownTest, TextIsInert) {

@@ -97,6 +97,9 @@ TEST(Evaluate, OnePassForwardAndNoTrainingSet) {
   EXPECT_EQ(evaluation.confusion[2][0], 1);
   ASSERT_EQ(evaluation.wrong.size(), 2u);
   EXPECT_EQ(evaluation.wrong[0].index, 1u);
+  EXPECT_EQ(evaluation.calibration[14].count, 1) << "the one that is sure, and wrong";
+  EXPECT_EQ(evaluation.calibration[14].correct, 0);
+  EXPECT_EQ(evaluation.calibration[1].count, 1) << "0.1: nothing preferred";
 }
 
 TEST_F(ReportEvaluationTest, TheLossIsTheEngines) {
@@ -106,6 +109,31 @@ TEST_F(ReportEvaluationTest, TheLossIsTheEngines) {
   engine->load(loaded.train, loaded.test);
   const double loss = engine->evaluate(Split::kHeldOut).loss();
   EXPECT_TRUE(std::abs(evaluate(*engine, loaded.test).metrics.loss() - loss) <= 1e-5 * loss);
+}
+
+TEST(ClassScoresTest, ByHand) {
+  Confusion counts{};
+  counts[4][4] = 6;
+  counts[4][9] = 2;
+  counts[9][9] = 3;
+  counts[7][9] = 2;
+  counts[7][1] = 1;
+  const ClassScores nine = class_scores(counts, 9);
+  EXPECT_EQ(nine.recall, 1);
+  EXPECT_EQ(nine.precision, 3.0 / 7);
+  EXPECT_EQ(nine.f1, 6.0 / 10);
+  EXPECT_EQ(class_scores(counts, 4).f1, 12.0 / 14);
+  EXPECT_EQ(class_scores(counts, 7).precision, std::nullopt) << "nothing was taken for it";
+  EXPECT_EQ(class_scores(counts, 7).f1, 0);
+  EXPECT_EQ(class_scores(counts, 0).f1, std::nullopt) << "there is none";
+  EXPECT_TRUE(std::abs(macro_f1(counts) - (0.6 + 12.0 / 14) / 4) < 1e-12) << "4, 9, 7 and 1";
+
+  const std::vector<Mistake> mistakes = frequent_mistakes(counts, 2);
+  ASSERT_EQ(mistakes.size(), 2u);
+  EXPECT_TRUE(mistakes[0].truth == 4 && mistakes[0].guess == 9 && mistakes[0].count == 2);
+  EXPECT_EQ(mistakes[1].truth, 7u) << "as often, and a larger digit";
+  EXPECT_EQ(frequent_mistakes(Confusion{}, 2).size(), 0u);
+  EXPECT_EQ(macro_f1(Confusion{}), 0);
 }
 
 TEST_F(ReportEvaluationTest, LinearLayerAsImages) {

@@ -81,7 +81,7 @@ TEST(RunDirectoryTest, CannotBeWritten) {
 }
 
 TEST(RunDirectoryTest, FilesThatAreDirectories) {
-  for (const char* name : {"run.json", "metrics.jsonl", "model.safetensors"}) {
+  for (const char* name : {"run.json", "metrics.jsonl", "train.log", "model.safetensors"}) {
     const TemporaryDirectory directory;
     std::filesystem::create_directory(directory / name);
     EXPECT_EQ(error_of<InputError>([&] { RunDirectory(directory.path(), {}); }),

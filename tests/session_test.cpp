@@ -15,6 +15,7 @@ namespace {
 
 using nlohmann::json;
 using nlohmann::ordered_json;
+using ::testing::AllOf;
 using testing::error_of;
 using ::testing::HasSubstr;
 using ::testing::Not;
@@ -82,9 +83,9 @@ TEST_F(SessionTest, ANewRunTrainsAndTestsItself) {
   EXPECT_EQ(result.steps, 14);
   EXPECT_FALSE(result.interrupted);
   EXPECT_EQ(result.test.value().count, kTestCount);
-  EXPECT_THAT(
-      testing::names_in(directory_ / "out"),
-      UnorderedElementsAre("run.json", "metrics.jsonl", "model.safetensors", "resume.safetensors"));
+  EXPECT_THAT(testing::names_in(directory_ / "out"),
+              UnorderedElementsAre("run.json", "metrics.jsonl", "train.log", "model.safetensors",
+                                   "resume.safetensors"));
   EXPECT_EQ(description("out")["settings"]["seed"], 5);
   EXPECT_EQ(description("out")["settings"]["lr"], 0.01);
   EXPECT_EQ(events("out").back()["test_loss"], result.test->loss());
@@ -109,6 +110,10 @@ TEST_F(SessionTest, AResumedRunEndsAsAWholeOneWould) {
     EXPECT_TRUE(description("half")["settings"]["max_steps"].is_null());
   }
   EXPECT_THAT(log_.str(), HasSubstr("Resumed in epoch 2 of 2, after its step 2"));
+  EXPECT_THAT(file("half", "train.log"), AllOf(HasSubstr(" | Epoch [1/2]: Train Loss: "),
+                                               HasSubstr("\nResumed in epoch 2 of 2"),
+                                               HasSubstr(" | Epoch [2/2]: Train Loss: ")));
+  EXPECT_THAT(file("whole", "train.log"), Not(HasSubstr("Resumed"))) << "a new run's replaces it";
 }
 
 TEST_F(SessionTest, OnlyForceChangesARun) {

@@ -68,7 +68,7 @@ RunDirectory::RunDirectory(const std::filesystem::path& path, const ordered_json
                      "; give one that can be written, with --out");
   }
   for (const std::filesystem::path& file :
-       {path / "run.json", metrics_path_, checkpoint_path(), state_path(path)}) {
+       {path / "run.json", metrics_path_, log_path(), checkpoint_path(), state_path(path)}) {
     if (std::filesystem::is_directory(file, error)) {
       throw InputError(file.string() + " is a directory; move it away, or give another --out");
     }

@@ -1,5 +1,6 @@
 // The files that a run writes: run.json (what was run, where and with what), metrics.jsonl (one
-// event a line), model.safetensors (the newest checkpoint) and resume.safetensors (for --resume).
+// event a line), train.log (what the terminal showed), model.safetensors (the newest checkpoint)
+// and resume.safetensors (for --resume).
 #pragma once
 
 #include <cstdint>
@@ -51,6 +52,7 @@ class RunDirectory {
 
   const std::filesystem::path& path() const { return path_; }
   std::filesystem::path checkpoint_path() const { return path_ / "model.safetensors"; }
+  std::filesystem::path log_path() const { return path_ / "train.log"; }  // RunLog writes it
 
   // Appends whole lines to metrics.jsonl and flushes; when that fails, no part of them stays.
   // Throws MachineError.

@@ -1,8 +1,12 @@
 // Figures over epochs as vector pictures.
 #pragma once
 
+#include <optional>
+#include <span>
 #include <string>
 #include <vector>
+
+#include "host/report/axes.h"
 
 namespace digitron {
 
@@ -26,14 +30,22 @@ struct Plot {
   std::string y_label;
   bool logarithmic = false;  // where every value is positive; linear otherwise
   std::vector<Curve> curves;
+  ValueRange range = {};  // of the vertical axis; empty: of the curves
+  ValueRange zoom = {};   // what a second panel above shows enlarged; empty: there is none
 };
+
+// All values of the curves, bands included.
+ValueRange values_of(std::span<const Curve> curves);
+
+// Where the curves of accuracies, say, end up: from the lowest value of the second half of the
+// epochs to the highest of all, rounded outwards. Empty where that is most of what they pass
+// through, so that there is nothing to enlarge.
+ValueRange zoom_of(std::span<const Curve> curves);
 
 // The plot as gnuplot's language. Curves without a point are left out.
 std::string gnuplot_script(const Plot& plot);
 
-// The picture as SVG, without fonts, links or scripts. Colours are var(--ink, ...), var(--grid,
-// ...) and var(--curve-1, ...), so that a page can set them; on its own it has dark ink and needs
-// a light ground. Throws MachineError as run_gnuplot does.
+// The picture as vector_picture makes it.
 std::string draw(const Plot& plot);
 
 }  // namespace digitron

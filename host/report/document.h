@@ -68,8 +68,21 @@ struct DrawDigit {
   std::string network;  // for draw_digit.js: the layers and their weights as JSON
 };
 
-using DocumentBlock =
-    std::variant<Heading, Paragraph, Notice, Table, Facts, Pictures, Tiles, DrawDigit>;
+struct Columns;
+struct Folded;
+using DocumentBlock = std::variant<Heading, Paragraph, Notice, Table, Facts, Pictures, Tiles,
+                                   Columns, Folded, DrawDigit>;
+
+// Beside each other where there is room, the first twice as wide as the second.
+struct Columns {
+  std::vector<DocumentBlock> first, second;
+};
+
+// What is open only to those who ask; on paper, it is not there. No part (Heading 2) in it.
+struct Folded {
+  std::string title;
+  std::vector<DocumentBlock> blocks;
+};
 
 struct Document {
   std::string title;

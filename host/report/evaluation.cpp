@@ -10,6 +10,7 @@
 #include "host/core/error.h"
 #include "host/data/data.h"
 #include "host/data/png_image.h"
+#include "host/text/statistics.h"
 
 namespace digitron {
 
@@ -98,8 +99,10 @@ Evaluation evaluate(Engine& engine, std::shared_ptr<const Dataset> test) {
     const std::span<const float> row = std::span(logits).subspan(i * kClasses, kClasses);
     const bool right = classes[i] == test->labels[i];
     result.metrics += {cross_entropy(row, test->labels[i]), right ? 1 : 0, 1};
+    const double probability = softmax(row)[static_cast<size_t>(classes[i])];
+    const double confidence = std::isfinite(probability) ? probability : 0;  // logits overflowed
+    add_answer(result.calibration, confidence, right);
     if (right) continue;
-    const double confidence = softmax(row)[static_cast<size_t>(classes[i])];
     result.wrong.push_back({i, test->labels[i], classes[i], confidence});
   }
   std::stable_sort(
@@ -114,6 +117,43 @@ Evaluation evaluate_run(const RunRecord& run, std::shared_ptr<const Dataset> tes
   engine->set_state(State::kParameters, run.state.parameters);
   engine->set_state(State::kRunningStatistics, run.state.buffers);
   return evaluate(*engine, std::move(test));
+}
+
+ClassScores class_scores(const Confusion& counts, size_t of) {
+  int64_t truth = 0, guessed = 0;
+  for (size_t i = 0; i < counts.size(); ++i) {
+    truth += counts[of][i];
+    guessed += counts[i][of];
+  }
+  const auto share = [](int64_t part, int64_t whole) {
+    return whole == 0 ? std::nullopt
+                      : std::optional(static_cast<double>(part) / static_cast<double>(whole));
+  };
+  const int64_t right = counts[of][of];
+  return {share(right, truth), share(right, guessed), share(2 * right, truth + guessed)};
+}
+
+double macro_f1(const Confusion& counts) {
+  std::vector<double> scores;
+  for (size_t i = 0; i < counts.size(); ++i) {
+    if (const auto f1 = class_scores(counts, i).f1) scores.push_back(*f1);
+  }
+  const std::optional<Statistics> all = statistics(scores);
+  return all ? all->mean : 0;
+}
+
+std::vector<Mistake> frequent_mistakes(const Confusion& counts, size_t most) {
+  std::vector<Mistake> mistakes;
+  for (size_t truth = 0; truth < counts.size(); ++truth) {
+    for (size_t guess = 0; guess < counts.size(); ++guess) {
+      const int64_t count = counts[truth][guess];
+      if (truth != guess && count > 0) mistakes.push_back({truth, guess, count});
+    }
+  }
+  std::stable_sort(mistakes.begin(), mistakes.end(),
+                   [](const Mistake& a, const Mistake& b) { return a.count > b.count; });
+  mistakes.resize(std::min(mistakes.size(), most));
+  return mistakes;
 }
 
 WeightPictures first_layer_pictures(const RunRecord& run, size_t most) {

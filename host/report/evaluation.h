@@ -3,6 +3,7 @@
 
 #include <map>
 #include <memory>
+#include <optional>
 #include <string>
 #include <variant>
 #include <vector>
@@ -10,6 +11,7 @@
 #include "host/core/dataset.h"
 #include "host/core/engine.h"
 #include "host/files/run_record.h"
+#include "host/report/calibration.h"
 #include "host/text/inspect.h"
 
 namespace digitron {
@@ -42,8 +44,27 @@ struct Evaluation {
   std::shared_ptr<const Dataset> test;
   Metrics metrics;
   Confusion confusion{};
+  Calibration calibration{};
   std::vector<WrongImage> wrong;  // most confident first
 };
+
+// Of one class, fractions: the share of its images that were recognised, of what was taken for it
+// that is it, and their harmonic mean. Nothing where there are no such images.
+struct ClassScores {
+  std::optional<double> recall, precision, f1;
+};
+ClassScores class_scores(const Confusion& counts, size_t of);
+
+// The mean over the classes that have one. 0 without images.
+double macro_f1(const Confusion& counts);
+
+struct Mistake {
+  size_t truth;
+  size_t guess;
+  int64_t count;
+};
+// The `most` most frequent ones; equally frequent ones in the order of the digits.
+std::vector<Mistake> frequent_mistakes(const Confusion& counts, size_t most);
 
 // One pass forward, on an engine that has its parameters and running statistics; the loss is
 // computed from the logits in double. Requires an image at least.

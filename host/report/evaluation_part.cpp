@@ -19,34 +19,28 @@ constexpr size_t kMostWrong = 48;
 constexpr size_t kMostFilters = 64;
 constexpr size_t kMostWeightImages = 30;
 
-// Of the first complete run that has a checkpoint, else of the first run that has one.
-const RunRecord* run_to_evaluate(const RunGroup& group) {
-  for (const auto* runs : {&group.complete, &group.runs}) {
-    for (const RunRecord* run : *runs) {
-      if (!run->state.parameters.empty()) return run;
-    }
-  }
-  return nullptr;
+// White to full colour by the count, which is a mistake's unless it stands on the diagonal.
+double shade_of(size_t truth, size_t guess, int64_t count, int64_t most_mistakes) {
+  constexpr double kStrongest = 0.75;
+  if (truth == guess) return 0.16;
+  return -kStrongest * static_cast<double>(count) / static_cast<double>(most_mistakes);
 }
 
 Table confusion_matrix(const Confusion& counts) {
-  constexpr double kStrongest = 0.75;
   Table table{
-      "Rows are the truth, columns the prediction; the last column is the share of each "
-      "digit that was recognised.",
-      std::string(kClasses + 2, 'r'),
+      "Rows are the truth, columns the prediction. Recall: the share of the digit\u2019s images "
+      "that "
+      "were recognised; precision: of what was taken for it, the share that is it; F1: their "
+      "harmonic mean.",
+      std::string(kClasses + 4, 'r'),
       {},
       false,
       {}};
   Row& head = table.rows.emplace_back(Row{"Truth"});
   for (int c = 0; c < kClasses; ++c) head.push_back(std::to_string(c));
-  head.emplace_back("Recall");
-  int64_t most_errors = 1;
-  for (size_t i = 0; i < kClasses; ++i) {
-    for (size_t j = 0; j < kClasses; ++j) {
-      if (i != j) most_errors = std::max(most_errors, counts[i][j]);
-    }
-  }
+  head.insert(head.end(), {"Recall", "Precision", "F1"});
+  const std::vector<Mistake> worst = frequent_mistakes(counts, 1);
+  const int64_t most_mistakes = worst.empty() ? 1 : worst[0].count;
   table.shade.emplace_back();
   for (size_t truth = 0; truth < kClasses; ++truth) {
     Row& row = table.rows.emplace_back(Row{std::to_string(truth)});
@@ -54,12 +48,26 @@ Table confusion_matrix(const Confusion& counts) {
     for (size_t guess = 0; guess < kClasses; ++guess) {
       const int64_t count = counts[truth][guess];
       row.push_back(count == 0 ? "\u00b7" : grouped(count));
-      const double share = static_cast<double>(count) / static_cast<double>(most_errors);
-      shade.push_back(truth == guess ? 0.16 : -kStrongest * share);
+      shade.push_back(shade_of(truth, guess, count, most_mistakes));
     }
-    row.push_back(recall_text(counts, truth));
+    const ClassScores scores = class_scores(counts, truth);
+    for (const auto& score : {scores.recall, scores.precision, scores.f1}) {
+      row.push_back(score ? percent(*score) : kNoFigure);
+    }
   }
   return table;
+}
+
+// " Most often: 4 taken for 9: 6; 7 taken for 2: 5." and so on, of what happened more than once.
+std::string mistakes_text(const Confusion& counts) {
+  constexpr size_t kMost = 5;
+  std::string text;
+  for (const Mistake& mistake : frequent_mistakes(counts, kMost)) {
+    if (mistake.count < 2) break;
+    text += fmt::format("{}{} taken for {}: {}", text.empty() ? " Most often: " : "; ",
+                        mistake.truth, mistake.guess, grouped(mistake.count));
+  }
+  return text.empty() ? text : text + ".";
 }
 
 // What the run itself recorded last, where that is another figure than the checkpoint's here.
@@ -98,7 +106,7 @@ void add_wrong_images(Blocks& blocks, const Evaluation& evaluation) {
 }
 
 void add_evaluation(Blocks& blocks, const RunGroup& group, DataSources& sources) {
-  blocks.emplace_back(Heading{3, "Confusion matrix"});
+  blocks.emplace_back(Heading{3, "Confusion matrix and calibration"});
   const RunRecord* run = run_to_evaluate(group);
   if (run == nullptr) {
     blocks.emplace_back(
@@ -114,10 +122,13 @@ void add_evaluation(Blocks& blocks, const RunGroup& group, DataSources& sources)
   const Evaluation evaluation = evaluate_run(*run, std::get<std::shared_ptr<const Dataset>>(test));
   const double accuracy = evaluation.metrics.accuracy();
   blocks.emplace_back(Paragraph{fmt::format(
-      "The checkpoint of {} on {} test images: {}, {} wrong.{}", run_name(*run),
-      grouped(evaluation.test->count()), percent(accuracy),
-      grouped(static_cast<int64_t>(evaluation.wrong.size())), difference_text(*run, accuracy))});
-  blocks.emplace_back(confusion_matrix(evaluation.confusion));
+      "The checkpoint of {} on {} test images: {}, {} wrong; F1, averaged over the digits, {}.{}{}",
+      run_name(*run), grouped(evaluation.test->count()), percent(accuracy),
+      grouped(static_cast<int64_t>(evaluation.wrong.size())),
+      percent(macro_f1(evaluation.confusion)), mistakes_text(evaluation.confusion),
+      difference_text(*run, accuracy))});
+  blocks.emplace_back(Columns{{confusion_matrix(evaluation.confusion)},
+                              {Pictures{{reliability_diagram(evaluation.calibration)}}}});
   add_wrong_images(blocks, evaluation);
 }
 
@@ -145,6 +156,15 @@ void add_first_layer(Blocks& blocks, const RunGroup& group) {
 }
 
 }  // namespace
+
+const RunRecord* run_to_evaluate(const RunGroup& group) {
+  for (const auto* runs : {&group.complete, &group.runs}) {
+    for (const RunRecord* run : *runs) {
+      if (!run->state.parameters.empty()) return run;
+    }
+  }
+  return nullptr;
+}
 
 std::string run_name(const RunRecord& run) {
   const std::string seed = run.text({"settings", "seed"});

@@ -102,9 +102,25 @@ class HtmlWriter {
     return text + "</ul>\n";
   }
 
+  std::string operator()(const Columns& columns) {
+    return "<div class=\"columns\">\n<div>\n" + all(columns.first) + "</div>\n<div>\n" +
+           all(columns.second) + "</div>\n</div>\n";
+  }
+
+  std::string operator()(const Folded& folded) {
+    return "<details>\n<summary>" + html_text(folded.title) + "</summary>\n" + all(folded.blocks) +
+           "</details>\n";
+  }
+
   std::string operator()(const DrawDigit& draw) const { return draw_html(draw); }
 
  private:
+  std::string all(const std::vector<DocumentBlock>& blocks) {
+    std::string text;
+    for (const DocumentBlock& block : blocks) text += std::visit(*this, block);
+    return text;
+  }
+
   int parts_ = 0;
 };
 

@@ -40,7 +40,15 @@ nav a + a::before { content: "\00a0\00b7\00a0 "; display: inline-block; }
   max-width: 46rem; margin: 1rem 0; padding: .6rem 1rem; border-left: 4px solid var(--alarm);
   background: var(--alarm-paper); color: var(--alarm); font-weight: 500; overflow-wrap: anywhere;
 }
-.scroll { overflow-x: auto; margin: 1rem 0 .4rem; }
+.scroll {
+  overflow-x: auto; margin: 1rem 0 .4rem;
+  background:  /* a shadow at the edge beyond which a table goes on */
+    linear-gradient(90deg, var(--paper) 40%, transparent) left / 2rem 100% local,
+    linear-gradient(270deg, var(--paper) 40%, transparent) right / 2rem 100% local,
+    linear-gradient(90deg, var(--rule), transparent) left / .6rem 100% scroll,
+    linear-gradient(270deg, var(--rule), transparent) right / .6rem 100% scroll;
+  background-repeat: no-repeat;
+}
 table { border-collapse: collapse; font-size: .9rem; line-height: 1.35; }
 thead { border-top: 1.5px solid var(--ink); border-bottom: 1px solid var(--ink); }
 tbody { border-bottom: 1.5px solid var(--ink); }
@@ -51,28 +59,56 @@ th:last-child, td:last-child { padding-right: .25rem; }
 .r { text-align: right; }
 td.r { white-space: nowrap; }
 .total td { border-top: 1px solid var(--rule); font-weight: 600; }
-table.shaded td, table.shaded th { padding: .3rem .5rem; min-width: 3.3rem; }
+table.shaded td, table.shaded th { padding: .3rem .3rem; min-width: 2.5rem; }
+table.shaded { font-size: .85rem; }
 td:first-child:not(.r) { min-width: 7rem; }
+td:last-child:not(.r) { min-width: 15rem; overflow-wrap: anywhere; }
 dl { display: grid; grid-template-columns: max-content 1fr; gap: .15rem 1.5rem; font-size: .9rem; }
 dt { color: var(--soft); }
 dd { margin: 0; overflow-wrap: anywhere; }
-.pictures { display: grid; grid-template-columns: repeat(auto-fit, minmax(min(24rem, 100%), 1fr)); gap: 1.5rem; }
+.pictures { display: grid; grid-template-columns: repeat(auto-fit, minmax(min(22rem, 100%), 1fr)); gap: 1.5rem; }
+.columns { display: grid; gap: 0 2rem; align-items: start; }
+.columns > div { min-width: 0; }
+.columns .pictures { grid-template-columns: minmax(0, 22rem); }
+@media (min-width: 56rem) { .columns { grid-template-columns: minmax(0, 2.1fr) minmax(0, 1fr); } }
+details { margin: 1rem 0; }
+summary { cursor: pointer; font-weight: 600; }
 figure { margin: 0 0 1rem; }
-figure svg { display: block; width: 100%; height: auto; }
+figure svg { display: block; width: 100%; max-width: 34rem; height: auto; }
 figure svg text { font-family: inherit; }
 figcaption { font-size: .9rem; line-height: 1.4; max-width: 46rem; }
 .tiles { display: grid; gap: .9rem 24px; margin: 1.1rem 0; padding: 0; list-style: none; }
 .tiles li { text-align: center; font-size: .85rem; line-height: 1.25; }
 .tiles img { display: block; margin: 0 auto .25rem; image-rendering: pixelated; border: 1px solid var(--grid); }
 .tiles small { display: block; color: var(--soft); }
+@media (max-width: 40rem) {
+  body { padding: 1.5rem 1rem 3rem; }
+  h2 { margin-top: 2.5rem; }
+  table { font-size: .82rem; }
+  th, td { padding: .28rem .45rem; }
+  dl { grid-template-columns: 1fr; }
+  dd { margin: 0 0 .4rem 1rem; }
+}
 @media print {
-  :root { font-size: 9.5pt; }
-  body { padding: 0; max-width: none; }
-  .scroll { overflow: visible; }
+  @page { size: A4; margin: 13mm 14mm; }
+  :root { font-size: 8.4pt; }
+  body { padding: 0; max-width: none; line-height: 1.4; }
+  p { max-width: none; margin: .4rem 0; }
+  h2 { margin: 1.6rem 0 .5rem; padding-top: .4rem; font-size: 1.35rem; }
+  h3 { margin: 1rem 0 .3rem; }
   h2, h3, .lead { break-after: avoid; }
+  .scroll { overflow: visible; background: none; margin: .4rem 0 .2rem; }
+  th, td { padding: .1rem .4rem; }
+  table.shaded td, table.shaded th { padding: .1rem .2rem; min-width: 2.2rem; }
+  figure { margin: 0 0 .4rem; }
+  figcaption { font-size: .85rem; line-height: 1.3; max-width: none; }
   figure, tr, li, .notice { break-inside: avoid; }
-  nav { display: none; }
-  .pictures { grid-template-columns: 1fr 1fr; }
+  .pictures { grid-template-columns: 1fr 1fr; gap: .5rem 1.5rem; }
+  .columns { grid-template-columns: minmax(0, 2.1fr) minmax(0, 1fr); gap: 0 1.2rem; }
+  .tiles { gap: .25rem .5rem; margin: .4rem 0; grid-template-columns: repeat(auto-fill, 2.9rem) !important; }
+  .tiles img { width: 2.3rem; height: 2.3rem; }
+  .tiles li { font-size: .72rem; line-height: 1.15; }
+  nav, details:not([open]) { display: none; }
   * { print-color-adjust: exact; -webkit-print-color-adjust: exact; }
 }
 )css";

@@ -46,9 +46,23 @@ class MarkdownWriter {
 
   std::string operator()(const Tiles& tiles) const { return link(tiles.caption); }
 
+  std::string operator()(const Columns& columns) const {
+    return all(columns.first) + all(columns.second);
+  }
+
+  std::string operator()(const Folded& folded) const {
+    return (*this)(Heading{3, folded.title}) + all(folded.blocks);
+  }
+
   std::string operator()(const DrawDigit& draw) const { return link(draw.caption); }
 
  private:
+  std::string all(const std::vector<DocumentBlock>& blocks) const {
+    std::string text;
+    for (const DocumentBlock& block : blocks) text += std::visit(*this, block);
+    return text;
+  }
+
   std::string link(const std::string& caption) const {
     return fmt::format("[{}]({})\n\n", markdown_text(caption), html_page_);
   }

@@ -3,10 +3,13 @@
 #include <algorithm>
 #include <iterator>
 #include <string>
+#include <string_view>
 #include <utility>
 
 #include "host/report/figures.h"
 #include "host/report/run_group.h"
+#include "host/text/text.h"
+#include "host/train/settings_json.h"
 
 namespace digitron {
 
@@ -15,11 +18,20 @@ namespace {
 using nlohmann::ordered_json;
 using Rows = std::vector<std::pair<std::string, std::string>>;
 
+// As a shell takes it: in apostrophes where it would take something else.
+std::string shell_word(const std::string& word) {
+  constexpr std::string_view kPlain =
+      "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789"
+      "-_./,:=+%@";
+  if (!word.empty() && word.find_first_not_of(kPlain) == std::string::npos) return word;
+  return "'" + replaced(word, "'", "'\\''") + "'";
+}
+
 std::string words(const ordered_json& list) {
   std::string text;
   for (const ordered_json& word : list) {
     if (!text.empty()) text += ' ';
-    text += value_text(word);
+    text += shell_word(value_text(word));
   }
   return text;
 }
@@ -42,8 +54,6 @@ void add_facts(Rows& rows, const std::string& prefix, const ordered_json& object
 Rows facts_of(const RunRecord& run) {
   Rows rows;
   add_facts(rows, "", run.description);
-  const auto seconds = RunGroup{"", {&run}, {&run}, {}}.training_seconds();
-  if (seconds) rows.emplace_back("training in all", seconds_text(seconds));
   return rows;
 }
 
@@ -68,6 +78,63 @@ Rows common_facts(const std::vector<Rows>& facts) {
   return common;
 }
 
+std::string or_none(const std::string& text) {
+  return text.empty() ? kNoFigure : text;
+}
+
+Table run_table(std::span<const RunRecord> runs) {
+  Table table{
+      "Training: seconds of all training passes, without evaluation.", "lrrll", {}, false, {}};
+  table.rows = {{"Run", "Seed", "Training", "Device", "Command"}};
+  for (const RunRecord& run : runs) {
+    const ordered_json* command = run.find({"command"});
+    const bool known = command != nullptr && command->is_array();
+    table.rows.push_back({run.directory.string(), or_none(run.text({"settings", "seed"})),
+                          seconds_text(RunGroup{"", {&run}, {&run}, {}}.training_seconds()),
+                          or_none(run.text({"device", "description"})),
+                          known ? words(*command) : kNoFigure});
+  }
+  return table;
+}
+
+// "epochs 3, label smoothing 0.05": the seed stands elsewhere.
+std::string changed_settings(const RunRecord& run) {
+  std::string text;
+  const ordered_json* settings = run.find({"settings"});
+  if (settings == nullptr || !settings->is_object()) return kNoFigure;
+  const ordered_json defaults = settings_json({});
+  for (const auto& [name, value] : settings->items()) {
+    const auto usual = defaults.find(name);
+    if (name == "seed" || usual == defaults.end() || *usual == value) continue;
+    text += (text.empty() ? "" : ", ") + replaced(name, "_", " ") + ' ' + value_text(value);
+  }
+  return text.empty() ? "none" : text;
+}
+
+// Runs of one group have the same.
+Facts changed_settings_of_groups(std::span<const RunRecord> runs) {
+  Facts facts;
+  for (const RunGroup& group : group_runs(runs)) {
+    facts.rows.emplace_back(group.label, changed_settings(*group.runs[0]));
+  }
+  return facts;
+}
+
+// What not all of the runs have, under the name of each.
+std::vector<DocumentBlock> own_facts(std::span<const RunRecord> runs,
+                                     const std::vector<Rows>& facts, const Rows& common) {
+  std::vector<DocumentBlock> blocks;
+  for (size_t i = 0; i < runs.size(); ++i) {
+    Facts own;
+    std::copy_if(facts[i].begin(), facts[i].end(), std::back_inserter(own.rows),
+                 [&](const Rows::value_type& row) { return !contains(common, row); });
+    if (own.rows.empty()) continue;
+    blocks.emplace_back(Heading{3, runs[i].directory.string()});
+    blocks.emplace_back(std::move(own));
+  }
+  return blocks;
+}
+
 }  // namespace
 
 std::vector<DocumentBlock> run_blocks(std::span<const RunRecord> runs) {
@@ -75,18 +142,22 @@ std::vector<DocumentBlock> run_blocks(std::span<const RunRecord> runs) {
   for (const RunRecord& run : runs) facts.push_back(facts_of(run));
   const Rows common = common_facts(facts);
   std::vector<DocumentBlock> blocks{Heading{2, "Runs"}};
+  for (const RunRecord& run : runs) {
+    for (const std::string& problem : run.problems) {
+      blocks.emplace_back(Notice{run.directory.string() + ": " + problem});
+    }
+  }
+  blocks.emplace_back(run_table(runs));
+  Facts changed = changed_settings_of_groups(runs);
+  if (!changed.rows.empty()) {
+    blocks.emplace_back(Heading{3, "Settings that are not the defaults"});
+    blocks.emplace_back(std::move(changed));
+  }
   if (!common.empty()) {
-    blocks.emplace_back(Heading{3, "The same in every run"});
-    blocks.emplace_back(Facts{common});
+    blocks.emplace_back(Folded{"What run.json says of every run", {Facts{common}}});
   }
-  for (size_t i = 0; i < runs.size(); ++i) {
-    blocks.emplace_back(Heading{3, runs[i].directory.string()});
-    for (const std::string& problem : runs[i].problems) blocks.emplace_back(Notice{problem});
-    Facts own;
-    std::copy_if(facts[i].begin(), facts[i].end(), std::back_inserter(own.rows),
-                 [&](const Rows::value_type& row) { return !contains(common, row); });
-    if (!own.rows.empty()) blocks.emplace_back(std::move(own));
-  }
+  std::vector<DocumentBlock> own = own_facts(runs, facts, common);
+  if (!own.empty()) blocks.emplace_back(Folded{"What run.json says of each run", std::move(own)});
   return blocks;
 }
 

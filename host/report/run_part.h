@@ -9,8 +9,9 @@
 
 namespace digitron {
 
-// Everything in run.json, whether it is known here or not: first what all runs have in common, then
-// what is each run's own, with its problems and its time.
+// What is broken; a row a run with its seed, time, device and command; the settings of each group
+// that are not the defaults. Folded: everything in run.json, whether it is known here or not, first
+// what all runs have in common, then what is each run's own.
 std::vector<DocumentBlock> run_blocks(std::span<const RunRecord> runs);
 
 }  // namespace digitron

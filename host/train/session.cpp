@@ -12,6 +12,7 @@
 #include "host/files/run_state.h"
 #include "host/text/table.h"
 #include "host/train/run_json.h"
+#include "host/train/run_log.h"
 #include "host/train/settings_json.h"
 
 namespace digitron {
@@ -155,7 +156,8 @@ void log_end(const TrainResult& result, const std::filesystem::path& out) {
                  grouped(result.steps));
   }
   if (result.steps == 0) return;  // interrupted before there was anything to save
-  spdlog::info("Wrote run.json, metrics.jsonl and model.safetensors in {}", out.string());
+  spdlog::info("Wrote run.json, metrics.jsonl, train.log and model.safetensors in {}",
+               out.string());
 }
 
 }  // namespace
@@ -190,6 +192,7 @@ TrainResult run_session(const SessionRequest& request, const StopFlag& stop_flag
   // All that can be refused has been: now files are written.
   RunDirectory directory = resumes ? resumed_directory(request, settings, made, run, state)
                                    : new_directory(request, settings, made, data);
+  const RunLog log(directory.log_path(), resumes);
   log_start(settings, engine, data, directory.path());
   if (resumes) log_resumed(settings, state);
 
