@@ -27,19 +27,21 @@ TEST(TableTest, GroupsThousands) {
 TEST(TableTest, AlignsColumnsAndTrimsLines) {
   EXPECT_EQ(format_table({{"a", "long", ""}, {"bcd", "x", "y"}}, "lrl"),
             "a    long\nbcd     x  y\n");
+  EXPECT_EQ(format_table({{"5\u00d75", "a"}, {"1234", "b"}}, "ll"), "5\u00d75   a\n1234  b\n")
+      << "characters, not bytes";
 }
 
 TEST(InspectTest, TotalsAndArithmetic) {
   const std::string table = plan_table(make_plan(lenet5(), 64));
   EXPECT_THAT(table, HasSubstr("LeNet-5: 61,706 parameters, 246,824 bytes in fp32"));
-  EXPECT_THAT(table, HasSubstr("(6 * 5 * 5) * 16 + 16 = 2416"));
-  EXPECT_THAT(table, HasSubstr("1x28x28   6x28x28   5x5 pad 2"));
+  EXPECT_THAT(table, HasSubstr("(6 \u00d7 5 \u00d7 5) \u00d7 16 + 16 = 2,416"));
+  EXPECT_THAT(table, HasSubstr("1\u00d728\u00d728   6\u00d728\u00d728   5\u00d75 pad 2"));
   const std::string improved = plan_table(make_plan(lenet5_improved(), 64));
   EXPECT_THAT(improved, HasSubstr("LeNet-5 Improved: 61,750 parameters, 247,000 bytes in fp32"));
   EXPECT_THAT(improved, HasSubstr(" 6 + 6 = 12 "));
   EXPECT_THAT(improved, HasSubstr("\ndropout1  120       120       p 0.5  "));
   EXPECT_THAT(plan_table(make_plan(parse_model("conv 2x3 stride 2, fc 10"), 1)),
-              HasSubstr("3x3 stride 2"));
+              HasSubstr("3\u00d73 stride 2"));
 }
 
 TEST(InspectTest, SoftmaxOfLargeLogits) {

@@ -5,6 +5,7 @@
 #include <cmath>
 
 #include "host/core/error.h"
+#include "host/text/inspect.h"
 #include "tests/data_testing.h"
 #include "tests/models.h"
 
@@ -67,9 +68,10 @@ TEST(MakePlan, LeNet5Parameters) {
                            {"fc3.bias", {10}, 62016, 10, 84}});
   EXPECT_EQ(plan.parameter_count, 61'706u);
   EXPECT_EQ(plan.parameter_floats, 62'080u);
-  expect_arithmetic(plan, {"conv1: (1 * 5 * 5) * 6 + 6 = 156",
-                           "conv2: (6 * 5 * 5) * 16 + 16 = 2416", "fc1: 400 * 120 + 120 = 48120",
-                           "fc2: 120 * 84 + 84 = 10164", "fc3: 84 * 10 + 10 = 850"});
+  expect_arithmetic(plan, {"conv1: (1 \u00d7 5 \u00d7 5) \u00d7 6 + 6 = 156",
+                           "conv2: (6 \u00d7 5 \u00d7 5) \u00d7 16 + 16 = 2,416",
+                           "fc1: 400 \u00d7 120 + 120 = 48,120", "fc2: 120 \u00d7 84 + 84 = 10,164",
+                           "fc3: 84 \u00d7 10 + 10 = 850"});
 }
 
 TEST(MakePlan, CustomMlpParameters) {
@@ -83,17 +85,17 @@ TEST(MakePlan, CustomMlpParameters) {
                            {"fc4.weight", {10, 50}, 80768, 500, 50},
                            {"fc4.bias", {10}, 81280, 10, 50}});
   EXPECT_EQ(plan.parameter_count, 81'080u);
-  expect_arithmetic(plan, {"fc1: 784 * 90 + 90 = 70650", "fc2: 90 * 70 + 70 = 6370",
-                           "fc3: 70 * 50 + 50 = 3550", "fc4: 50 * 10 + 10 = 510"});
+  expect_arithmetic(plan, {"fc1: 784 \u00d7 90 + 90 = 70,650", "fc2: 90 \u00d7 70 + 70 = 6,370",
+                           "fc3: 70 \u00d7 50 + 50 = 3,550", "fc4: 50 \u00d7 10 + 10 = 510"});
 }
 
 TEST(MakePlan, LeNet5ImprovedState) {
   const Plan plan = make_plan(lenet5_improved(), 64);
   EXPECT_EQ(plan.parameter_count, 61'750u);
-  expect_arithmetic(plan, {"conv1: (1 * 5 * 5) * 6 + 6 = 156", "bn1: 6 + 6 = 12",
-                           "conv2: (6 * 5 * 5) * 16 + 16 = 2416", "bn2: 16 + 16 = 32",
-                           "fc1: 400 * 120 + 120 = 48120", "fc2: 120 * 84 + 84 = 10164",
-                           "fc3: 84 * 10 + 10 = 850"});
+  expect_arithmetic(plan, {"conv1: (1 \u00d7 5 \u00d7 5) \u00d7 6 + 6 = 156", "bn1: 6 + 6 = 12",
+                           "conv2: (6 \u00d7 5 \u00d7 5) \u00d7 16 + 16 = 2,416",
+                           "bn2: 16 + 16 = 32", "fc1: 400 \u00d7 120 + 120 = 48,120",
+                           "fc2: 120 \u00d7 84 + 84 = 10,164", "fc3: 84 \u00d7 10 + 10 = 850"});
   const Parameter& weight = plan.parameters[2];
   EXPECT_EQ(weight.name, "bn1.weight");
   EXPECT_EQ(weight.dims, Dims{6});

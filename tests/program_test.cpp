@@ -171,7 +171,7 @@ TEST_F(ProgramTest, InspectGivesTheArithmetic) {
   const ProgramResult lenet = run_program({"inspect", "--model", "lenet5"});
   EXPECT_EQ(lenet.exit_code, 0);
   EXPECT_THAT(lenet.out, StartsWith("LeNet-5: 61,706 parameters"));
-  EXPECT_THAT(lenet.out, HasSubstr("(1 * 5 * 5) * 6 + 6 = 156"));
+  EXPECT_THAT(lenet.out, HasSubstr("(1 \u00d7 5 \u00d7 5) \u00d7 6 + 6 = 156"));
   std::istringstream lines(lenet.out);
   for (std::string line; std::getline(lines, line);) EXPECT_LE(line.size(), 120u) << line;
   EXPECT_THAT(run_program({"inspect", "--model", "custom-mlp"}).out, HasSubstr("81,080"));

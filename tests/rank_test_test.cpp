@@ -171,13 +171,5 @@ TEST(RankTest, IntervalAgreesWithTheTest) {
   EXPECT_GE(covered, kConfidence * kTimes);
 }
 
-// R's p.adjust(method = "holm").
-TEST(RankTest, HolmRaisesProbabilities) {
-  EXPECT_THAT(holm_adjusted(Values{0.01, 0.04, 0.03, 0.005}),
-              ElementsAre(DoubleEq(0.03), DoubleEq(0.06), DoubleEq(0.06), DoubleEq(0.02)));
-  EXPECT_THAT(holm_adjusted(Values{0.5, 0.9}), ElementsAre(1, 1));
-  EXPECT_THAT(holm_adjusted(Values{}), ElementsAre());
-}
-
 }  // namespace
 }  // namespace digitron

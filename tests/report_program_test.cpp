@@ -135,7 +135,7 @@ TEST_F(ReportProgramTest, HostileNamesStayText) {
 }
 
 TEST_F(ReportProgramTest, RunsThatAreNone) {
-  expect_error(run_program({"report"}), 2, "see digitron report --help");
+  expect_error(run_program({"report"}), 2, "give directories of runs, or --sweep DIR");
   const std::string nowhere = file("nowhere");
   expect_error(report({nowhere}), 2, nowhere + " is not a run: no run.json there; give what");
   std::filesystem::create_directory(nowhere);

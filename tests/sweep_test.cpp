@@ -108,6 +108,7 @@ TEST_F(SweepTest, ComparesSettingsOverSeedsAndKeepsFinishedRuns) {
   EXPECT_THAT(report["settings"][1]["test_accuracy"], SizeIs(2));
   EXPECT_LT(report["settings"][1]["mean"], report["settings"][0]["mean"]);
   EXPECT_TRUE(report["settings"][0]["p"].is_null());
+  EXPECT_GE(report["settings"][1]["p_holm"], report["settings"][1]["p"]);
   EXPECT_THAT(read_file(file("sweep/sweep.md")), HasSubstr("| slow | 2 |"));
 
   const ProgramResult second = sweep(settings, "1-3");

@@ -14,7 +14,7 @@ namespace {
 
 int report(const ReportRequest& request) {
   const Report result = write_report(request);
-  const std::string text = fmt::format("{}\nReport: {} (and {})\n", result.table,
+  const std::string text = fmt::format("{}\nReport: {} (and {})\n", result.verdict,
                                        result.html.string(), result.markdown.string());
   std::fputs(text.c_str(), stdout);
   return 0;
@@ -23,12 +23,15 @@ int report(const ReportRequest& request) {
 }  // namespace
 
 Command add_report(CLI::App& app) {
-  CLI::App* sub = app.add_subcommand("report", "Curves and comparison of runs as one page");
+  CLI::App* sub =
+      app.add_subcommand("report", "Runs as one page: which model is better, and what helps");
   auto request = std::make_shared<ReportRequest>();
   request->out = "runs/report";
   sub->add_option("RUN", request->runs, "Directories that train has written")
-      ->required()
       ->multi_option_policy(CLI::MultiOptionPolicy::TakeAll)
+      ->type_name("DIR");
+  sub->add_option("--sweep", request->sweep,
+                  "What digitron sweep has written, or its sweep.json: which techniques help")
       ->type_name("DIR");
   sub->add_option("--out", request->out, "For report.html and report.md")
       ->type_name("DIR")

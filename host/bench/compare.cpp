@@ -8,6 +8,7 @@
 
 #include "host/core/error.h"
 #include "host/files/run_record.h"
+#include "host/text/significance.h"
 #include "host/text/statistics.h"
 #include "host/text/text.h"
 

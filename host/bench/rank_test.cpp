@@ -120,18 +120,4 @@ std::optional<Interval> ratio_interval(std::span<const double> a, std::span<cons
   return Interval{ratios[least - 1], ratios[ratios.size() - least]};
 }
 
-std::vector<double> holm_adjusted(std::span<const double> p) {
-  std::vector<size_t> order(p.size());
-  std::iota(order.begin(), order.end(), size_t{0});
-  std::sort(order.begin(), order.end(), [&](size_t i, size_t j) { return p[i] < p[j]; });
-  std::vector<double> adjusted(p.size());
-  double greatest = 0;
-  for (size_t i = 0; i < order.size(); ++i) {
-    const double raised = static_cast<double>(p.size() - i) * p[order[i]];
-    greatest = std::max(greatest, std::min(1.0, raised));
-    adjusted[order[i]] = greatest;
-  }
-  return adjusted;
-}
-
 }  // namespace digitron

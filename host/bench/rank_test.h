@@ -36,8 +36,4 @@ double ratio_estimate(std::span<const double> a, std::span<const double> b);
 // M. Hollander, D. A. Wolfe, E. Chicken, Nonparametric Statistical Methods (2014), section 4.3.
 std::optional<Interval> ratio_interval(std::span<const double> a, std::span<const double> b);
 
-// Probabilities of several tests, each raised so that the chance of even one wrong rejection among
-// them stays what it would be for one test. S. Holm, Scandinavian Journal of Statistics 6 (1979).
-std::vector<double> holm_adjusted(std::span<const double> p);
-
 }  // namespace digitron

@@ -239,18 +239,6 @@ std::vector<float> initial_parameters(const Plan& plan, uint64_t seed) {
   return flat;
 }
 
-std::string parameter_arithmetic(const Plan& plan, const PlannedLayer& layer) {
-  if (!layer.parameters) return "";
-  const std::vector<int64_t>& dims = plan.weight(layer).dims;
-  const std::string total = " = " + std::to_string(parameter_count(plan, layer));
-  const std::string out = std::to_string(dims[0]);
-  if (dims.size() == 1) return out + " + " + out + total;
-  std::string text;
-  for (size_t i = 1; i < dims.size(); ++i) text += (i > 1 ? " * " : "") + std::to_string(dims[i]);
-  if (dims.size() > 2) text = "(" + text + ")";
-  return text + " * " + out + " + " + out + total;
-}
-
 int64_t parameter_count(const Plan& plan, const PlannedLayer& layer) {
   if (!layer.parameters) return 0;
   return static_cast<int64_t>(plan.weight(layer).count + plan.bias(layer).count);

@@ -103,10 +103,6 @@ std::vector<float> initial_parameters(const Plan& plan, uint64_t seed);
 // Running statistics before any training: means 0, variances 1 (gaps are zero).
 std::vector<float> initial_buffers(const Plan& plan);
 
-// "(1 * 5 * 5) * 6 + 6 = 156", "6 + 6 = 12" of a batch normalisation; empty for a layer without
-// parameters.
-std::string parameter_arithmetic(const Plan& plan, const PlannedLayer& layer);
-
 // Parameters of one layer, weight and bias together.
 int64_t parameter_count(const Plan& plan, const PlannedLayer& layer);
 

@@ -1,6 +1,7 @@
-// The part of a report that is about one model.
+// The parts of a report that are about one model each.
 #pragma once
 
+#include <span>
 #include <vector>
 
 #include "host/report/document.h"
@@ -9,7 +10,10 @@
 
 namespace digitron {
 
-// Parameters, confusion matrix, wrong images, first layer; what is missing is said in its place.
-std::vector<DocumentBlock> model_blocks(const RunGroup& group, DataSources& sources);
+// The arithmetic of every network's parameters; what is not known is said in its place.
+std::vector<DocumentBlock> parameter_blocks(std::span<const RunGroup> groups);
+
+// What is wrong with the group's runs, and where its model is wrong.
+std::vector<DocumentBlock> mistake_blocks(const RunGroup& group, DataSources& sources);
 
 }  // namespace digitron

@@ -11,13 +11,16 @@
 #include "host/files/atomic_file.h"
 #include "host/files/environment.h"
 #include "host/machine/build.h"
+#include "host/report/answers.h"
 #include "host/report/comparison.h"
 #include "host/report/curve_part.h"
 #include "host/report/figures.h"
 #include "host/report/html.h"
 #include "host/report/markdown.h"
 #include "host/report/model_part.h"
+#include "host/report/roles.h"
 #include "host/report/run_part.h"
+#include "host/report/sweep_part.h"
 #include "host/text/text.h"
 
 namespace digitron {
@@ -26,8 +29,9 @@ namespace {
 
 namespace fs = std::filesystem;
 
-// Every run that was given, once.
-std::vector<RunRecord> read_runs(const std::vector<fs::path>& directories) {
+// Every run that was given, once. Beside a sweep with results there may be none.
+std::vector<RunRecord> read_runs(const std::vector<fs::path>& directories,
+                                 const std::optional<SweepRecord>& sweep) {
   std::vector<RunRecord> runs;
   std::set<fs::path> seen;
   for (const fs::path& directory : directories) {
@@ -38,8 +42,12 @@ std::vector<RunRecord> read_runs(const std::vector<fs::path>& directories) {
   }
   const bool any = std::any_of(runs.begin(), runs.end(),
                                [](const RunRecord& run) { return run.has_description; });
-  if (any) return runs;
-  const std::string first = directories.empty() ? "" : directories[0].string();
+  if (any || (sweep && !sweep->by_mean().empty())) return runs;
+  if (directories.empty()) {
+    if (sweep) throw InputError(sweep->path.string() + ": " + sweep->problems.front());
+    throw InputError("there is nothing to report: give directories of runs, or --sweep DIR");
+  }
+  const std::string first = directories[0].string();
   throw InputError(
       (runs.size() == 1 ? first + " is not" : "none of the directories (" + first + ", ...) is") +
       " a run: no run.json there; give what digitron train wrote to its --out");
@@ -50,6 +58,12 @@ void warn_of_problems(const std::vector<RunRecord>& runs) {
     for (const std::string& problem : run.problems) {
       spdlog::warn("Warning: {}: {}", one_line(run.directory.string()), one_line(problem));
     }
+  }
+}
+
+void warn_of_problems(const SweepRecord& sweep) {
+  for (const std::string& problem : sweep.problems) {
+    spdlog::warn("Warning: {}: {}", one_line(sweep.path.string()), one_line(problem));
   }
 }
 
@@ -93,46 +107,118 @@ void make_directory(const fs::path& path) {
                    "; give one that can be written, with --out");
 }
 
-// Names may hold bytes that are not UTF-8, which a terminal should not get either.
-std::string terminal_table(std::span<const RunGroup> groups) {
-  Table table = comparison_table(groups);
+// As a terminal shows it: names may hold bytes that it should not get.
+std::string terminal_table(Table table) {
   for (Row& row : table.rows) {
     for (std::string& cell : row) cell = replaced(one_line(cell), kNoFigure, "-");
   }
   return format_table(table.rows, table.alignment);
 }
 
+std::string verdict_of(std::span<const RunGroup> groups, const std::optional<SweepRecord>& sweep) {
+  std::string text;
+  if (!groups.empty()) {
+    std::vector<const RunGroup*> all;
+    for (const RunGroup& group : groups) all.push_back(&group);
+    const Roles roles = roles_of(groups);
+    text = terminal_table(comparison_table(all, roles)) + '\n';
+    text += one_line(accuracy_answer(roles)) + '\n' + one_line(regularisation_answer(roles)) + '\n';
+  }
+  if (!sweep || sweep->by_mean().empty()) return text;
+  if (!text.empty()) text += '\n';
+  return text + terminal_table(settings_table(*sweep)) + '\n' + one_line(sweep_answer(*sweep)) +
+         '\n';
+}
+
+// Blocks one after the other.
+class Page {
+ public:
+  explicit Page(Document& document) : blocks_(document.blocks) {}
+  void add(std::vector<DocumentBlock> blocks) {
+    std::move(blocks.begin(), blocks.end(), std::back_inserter(blocks_));
+  }
+  // A question, and the sentence that answers it.
+  void ask(const std::string& question, const std::string& answer) {
+    blocks_.emplace_back(Heading{2, question});
+    if (!answer.empty()) blocks_.emplace_back(Paragraph{answer});
+  }
+
+ private:
+  std::vector<DocumentBlock>& blocks_;
+};
+
+Facts summary_of(std::span<const RunGroup> groups, const Roles& roles,
+                 const std::optional<SweepRecord>& sweep) {
+  Facts facts{{{"Parameters", parameters_answer(groups)},
+               {"Loss and accuracy", curves_answer(groups)},
+               {"LeNet-5 and the MLP", accuracy_answer(roles)},
+               {"Regularisation", regularisation_answer(roles)}}};
+  if (sweep && !sweep->by_mean().empty())
+    facts.rows.emplace_back("In a sweep", sweep_answer(*sweep));
+  return facts;
+}
+
+// "3 models, 9 runs, a sweep of 12 settings".
+std::string contents_text(std::span<const RunRecord> runs, std::span<const RunGroup> groups,
+                          const std::optional<SweepRecord>& sweep) {
+  std::string text;
+  if (!runs.empty()) {
+    text = counted(groups.size(), "model") + ", " + counted(runs.size(), "run");
+  }
+  if (!sweep) return text;
+  return text + (text.empty() ? "A" : ", a") + " sweep of " +
+         counted(sweep->rows.size(), "setting");
+}
+
+constexpr const char* kRegularisationQuestion = "Does regularisation improve LeNet-5?";
+
 }  // namespace
 
 Document report_document(std::span<const RunRecord> runs, std::span<const RunGroup> groups,
-                         DataSources& sources) {
+                         const std::optional<SweepRecord>& sweep, DataSources& sources) {
   Document document;
   document.title = "Digitron report";
-  document.subtitle =
-      fmt::format("{}, {}; written {} by Digitron {}", counted(groups.size(), "model"),
-                  counted(runs.size(), "run"), utc_now(), version());
+  document.subtitle = fmt::format("{}; written {} by Digitron {}",
+                                  contents_text(runs, groups, sweep), utc_now(), version());
   add_data_notices(document.blocks, runs);
   add_hollow_runs(document.blocks, runs);
-  const auto append = [&](std::vector<DocumentBlock> blocks) {
-    std::move(blocks.begin(), blocks.end(), std::back_inserter(document.blocks));
-  };
-  if (!groups.empty()) append(comparison_blocks(groups));
-  document.blocks.emplace_back(Heading{2, "Curves"});
-  append(curve_blocks(groups));
-  for (const RunGroup& group : groups) append(model_blocks(group, sources));
-  append(run_blocks(runs));
+  Page page(document);
+  if (groups.empty()) {
+    if (sweep) page.ask(kRegularisationQuestion, "");
+    if (sweep) page.add(sweep_blocks(*sweep));
+    if (!runs.empty()) page.add(run_blocks(runs));
+    return document;
+  }
+  const Roles roles = roles_of(groups);
+  page.ask("Summary", "");
+  page.add({summary_of(groups, roles, sweep)});
+  page.ask("How many parameters do the networks have?", parameters_answer(groups));
+  page.add(parameter_blocks(groups));
+  page.ask("How do loss and accuracy develop?", curves_answer(groups));
+  page.add(curve_blocks(groups));
+  page.ask("How good is LeNet-5, and is it better than the MLP?", accuracy_answer(roles));
+  page.add(comparison_blocks(groups, roles));
+  page.ask(kRegularisationQuestion, regularisation_answer(roles));
+  page.add(variant_blocks(roles));
+  if (sweep) page.add(sweep_blocks(*sweep));
+  page.ask("Where are they wrong?", "");
+  for (const RunGroup& group : groups) page.add(mistake_blocks(group, sources));
+  page.add(run_blocks(runs));
   return document;
 }
 
 Report write_report(const ReportRequest& request) {
-  const std::vector<RunRecord> runs = read_runs(request.runs);
+  std::optional<SweepRecord> sweep;
+  if (!request.sweep.empty()) sweep = read_sweep(request.sweep);
+  const std::vector<RunRecord> runs = read_runs(request.runs, sweep);
   warn_of_problems(runs);
+  if (sweep) warn_of_problems(*sweep);
   const std::vector<RunGroup> groups = group_runs(runs);
   DataSources sources(request.data);
-  const Document document = report_document(runs, groups, sources);
+  const Document document = report_document(runs, groups, sweep, sources);
 
   make_directory(request.out);
-  Report report{request.out / "report.html", request.out / "report.md", terminal_table(groups)};
+  Report report{request.out / "report.html", request.out / "report.md", verdict_of(groups, sweep)};
   write_file_atomically(report.html, to_html(document));
   write_file_atomically(report.markdown, to_markdown(document, report.html.filename().string()));
   return report;

@@ -15,11 +15,6 @@ using nlohmann::ordered_json;
 
 using Traits = std::map<std::string, std::string>;
 
-// What does not change the result, or is what a group's runs may differ in.
-bool is_incidental(const std::string& setting) {
-  return setting == "seed" || setting == "log_steps";
-}
-
 // Everything that two runs of one group have in common.
 Traits traits_of(const RunRecord& run) {
   Traits traits;
@@ -169,6 +164,10 @@ std::string RunGroup::seeds() const {
     text += (text.empty() ? "" : ", ") + (seed.empty() ? "unknown" : seed);
   }
   return text;
+}
+
+bool is_incidental(const std::string& setting) {
+  return setting == "seed" || setting == "log_steps";
 }
 
 std::vector<RunGroup> group_runs(std::span<const RunRecord> runs) {

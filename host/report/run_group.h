@@ -32,6 +32,9 @@ struct RunGroup {
   std::string seeds() const;  // "1, 2, 3"
 };
 
+// A setting that does not change the result, or that a group's runs may differ in.
+bool is_incidental(const std::string& setting);
+
 // Groups in the order of their first run. Runs go together when model, every setting but the seed,
 // data, device and precision are the same; a run that does not say what it is stays alone, and a
 // hollow one is left out.

@@ -84,6 +84,15 @@ void collect(SweepResult& result, const Run& run, const RunRecord& record) {
   }
 }
 
+void set_significances(std::vector<SweepResult>& settings) {
+  std::vector<std::optional<Statistics>> others;
+  for (size_t i = 1; i < settings.size(); ++i) {
+    others.push_back(statistics(settings[i].test_accuracy));
+  }
+  const auto tests = significances(statistics(settings.front().test_accuracy), others);
+  for (size_t i = 1; i < settings.size(); ++i) settings[i].significance = tests[i - 1];
+}
+
 void run_missing(const std::vector<Run>& runs, const SweepRequest& request,
                  const std::atomic<bool>& stop, SweepReport& report) {
   std::vector<Job> jobs;
@@ -182,12 +191,7 @@ SweepReport run_sweep(const SweepRequest& request, const std::atomic<bool>& stop
   for (const Run& run : runs) {
     if (const auto record = finished(run)) collect(report.settings[run.setting], run, *record);
   }
-  const auto base = statistics(report.settings.front().test_accuracy);
-  for (SweepResult& result : report.settings) {
-    if (&result == &report.settings.front()) continue;
-    const auto own = statistics(result.test_accuracy);
-    if (base && own) result.p = welch_p(*own, *base);
-  }
+  set_significances(report.settings);
   return report;
 }
 

@@ -9,7 +9,7 @@
 #include <string>
 #include <vector>
 
-#include "host/sweep/welch.h"
+#include "host/text/significance.h"
 
 namespace digitron {
 
@@ -44,7 +44,7 @@ struct SweepResult {
   std::vector<uint64_t> seeds;        // one a run
   std::vector<double> test_accuracy;  // fractions, in the seeds' order
   std::vector<double> validation;     // accuracy on the validation set; empty without one
-  std::optional<double> p;            // welch_p against the first setting
+  Significance significance;          // against the first setting
 };
 
 struct SweepReport {

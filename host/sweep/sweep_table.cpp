@@ -1,9 +1,12 @@
 // A sweep's results as tables and as JSON.
 #include <spdlog/fmt/fmt.h>
 
+#include <algorithm>
+
 #include "host/files/environment.h"
 #include "host/files/json.h"
 #include "host/machine/build.h"
+#include "host/machine/json_or_null.h"
 #include "host/machine/machine.h"
 #include "host/sweep/sweep.h"
 #include "host/text/table.h"
@@ -35,10 +38,11 @@ std::vector<Row> rows(const SweepReport& report) {
       row.push_back(validation ? percent(validation->mean) : "");
     }
     if (const auto s = statistics(result.test_accuracy)) {
-      for (const double value : {s->mean, s->deviation, s->lowest, s->highest}) {
-        row.push_back(percent(value));
-      }
-      row.push_back(result.p ? p_text(*result.p) : "");
+      row.push_back(percent(s->mean));
+      row.push_back(s->count > 1 ? percent(s->deviation) : "");
+      row.push_back(percent(s->lowest));
+      row.push_back(percent(s->highest));
+      row.push_back(result.significance.p ? p_text(*result.significance.p) : "");
     }
     row.resize(rows[0].size());
     rows.push_back(std::move(row));
@@ -51,16 +55,26 @@ std::string alignment(const std::vector<Row>& rows) {
   return "l" + std::string(rows[0].size() - 1, 'r');
 }
 
+// What the last column is.
+std::string note(const SweepReport& report) {
+  size_t most = 0;
+  for (const SweepResult& result : report.settings) {
+    most = std::max(most, result.test_accuracy.size());
+  }
+  if (most == 1) return "One seed a setting: no spread, no test.\n";
+  return "p: Welch's test against the first setting, raised by Holm's rule over all of them.\n";
+}
+
 }  // namespace
 
 std::string sweep_table(const SweepReport& report) {
   const std::vector<Row> table = rows(report);
-  return format_table(table, alignment(table));
+  return format_table(table, alignment(table)) + note(report);
 }
 
 std::string sweep_markdown(const SweepReport& report) {
   const std::vector<Row> table = rows(report);
-  return format_markdown(table, alignment(table));
+  return format_markdown(table, alignment(table)) + "\n" + note(report);
 }
 
 nlohmann::ordered_json sweep_json(const SweepRequest& request, const SweepReport& report) {
@@ -83,7 +97,8 @@ nlohmann::ordered_json sweep_json(const SweepRequest& request, const SweepReport
       setting["mean"] = s->mean;
       setting["standard_deviation"] = s->deviation;
     }
-    setting["p"] = result.p ? nlohmann::ordered_json(*result.p) : nlohmann::ordered_json();
+    setting["p"] = json_or_null(result.significance.raw);
+    setting["p_holm"] = json_or_null(result.significance.p);
     json["settings"].push_back(std::move(setting));
   }
   json["failures"] = report.failures;

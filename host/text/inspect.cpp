@@ -1,6 +1,7 @@
 #include "host/text/inspect.h"
 
 #include <spdlog/fmt/fmt.h>
+#include <spdlog/fmt/ranges.h>
 
 #include <algorithm>
 #include <cmath>
@@ -10,17 +11,19 @@ namespace digitron {
 
 namespace {
 
+constexpr const char* kTimes = " \u00d7 ";
+
 std::string shape_text(const Shape& shape) {
   if (shape.height == 1 && shape.width == 1) return std::to_string(shape.channels);
-  return fmt::format("{}x{}x{}", shape.channels, shape.height, shape.width);
+  return fmt::format("{}\u00d7{}\u00d7{}", shape.channels, shape.height, shape.width);
 }
 
-// "5x5 pad 2", "p 0.5"; by what the kind of layer has.
+// "5×5 pad 2", "p 0.5"; by what the kind of layer has.
 template <class Kind>
 std::string kernel_text(const Kind& layer) {
   std::string text;
   if constexpr (requires { layer.kernel; }) {
-    text = fmt::format("{0}x{0}", layer.kernel);
+    text = fmt::format("{0}\u00d7{0}", layer.kernel);
     if (layer.stride > 1) text += fmt::format(" stride {}", layer.stride);
   }
   if constexpr (requires { layer.padding; }) {
@@ -39,6 +42,16 @@ int64_t activation_bytes(const PlannedLayer& layer, int batch) {
 }
 
 }  // namespace
+
+std::string parameter_arithmetic(const Plan& plan, const PlannedLayer& layer) {
+  if (!layer.parameters) return "";
+  const std::vector<int64_t>& dims = plan.weight(layer).dims;
+  const std::string total = " = " + grouped(parameter_count(plan, layer));
+  const std::string out = std::to_string(dims[0]);
+  if (dims.size() == 1) return out + " + " + out + total;
+  const std::string inputs = fmt::format("{}", fmt::join(dims.begin() + 1, dims.end(), kTimes));
+  return (dims.size() > 2 ? "(" + inputs + ")" : inputs) + kTimes + out + " + " + out + total;
+}
 
 std::vector<Row> plan_rows(const Plan& plan) {
   std::vector<Row> rows{{"Layer", "Input", "Output", "Kernel", "Parameters", "FLOPs forward",

@@ -13,6 +13,10 @@
 
 namespace digitron {
 
+// "(1 × 5 × 5) × 6 + 6 = 156", "6 + 6 = 12" of a batch normalisation; empty for a layer without
+// parameters.
+std::string parameter_arithmetic(const Plan& plan, const PlannedLayer& layer);
+
 // A heading, one row a layer, a total: name, input, output, kernel, the arithmetic of its
 // parameters, FLOPs forward and backward, activation bytes.
 std::vector<Row> plan_rows(const Plan& plan);

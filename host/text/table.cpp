@@ -8,16 +8,26 @@
 
 namespace digitron {
 
+namespace {
+
+// Characters, of which each begins with the only byte that is no continuation.
+size_t width_of(const std::string& text) {
+  return static_cast<size_t>(std::count_if(
+      text.begin(), text.end(), [](char c) { return (static_cast<unsigned char>(c) >> 6) != 2; }));
+}
+
+}  // namespace
+
 std::string format_table(const std::vector<Row>& rows, std::string_view alignment) {
   std::vector<size_t> widths(alignment.size(), 0);
   for (const Row& row : rows) {
-    for (size_t i = 0; i < row.size(); ++i) widths[i] = std::max(widths[i], row[i].size());
+    for (size_t i = 0; i < row.size(); ++i) widths[i] = std::max(widths[i], width_of(row[i]));
   }
   std::string text;
   for (const Row& row : rows) {
     std::string line;
     for (size_t i = 0; i < row.size(); ++i) {
-      const std::string gap(widths[i] - row[i].size(), ' ');
+      const std::string gap(widths[i] - width_of(row[i]), ' ');
       line += (i > 0 ? "  " : "") + (alignment[i] == 'r' ? gap + row[i] : row[i] + gap);
     }
     line.erase(line.find_last_not_of(' ') + 1);

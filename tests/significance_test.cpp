@@ -1,11 +1,17 @@
-#include "host/sweep/welch.h"
+#include "host/text/significance.h"
 
-#include <gtest/gtest.h>
+#include <gmock/gmock.h>
 
+#include <cmath>
 #include <vector>
 
 namespace digitron {
 namespace {
+
+using ::testing::DoubleEq;
+using ::testing::ElementsAre;
+
+using Values = std::vector<double>;
 
 Statistics of(const std::vector<double>& values) {
   return statistics(values).value();
@@ -44,6 +50,34 @@ TEST(WelchTest, IsNotDefinedForOneValueOrNoVariance) {
   EXPECT_FALSE(welch_p(pair, of(std::vector<double>{1})).has_value());
   const Statistics constant = of(std::vector<double>{1, 1});
   EXPECT_FALSE(welch_p(constant, constant).has_value());
+}
+
+// R's p.adjust(method = "holm").
+TEST(HolmTest, RaisesProbabilities) {
+  EXPECT_THAT(holm_adjusted(Values{0.01, 0.04, 0.03, 0.005}),
+              ElementsAre(DoubleEq(0.03), DoubleEq(0.06), DoubleEq(0.06), DoubleEq(0.02)));
+  EXPECT_THAT(holm_adjusted(Values{0.5, 0.9}), ElementsAre(1, 1));
+  EXPECT_THAT(holm_adjusted(Values{}), ElementsAre());
+}
+
+TEST(DifferencesTest, HolmCountsThoseThatAreTested) {
+  const Statistics reference = of({1, 2, 3});
+  const std::vector<std::optional<Statistics>> samples{of({11, 12, 13}), std::nullopt, of({5}),
+                                                       of({2, 3, 4})};
+  const std::vector<Significance> results = significances(reference, samples);
+  ASSERT_EQ(results.size(), samples.size());
+  EXPECT_DOUBLE_EQ(*results[0].raw, *welch_p(*samples[0], reference));
+  EXPECT_DOUBLE_EQ(*results[0].p, 2 * *results[0].raw) << "of two, not of four";
+  EXPECT_FALSE(results[1].raw || results[1].p);
+  EXPECT_FALSE(results[2].raw || results[2].p) << "one value";
+  EXPECT_DOUBLE_EQ(*results[3].p, *results[3].raw);
+  EXPECT_FALSE(significances(std::nullopt, samples)[0].p) << "no reference";
+}
+
+// Of 3 values, Student's t with 2 degrees of freedom: 4.303 (any table).
+TEST(MeanMarginTest, IsStudents) {
+  EXPECT_NEAR(*mean_margin(of({1, 2, 3})), 4.303 / std::sqrt(3.0), 5e-4);
+  EXPECT_FALSE(mean_margin(of({1})));
 }
 
 }  // namespace
