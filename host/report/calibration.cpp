@@ -67,8 +67,7 @@ double expected_calibration_error(const Calibration& calibration) {
 
 Picture reliability_diagram(const Calibration& calibration) {
   return {vector_picture(diagram_script(calibration), "reliability"),
-          fmt::format("Calibration. Above: images by the probability of their guess. Below: how "
-                      "many of them are right; on the dashed line confidence is accuracy. Expected "
+          fmt::format("Right answers by confidence; on the dashed line the two agree. Expected "
                       "calibration error, {} bins (Guo et al., 2017): {}.",
                       kConfidenceBins, percent(expected_calibration_error(calibration)))};
 }

@@ -77,7 +77,7 @@ figure { margin: 0 0 1rem; }
 figure svg { display: block; width: 100%; max-width: 34rem; height: auto; }
 figure svg text { font-family: inherit; }
 figcaption { font-size: .9rem; line-height: 1.4; max-width: 46rem; }
-.tiles { display: grid; gap: .9rem 24px; margin: 1.1rem 0; padding: 0; list-style: none; }
+.tiles { display: grid; grid-template-columns: repeat(auto-fill, var(--side)); gap: .9rem 24px; margin: 1.1rem 0; padding: 0; list-style: none; }
 .tiles li { text-align: center; font-size: .85rem; line-height: 1.25; }
 .tiles img { display: block; margin: 0 auto .25rem; image-rendering: pixelated; border: 1px solid var(--grid); }
 .tiles small { display: block; color: var(--soft); }
@@ -106,10 +106,10 @@ figcaption { font-size: .9rem; line-height: 1.4; max-width: 46rem; }
   figure, tr, li, .notice { break-inside: avoid; }
   .pictures { grid-template-columns: 1fr 1fr; gap: .3rem 1.5rem; }
   .pictures svg { max-width: 72mm; }
-  .columns svg { max-width: 44mm; }
+  .columns svg { max-width: 38mm; }
   .columns { grid-template-columns: minmax(0, 2.1fr) minmax(0, 1fr); gap: 0 1.2rem; }
-  .tiles { gap: .2rem .4rem; margin: .3rem 0; grid-template-columns: repeat(auto-fill, 2.6rem) !important; }
-  .tiles img { width: 2.1rem; height: 2.1rem; }
+  .tiles { gap: .2rem .4rem; margin: .3rem 0; grid-template-columns: repeat(auto-fill, calc(.43 * var(--side))); }
+  .tiles img { width: calc(.36 * var(--side)); height: calc(.36 * var(--side)); }
   .tiles li { font-size: .72rem; line-height: 1.15; }
   nav, details:not([open]) { display: none; }
   * { print-color-adjust: exact; -webkit-print-color-adjust: exact; }
