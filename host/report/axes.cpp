@@ -81,8 +81,12 @@ std::string linear_axis(const ValueRange& values) {
 
 // gnuplot's own tics, at powers of ten, leave most of such an axis unmarked.
 std::string logarithmic_axis(const ValueRange& values) {
-  const double lowest = one_two_five(values.lowest, false);
-  const double highest = one_two_five(values.highest, true);
+  double lowest = one_two_five(values.lowest, false);
+  double highest = one_two_five(values.highest, true);
+  if (!(lowest < highest)) {  // one value, and a tic's
+    lowest /= 2;
+    highest *= 2;
+  }
   const int first = static_cast<int>(std::floor(std::log10(lowest)));
   const int last = static_cast<int>(std::ceil(std::log10(highest)));
   std::string tics;
