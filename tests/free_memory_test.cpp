@@ -1,17 +1,15 @@
 #include "host/cpu/free_memory.h"
 
-#include <gmock/gmock.h>
+#include <gtest/gtest.h>
 
 #include <map>
 
-#include "host/core/devices.h"
 #include "host/core/error.h"
+#include "host/cpu/cpu_engine.h"
 #include "tests/data_testing.h"
 
 namespace digitron {
 namespace {
-
-using ::testing::HasSubstr;
 
 FreeMemory memory_of(const std::map<std::string, std::string>& files) {
   return free_memory([&](const std::string& path) {
@@ -60,9 +58,15 @@ TEST(FreeMemoryTest, TooMuchIsRefusedBeforeItIsTaken) {
             "fc 10 at batch 64 needs 7.12 GB of memory, and 1.05 GB of the machine are free; take "
             "a smaller model or batch, or fewer --threads");
   EXPECT_NO_THROW(require_memory(7, "little", {7, ""}));
-  const Plan plan = make_plan(parse_model("fc 65536, fc 65536, fc 10"), 64);
-  EXPECT_THAT(testing::error_of<MachineError>([&] { make_cpu_engine(plan, 1); }),
-              HasSubstr(" GB of memory, and "));
+}
+
+TEST(FreeMemoryTest, AnEngineCountsItsStatesAndBlocks) {
+  const Plan plan = make_plan(lenet5(), 64);
+  const uint64_t states = uint64_t{kStateCount} * plan.parameter_floats * sizeof(float);
+  EXPECT_GT(cpu_engine_bytes(plan, 1), states);
+  EXPECT_LT(cpu_engine_bytes(plan, 1), 20 * states);
+  EXPECT_GT(cpu_engine_bytes(make_plan(find_model("lenet5-improved"), 4096), 2),
+            cpu_engine_bytes(make_plan(find_model("lenet5-improved"), 64), 2) + (uint64_t{50} << 20));
 }
 
 }  // namespace
