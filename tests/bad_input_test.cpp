@@ -69,6 +69,7 @@ TEST_F(BadInputTest, CommandLine) {
   expect_error(run_program({"predict", "--checkpoint", checkpoint()}), 2,
                "; see digitron predict --help");
   expect_train_error({"--lr"}, "--lr");
+  expect_train_error({"--lr=", "--data", data()}, "--lr= has no value; write it behind the sign");
 }
 
 TEST_F(BadInputTest, Settings) {
@@ -80,8 +81,14 @@ TEST_F(BadInputTest, Settings) {
   expect_train_error({"--lr", "-0.1"}, "--lr is -0.1; give a number of 0 or more");
   expect_train_error({"--lr", "nan"}, "--lr is nan; give a number");
   expect_train_error({"--lr", "inf"}, "--lr is inf; give a number");
-  expect_train_error({"--lr", "fast"}, "--lr = fast; see digitron train --help");
-  expect_train_error({"--lr", "0.1x"}, "--lr = 0.1x");
+  expect_train_error({"--lr", "fast"}, "--lr: 'fast' is not a number, such as 0.5 or 1e-3; see ");
+  expect_train_error({"--lr", "0.1x"}, "--lr: '0.1x' is not a number");
+  expect_train_error({"--lr", ""}, "--lr: '' is not a number");
+  expect_train_error({"--epochs", "0x10"},
+                     "--epochs: '0x10' is not a whole number from -2147483648");
+  expect_train_error({"--seed", "18446744073709551616"},
+                     "--seed: '18446744073709551616' is not a whole number from 0 to "
+                     "18446744073709551615; see digitron train --help");
   expect_train_error({"--momentum", "1"}, "--momentum is 1; give");
   expect_train_error({"--optimizer", "sdg"}, "--optimizer is 'sdg'; give sgd, nesterov, adam or");
   expect_train_error({"--schedule", "exp"}, "--schedule is 'exp'; give constant, step, cosine or");
@@ -99,7 +106,8 @@ TEST_F(BadInputTest, Settings) {
     expect_train_error({"--threads", word},
                        "--threads: '" + word + "' is no number of threads; give auto or 1 to 1024");
   }
-  expect_train_error({"--seed", "-1"}, "--seed");
+  expect_train_error({"--seed", "-1"}, "--seed: '-1' is not a whole number from 0 to 184");
+  expect_train_error({"--batch", "0201"}, "--batch is 201, but the training set has 200 images");
 }
 
 TEST_F(BadInputTest, ModelsAndDevices) {
@@ -117,8 +125,8 @@ TEST_F(BadInputTest, ModelsAndDevices) {
 
 TEST_F(BadInputTest, LossThatIsNotANumber) {
   const ProgramResult result = train({"--model", "fc 16, fc 10", "--lr", "1e30"});
-  expect_error(result, 2, "the loss is not finite any more at step ");
-  EXPECT_TRUE(read_file(out() + "/model.safetensors") == "old /model.safetensors");
+  expect_error(result, 2, "; this run has saved nothing yet in " + out());
+  EXPECT_FALSE(std::filesystem::exists(out() + "/model.safetensors")) << "an older run's";
 }
 
 TEST_F(BadInputTest, Data) {
@@ -194,7 +202,7 @@ TEST_F(BadInputTest, OutputDirectory) {
   expect_train_error({"--out", file("file")}, "cannot create the output directory " + file("file"));
   expect_train_error({"--out", file("file") + "/out"},
                      "; give one that can be written, with --out");
-  expect_train_error({"--out", "/proc"}, "cannot write /proc/run.json");
+  expect_train_error({"--out", "/proc"}, "cannot write /proc/.lock");
   EXPECT_EQ(read_file(file("file")), "content");
 }
 
@@ -208,8 +216,7 @@ TEST_F(BadInputTest, FullDisk) {
   // Room for the run's first files, but not for a checkpoint of 31 kB.
   const ProgramResult later = run_shell("ulimit -f 20; exec \"$0\" \"$@\"", train_arguments());
   expect_error(later, 1, "cannot write " + out() + "/model.safetensors");
-  EXPECT_TRUE(read_file(out() + "/model.safetensors") == "old /model.safetensors");
-  EXPECT_EQ(contents(out()).size(), 3u) << "nothing temporary is left";
+  EXPECT_EQ(contents(out()).size(), 2u) << "nothing temporary is left";
 }
 
 TEST_F(BadInputTest, WhatCannotBeResumed) {
@@ -218,7 +225,7 @@ TEST_F(BadInputTest, WhatCannotBeResumed) {
   };
   expect_resume_error(file("nowhere"), "nowhere/run.json cannot be read; give the directory of a");
   const auto before = contents(out());
-  expect_resume_error(out(), "run.json is not what a run writes");
+  expect_resume_error(out(), "run.json is not a whole JSON object");
   EXPECT_TRUE(contents(out()) == before);
   write_file(out() + "/run.json", read_file(trained() + "/run.json"));
   expect_resume_error(out(), "resume.safetensors is not there: the run has not finished an epoch");

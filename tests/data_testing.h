@@ -4,7 +4,10 @@
 #include <gtest/gtest.h>
 #include <unistd.h>
 
+#include <algorithm>
+#include <cstdint>
 #include <cstdlib>
+#include <cstring>
 #include <filesystem>
 #include <fstream>
 #include <iterator>
@@ -44,6 +47,15 @@ inline std::string read_file(const std::filesystem::path& path) {
 inline void write_file(const std::filesystem::path& path, std::string_view bytes) {
   std::filesystem::create_directories(path.parent_path());
   std::ofstream(path, std::ios::binary) << bytes;
+}
+
+// The tensors of a .safetensors file as they lie there: what of two runs that trained alike is
+// equal.
+inline std::string tensor_bytes(const std::filesystem::path& path) {
+  const std::string bytes = read_file(path);
+  uint64_t header = 0;
+  std::memcpy(&header, bytes.data(), std::min(bytes.size(), sizeof header));
+  return bytes.substr(std::min(bytes.size(), sizeof header + header));
 }
 
 inline std::vector<std::string> names_in(const std::filesystem::path& directory) {

@@ -85,6 +85,13 @@ TEST_F(Download, NotAGz) {
   EXPECT_THAT(get_error(), HasSubstr(url("one") + "/a.gz: not a whole .gz"));
 }
 
+TEST_F(Download, BytesAfterTheEndAreRefused) {
+  write_file(directory_ / "one" / "a.gz", a_gz_ + "more");
+  write_file(directory_ / "two" / "a.gz", a_gz_ + a_gz_);
+  EXPECT_THAT(get_error(), AllOf(HasSubstr(url("one") + "/a.gz: goes on after the end of its .gz"),
+                                 HasSubstr(url("two") + "/a.gz: goes on after")));
+}
+
 TEST_F(Download, NoMirrorAnswers) {
   EXPECT_THAT(get_error(), AllOf(HasSubstr("cannot download a.gz"), HasSubstr(url("one")),
                                  HasSubstr(url("two"))));

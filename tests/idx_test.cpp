@@ -1,6 +1,7 @@
 #include "host/data/idx.h"
 
 #include <gmock/gmock.h>
+#include <sys/stat.h>
 
 #include <string>
 
@@ -47,6 +48,20 @@ class Idx : public ::testing::Test {
   const std::string image_bytes_ = idx_images_bytes(data_);
 };
 
+// Ten megabytes of .gz can hold eight gigabytes of zeros: the header is believed only so far, and
+// no byte behind it is inflated.
+TEST_F(Idx, PromisesOfTooMuchAreRefused) {
+  std::string bytes = image_bytes_;
+  bytes.replace(4, 4, std::string("\x00\xd1\x00\x00", 4));
+  EXPECT_THAT(images_error(gzipped(bytes)), HasSubstr("promises 13697024 images; at most 2000000"));
+}
+
+TEST_F(Idx, APipeIsNotWaitedFor) {
+  ASSERT_EQ(mkfifo(images_.c_str(), 0600), 0);
+  EXPECT_THAT(error_of<InputError>([&] { read_idx_images(images_); }),
+              HasSubstr("images is not a file of data; check that"));
+}
+
 TEST_F(Idx, ReadsPlainAndGz) {
   for (const bool gz : {false, true}) {
     write_file(images_, gz ? gzipped(image_bytes_) : image_bytes_);
@@ -85,7 +100,7 @@ TEST_F(Idx, MissingFile) {
 
 TEST_F(Idx, DirectoryInPlaceOfAFile) {
   EXPECT_THAT(error_of<InputError>([&] { read_idx_images(directory_.path()); }),
-              AllOf(HasSubstr(directory_.path().string()), HasSubstr("Is a directory")));
+              AllOf(HasSubstr(directory_.path().string()), HasSubstr("is not a file of data")));
 }
 
 TEST_F(Idx, WrongMagicNumber) {
@@ -147,11 +162,11 @@ TEST_F(Idx, AnyCorruptByteThrowsOrReads) {
 }
 
 TEST_F(Idx, HeaderThatLiesAllocatesNothing) {
-  const auto header = idx_images_header(0xFFFFFFFF);
+  const auto header = idx_images_header(2'000'000);
   const std::string bytes(header.begin(), header.end());
-  EXPECT_THAT(images_error(bytes + "xyz"), HasSubstr("promises 3367254359296 bytes, it has 19"));
+  EXPECT_THAT(images_error(bytes + "xyz"), HasSubstr("promises 1568000016 bytes, it has 19"));
   EXPECT_THAT(images_error(gzipped(bytes + "xyz")), HasSubstr("it has 19"));
-  EXPECT_THAT(labels_error(std::string("\0\0\10\1\x7f\xff\xff\xff", 8)), HasSubstr("it has 8"));
+  EXPECT_THAT(labels_error(std::string("\0\0\10\1\0\x0f\xff\xff", 8)), HasSubstr("it has 8"));
 }
 
 TEST_F(Idx, ImagesOfAnotherSize) {

@@ -56,7 +56,7 @@ class ProgramTest : public ::testing::Test {
   // A short run into out().
   std::vector<std::string> train_arguments(const std::vector<std::string>& more = {}) const {
     std::vector<std::string> arguments{"train",    "--model", "fc 10", "--data", data(),
-                                       "--epochs", "1",       "--out", out()};
+                                       "--epochs", "1",       "--out", out(),    "--overwrite"};
     arguments.insert(arguments.end(), more.begin(), more.end());
     return arguments;
   }

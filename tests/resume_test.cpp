@@ -80,7 +80,8 @@ class ResumeTest : public ::testing::TestWithParam<bool> {
 
   // A run from the start to its last epoch or step.
   std::unique_ptr<Engine> run(const TrainSettings& settings, const std::string& name) {
-    RunDirectory directory(directory_ / name, {{"settings", settings_json(settings)}});
+    RunDirectory directory(directory_ / name, {{"settings", settings_json(settings)}},
+                           RunDirectory::IfThere::kOverwrite);
     auto trained = engine(settings);
     Trainer(*trained, directory, settings, kCount, stop_).run();
     return trained;
@@ -89,7 +90,8 @@ class ResumeTest : public ::testing::TestWithParam<bool> {
   std::unique_ptr<Engine> resume(const TrainSettings& settings, const std::string& name) {
     auto resumed = engine(settings);
     const RunState state = load_run_state(state_path(directory_ / name), *resumed);
-    RunDirectory directory = RunDirectory::resume(directory_ / name, {}, state.metrics_bytes);
+    RunDirectory directory = RunDirectory::resume(directory_ / name, RunLock(directory_ / name), {},
+                                                  state.metrics_bytes);
     Trainer(*resumed, directory, settings, kCount, stop_).run(state);
     return resumed;
   }
@@ -98,8 +100,8 @@ class ResumeTest : public ::testing::TestWithParam<bool> {
                    const std::string& name_b) {
     for (const State which : kStates) EXPECT_EQ(a.state(which), b.state(which));
     EXPECT_EQ(events(directory_ / name_a), events(directory_ / name_b));
-    EXPECT_TRUE(read_file(directory_ / name_a / "model.safetensors") ==
-                read_file(directory_ / name_b / "model.safetensors"));
+    EXPECT_TRUE(testing::tensor_bytes(directory_ / name_a / "model.safetensors") ==
+                testing::tensor_bytes(directory_ / name_b / "model.safetensors"));
   }
 
   const TrainSettings settings_ = GetParam() ? everything() : plain();
@@ -203,6 +205,26 @@ TEST(RunStateTest, WhatCannotBeResumedIsSaid) {
   testing::write_file(directory / "state",
                       safetensors_bytes(engine.plan(), initial_state(engine.plan(), 1), {}));
   EXPECT_THAT(message(engine), HasSubstr("does not say where its run stands"));
+  const auto message_of = [&](const char* key, const ordered_json& value) {
+    ordered_json position{{"epoch", 2},         {"step", 1},          {"loss_sum", 1.5},
+                          {"correct", 2},       {"count", 4},         {"seconds", 1},
+                          {"metrics_bytes", 0}, {"batches_before", 0}};
+    position[key] = value;
+    testing::write_file(directory / "state",
+                        safetensors_bytes(engine.plan(), initial_state(engine.plan(), 1),
+                                          {{"run_state", position.dump()}}));
+    return message(engine);
+  };
+  EXPECT_THAT(message_of("step", -1), HasSubstr("step is -1; it must be a whole number from 0"));
+  EXPECT_THAT(message_of("epoch", 1e300), HasSubstr("epoch is 1e+300; it must be a whole number"));
+  EXPECT_THAT(message_of("epoch", -5), HasSubstr("epoch is -5; "));
+  EXPECT_THAT(message_of("epoch", 4294967297), HasSubstr("epoch is 4294967297; "));
+  EXPECT_THAT(message_of("epoch", 2.5), HasSubstr("epoch is 2.5; "));
+  EXPECT_THAT(message_of("correct", 5),
+              HasSubstr("correct is 5; it must be a whole number from 0 to 4"));
+  EXPECT_THAT(message_of("seconds", "x"),
+              HasSubstr("seconds is \"x\"; it must be a number from 0"));
+  EXPECT_THAT(message_of("metrics_bytes", nullptr), HasSubstr("metrics_bytes is null; "));
   testing::write_file(directory / "state", "half a fi");
   EXPECT_THAT(message(engine), HasSubstr("the file is truncated"));
 }
@@ -244,6 +266,27 @@ TEST(ResumedSettings, WhatAStepIsCanChangeOnlyBetweenEpochs) {
   EXPECT_EQ(error_of<InputError>([&] { check_step_fits(some_run(), settings, 5); }),
             "--batch is 17, but the run that --resume continues has 16; it can change only between "
             "two epochs: finish this one first");
+}
+
+TEST(ResumedState, MustBeOfTheRunAndFitIt) {
+  ordered_json run = some_run();
+  EXPECT_NO_THROW(check_same_run(run, "b"));
+  run["id"] = "a";
+  EXPECT_NO_THROW(check_same_run(run, "a"));
+  EXPECT_NO_THROW(check_same_run(run, ""));
+  EXPECT_THAT(error_of<InputError>([&] { check_same_run(run, "b"); }),
+              HasSubstr("resume.safetensors is of another run than run.json"));
+  RunState state;
+  state.epoch = 2;
+  state.step = 2;
+  state.train = {1, 5, 2 * kBatch};
+  EXPECT_NO_THROW(check_state_fits(run, state, 2 * kBatch + 1));
+  const std::string expected =
+      "tells of 32 images in 2 steps of its epoch, where the run has 32 images in steps of 16";
+  EXPECT_THAT(error_of<InputError>([&] { check_state_fits(run, state, 2 * kBatch); }),
+              HasSubstr(expected));
+  state.step = 3;
+  EXPECT_THROW(check_state_fits(run, state, 100 * kBatch), InputError);
 }
 
 ordered_json some_device(const char* way) {
@@ -311,12 +354,24 @@ TEST(ReadRun, WhatIsNoRunIsSaid) {
   const TemporaryDirectory directory;
   EXPECT_THAT(error_of<InputError>([&] { read_description(directory.path()); }),
               HasSubstr("run.json cannot be read; give the directory of a run"));
-  for (const char* text : {"", "{", "[]", "{\"settings\": {}}", "{\"settings\": 3}"}) {
+  const auto expect_error = [&](const std::string& text, const std::string& message) {
     testing::write_file(directory / "run.json", text);
     EXPECT_THAT(error_of<InputError>([&] { read_description(directory.path()); }),
-                HasSubstr("run.json is not what a run writes"))
-        << text;
-  }
+                HasSubstr(message))
+        << text.substr(0, 60);
+  };
+  for (const char* text : {"", "{", "[]"}) expect_error(text, "is not a whole JSON object");
+  expect_error("{\"a\":" + std::string(80'000, '['), "is not a whole JSON object");
+  expect_error("{\"settings\": {}}", "run.json: model is missing");
+  expect_error("{\"settings\": 3}", "run.json: settings is 3; it must be an object");
+  ordered_json run = some_run();
+  run["model"]["name"] = 5;
+  expect_error(run.dump(), "run.json: model: name is 5; it must be a text");
+  run = some_run();
+  run["resumed"] = 7;
+  expect_error(run.dump(), "run.json: resumed is 7; it must be a list");
+  run["resumed"] = {{{"device", {{"details", {{"step", {{"way", true}}}}}}}}};
+  expect_error(run.dump(), "resumed: device: details: step: way is true; it must be a text");
   testing::write_file(directory / "run.json", some_run().dump());
   EXPECT_EQ(read_description(directory.path()), some_run());
 }
@@ -339,9 +394,26 @@ TEST(ResumedRun, SaysWhenAndKeepsTheRest) {
 TEST(ResumedDirectory, MetricsThatAreTooShort) {
   const TemporaryDirectory directory;
   testing::write_file(directory / "metrics.jsonl", "12345");
-  EXPECT_THAT(error_of<InputError>([&] { RunDirectory::resume(directory.path(), {}, 6); }),
+  EXPECT_THAT(error_of<InputError>([&] {
+                RunDirectory::resume(directory.path(), RunLock(directory.path()), {}, 6);
+              }),
               HasSubstr("lacks events that the run has written"));
   EXPECT_EQ(read_file(directory / "metrics.jsonl"), "12345");
+}
+
+TEST(ResumedDirectory, MetricsThatEndWithinAnEventOrAreALink) {
+  const TemporaryDirectory directory;
+  const auto message = [&](std::uintmax_t bytes) {
+    return error_of<InputError>(
+        [&] { RunDirectory::resume(directory.path(), RunLock(directory.path()), {}, bytes); });
+  };
+  testing::write_file(directory / "metrics.jsonl", "{}\n{}\n");
+  EXPECT_THAT(message(4), HasSubstr("has no end of an event after 4 bytes, where the run stands"));
+  EXPECT_EQ(read_file(directory / "metrics.jsonl"), "{}\n{}\n");
+  std::filesystem::rename(directory / "metrics.jsonl", directory / "elsewhere");
+  std::filesystem::create_symlink(directory / "elsewhere", directory / "metrics.jsonl");
+  EXPECT_THAT(message(3), HasSubstr("is a link"));
+  EXPECT_EQ(read_file(directory / "elsewhere"), "{}\n{}\n");
 }
 
 }  // namespace

@@ -44,7 +44,7 @@ TEST(RunDirectoryTest, StartsWithTheRunAndEmptyMetrics) {
   const RunDirectory run(path, {{"seed", 1}});
   EXPECT_EQ(json::parse(read_file(path / "run.json")), json({{"seed", 1}}));
   EXPECT_EQ(read_file(path / "metrics.jsonl"), "");
-  EXPECT_THAT(names_in(path), UnorderedElementsAre("run.json", "metrics.jsonl"));
+  EXPECT_THAT(names_in(path), UnorderedElementsAre("run.json", "metrics.jsonl", ".lock"));
 }
 
 TEST(RunDirectoryTest, AppendsAndReplaces) {
@@ -57,9 +57,35 @@ TEST(RunDirectoryTest, AppendsAndReplaces) {
     EXPECT_EQ(read_file(directory / "metrics.jsonl"), "{\"a\":1}\n{\"a\":2}\n{\"a\":3}\n");
   }
   write_file(directory / "model.safetensors", "old");
-  const RunDirectory again(directory.path(), {{"b", 1}});
+  write_file(directory / "model.safetensors.123.4.tmp", "half");
+  EXPECT_THAT(error_of<InputError>([&] { RunDirectory(directory.path(), {}); }),
+              HasSubstr(" holds a run; go on with it (--resume), give another --out"));
+  EXPECT_EQ(read_file(directory / "model.safetensors"), "old");
+  const RunDirectory again(directory.path(), {{"b", 1}}, RunDirectory::IfThere::kOverwrite);
   EXPECT_EQ(read_file(directory / "metrics.jsonl"), "");
-  EXPECT_EQ(read_file(directory / "model.safetensors"), "old") << "stays until there is a new one";
+  EXPECT_THAT(names_in(directory.path()),
+              UnorderedElementsAre("run.json", "metrics.jsonl", ".lock"))
+      << "neither an old run's weights nor what it left half written";
+}
+
+TEST(RunDirectoryTest, WithoutANameOfItsOwnARunStandsBesideTheOlderOnes) {
+  const TemporaryDirectory directory;
+  const auto path = directory / "runs" / "lenet5";
+  const auto start = [&] { return RunDirectory::start_beside(path, {}); };
+  const RunDirectory first = start();
+  const RunDirectory second = start();
+  EXPECT_EQ(first.path(), path);
+  EXPECT_EQ(second.path(), path.string() + "-2");
+  std::filesystem::create_directory(path.string() + "-3");
+  EXPECT_EQ(start().path(), path.string() + "-3") << "an empty one is free";
+}
+
+TEST(RunDirectoryTest, TellsWhenItsMetricsAreTakenAway) {
+  const TemporaryDirectory directory;
+  RunDirectory run(directory.path(), {});
+  std::filesystem::remove(directory / "metrics.jsonl");
+  EXPECT_THAT(error_of<MachineError>([&] { run.append("{}\n"); }),
+              HasSubstr("metrics.jsonl was removed or replaced while the run was going on"));
 }
 
 TEST(RunDirectoryTest, CannotBeCreated) {
@@ -76,7 +102,7 @@ TEST(RunDirectoryTest, CannotBeCreated) {
 
 TEST(RunDirectoryTest, CannotBeWritten) {
   const std::string message = error_of<InputError>([] { RunDirectory("/proc", {}); });
-  EXPECT_THAT(message, HasSubstr("cannot write /proc/run.json"));
+  EXPECT_THAT(message, HasSubstr("cannot write /proc/.lock"));
   EXPECT_THAT(message, HasSubstr("; choose a directory"));
 }
 
@@ -96,7 +122,7 @@ TEST(RunDirectoryTest, FullDiskAtTheStartLeavesTheOldFiles) {
   write_file(directory / "metrics.jsonl", "old metrics");
   const FileSizeLimit limit(4);
   EXPECT_THAT(error_of<MachineError>([&] {
-                RunDirectory(directory.path(), {{"seed", 1}});
+                RunDirectory(directory.path(), {{"seed", 1}}, RunDirectory::IfThere::kOverwrite);
               }),
               HasSubstr((directory / "run.json").string()));
   EXPECT_EQ(read_file(directory / "run.json"), "old run");

@@ -129,6 +129,22 @@ TEST_F(SafetensorsTest, NoSuchFile) {
               HasSubstr("is not a file; give the path"));
 }
 
+// Each took seconds to minutes once, or the stack.
+TEST_F(SafetensorsTest, HeadersNoModelHasAreRefusedAtOnce) {
+  const auto error_with = [&](const std::string& header) {
+    const uint64_t length = header.size();
+    write_file(path_, std::string(reinterpret_cast<const char*>(&length), 8) + header);
+    return load_error();
+  };
+  std::string many = "{";
+  for (int i = 0; i < 40'000; ++i) many += "\"" + std::to_string(i) + "\":{},";
+  many.back() = '}';
+  EXPECT_THAT(error_with(many), HasSubstr("has more tensors than any model here"));
+  EXPECT_THAT(error_with("{\"a\":" + std::string(80'000, '[') + std::string(80'000, ']') + "}"),
+              HasSubstr("its header is not a JSON object"));
+  EXPECT_THAT(error_with(std::string((16 << 20) + 1, ' ')), HasSubstr("its header would take"));
+}
+
 // Whatever is cut off, it is noticed: no length of the file but the whole loads.
 TEST_F(SafetensorsTest, Truncated) {
   const std::string good = safetensors_bytes(plan_, {parameters_, {}}, {});

@@ -44,6 +44,7 @@ class SessionTest : public ::testing::Test {
     request.settings = {{"epochs", 2}, {"batch", 16}, {"seed", 5}};
     request.settings.update(settings.is_null() ? ordered_json::object() : settings);
     request.out = directory_ / out;
+    request.overwrite = true;
     return request;
   }
   SessionRequest resumed(const std::string& name, const ordered_json& settings = {}) const {
@@ -92,6 +93,32 @@ TEST_F(SessionTest, ANewRunTrainsAndTestsItself) {
   EXPECT_NE(parameters("out"), initial_parameters(plan_, 5));
 }
 
+TEST_F(SessionTest, ARunIsNeverStartedOverAnother) {
+  run(request("out"));
+  const auto id = description("out")["id"];
+  SessionRequest again = request("out", {{"seed", 6}});
+  again.overwrite = false;
+  EXPECT_EQ(error_of<InputError>([&] { run(again); }),
+            (directory_ / "out").string() +
+                " holds a run; go on with it (--resume), give another --out, or give it up "
+                "(--overwrite)");
+  EXPECT_EQ(description("out")["settings"]["seed"], 5);
+  again.overwrite = true;
+  run(again);
+  EXPECT_EQ(description("out")["settings"]["seed"], 6);
+  EXPECT_NE(description("out")["id"], id);
+}
+
+TEST_F(SessionTest, FilesOfTwoRunsDoNotResume) {
+  run(request("first", {{"max_steps", 9}}));
+  run(request("second", {{"max_steps", 9}}));
+  std::filesystem::copy_file(directory_ / "first" / "resume.safetensors",
+                             directory_ / "second" / "resume.safetensors",
+                             std::filesystem::copy_options::overwrite_existing);
+  EXPECT_THAT(error_of<InputError>([&] { run(resumed("second")); }),
+              HasSubstr("is of another run"));
+}
+
 TEST_F(SessionTest, AResumedRunEndsAsAWholeOneWould) {
   for (const auto& [name, value] : {std::pair{"optimizer", "adam"}, {"schedule", "cosine"}}) {
     const ordered_json both{{name, value}, {"ema", 0.5}};
@@ -102,7 +129,8 @@ TEST_F(SessionTest, AResumedRunEndsAsAWholeOneWould) {
     SessionRequest rest = resumed("half", {{"max_steps", nullptr}});
     rest.force = true;
     EXPECT_EQ(run(rest).steps, 14);
-    EXPECT_TRUE(file("half", "model.safetensors") == file("whole", "model.safetensors"));
+    EXPECT_TRUE(testing::tensor_bytes(directory_ / "half" / "model.safetensors") ==
+                testing::tensor_bytes(directory_ / "whole" / "model.safetensors"));
     const json resumed_in = description("half")["resumed"][0];
     EXPECT_EQ(resumed_in["epoch"], 2);
     EXPECT_EQ(resumed_in["step"], 2);

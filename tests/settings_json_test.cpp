@@ -44,7 +44,12 @@ TEST(SettingsJson, NonsenseIsNamed) {
   EXPECT_EQ(testing::error_of<InputError>([] {
               settings_from_json({{"epochs", "two"}});
             }),
-            "run.json says \"two\" for epochs; restore the file, or start a new run");
+            "run.json: settings: epochs is \"two\"; it must be a whole number from -2147483648 to "
+            "2147483647; restore the file, or start a new run");
+  for (const ordered_json& value :
+       {ordered_json(4294967297), ordered_json(1e300), ordered_json(2.5), ordered_json(true)}) {
+    EXPECT_THROW(settings_from_json({{"epochs", value}}), InputError) << value;
+  }
 }
 
 TEST(SettingsJson, OneSettingIsChangedAlone) {

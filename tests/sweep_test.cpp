@@ -2,6 +2,9 @@
 
 #include <gmock/gmock.h>
 
+#include <filesystem>
+#include <thread>
+
 #include "host/core/error.h"
 #include "host/files/json.h"
 #include "host/process/process_pool.h"
@@ -72,6 +75,21 @@ TEST(ProcessPoolTest, StartsNoFurtherJobOnceStopped) {
   int ended = 0;
   run_jobs(jobs, 1, stop, [&](size_t, int) { stop = ++ended == 2; });
   EXPECT_EQ(ended, 2);
+}
+
+TEST(ProcessPoolTest, AStopReachesTheJobsThatRun) {
+  const TemporaryDirectory directory;
+  const std::string started = directory / "started";
+  const Job job =
+      shell(directory, "trap 'exit 7' TERM; : >'" + started + "'; while :; do sleep 0.01; done");
+  std::atomic<bool> stop = false;
+  const std::jthread user([&] {
+    while (!std::filesystem::exists(started)) std::this_thread::yield();
+    stop = true;
+  });
+  int code = 0;
+  run_jobs({job, job}, 1, stop, [&](size_t, int exit_code) { code = exit_code; });
+  EXPECT_EQ(code, 7);
 }
 
 TEST(ProcessPoolTest, SaysWhatCannotBeStarted) {

@@ -48,6 +48,13 @@ class TrainerTest : public ::testing::Test {
   }
   bool saved() const { return std::filesystem::exists(directory_ / "model.safetensors"); }
 
+  // The run as another process goes on with it; run_ is over.
+  RunDirectory resumed_run(const RunState& state) {
+    { const RunDirectory over = std::move(run_); }
+    return RunDirectory::resume(directory_.path(), RunLock(directory_.path()), {},
+                                state.metrics_bytes);
+  }
+
   static constexpr int kTrainCount = 39;  // 10 steps of 4, the last one ragged
   TemporaryDirectory directory_;
   RunDirectory run_{directory_.path(), {}};

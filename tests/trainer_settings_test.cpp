@@ -35,7 +35,7 @@ TEST_F(TrainerTest, AnInterruptedRunGoesOnWithinItsEpoch) {
   fresh.steps = first.steps;
   fresh.on_step = on_step;
   stop_ = false;
-  RunDirectory resumed = RunDirectory::resume(directory_.path(), {}, state.metrics_bytes);
+  RunDirectory resumed = resumed_run(state);
   const TrainResult second = Trainer(fresh, resumed, settings_, kTrainCount, stop_).run(state);
   EXPECT_EQ(second.steps, 20);
   EXPECT_EQ(fresh.slices.front().epoch, 2);
@@ -107,7 +107,7 @@ TEST_F(TrainerTest, PatienceEndsTheRunAndKeepsTheBestEpoch) {
   // Resumed, it is over at once.
   FakeEngine fresh(engine_.plan());
   const RunState state = load_run_state(state_path(directory_.path()), fresh);
-  RunDirectory resumed = RunDirectory::resume(directory_.path(), {}, state.metrics_bytes);
+  RunDirectory resumed = resumed_run(state);
   Trainer again(fresh, resumed, settings_, kTrainCount, stop_);
   EXPECT_EQ(again.run(state).steps, 50);
   EXPECT_TRUE(fresh.slices.empty());

@@ -246,7 +246,7 @@ TEST_F(TrainerTest, FullDiskKeepsTheLastCheckpoint) {
   const std::string message = error_of<MachineError>([&] { run(); });
   EXPECT_THAT(message, HasSubstr((directory_ / "model.safetensors").string()));
   EXPECT_TRUE(read_file(directory_ / "model.safetensors") == before);
-  EXPECT_EQ(testing::names_in(directory_.path()).size(), 4u);
+  EXPECT_EQ(testing::names_in(directory_.path()).size(), 5u);
 }
 
 }  // namespace

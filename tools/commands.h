@@ -31,6 +31,14 @@ Command add_devices(CLI::App& app);
 Command add_report(CLI::App& app);
 Command add_sweep(CLI::App& app, std::vector<std::string> command_line);
 
+// For ->transform(): a word that is a decimal number of T (int, int64_t, uint64_t or double) as a
+// whole. To be given to every option that takes a number.
+template <class T>
+CLI::Validator number();
+
+// Throws InputError for a word like "--lr=", which CLI11 lets swallow the next one.
+void refuse_empty_values(const std::vector<std::string>& command_line);
+
 // Options that several commands share.
 CLI::Option* add_model(CLI::App& app, std::string& model);
 CLI::Option* add_models(CLI::App& app, std::vector<std::string>& models);

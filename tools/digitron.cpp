@@ -54,6 +54,7 @@ int run(int argc, char** argv) {
       add_bench(app, command_line), add_compare(app), add_profile(app), add_report(app),
       add_sweep(app, command_line), add_devices(app)};
   app.footer("Each command has a --help of its own, for example: digitron train --help");
+  refuse_empty_values(command_line);
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& error) {

@@ -92,7 +92,9 @@ Command add_inspect(CLI::App& app) {
   CLI::App* sub = app.add_subcommand("inspect", "A model's layers, parameters, FLOPs and memory");
   auto options = std::make_shared<InspectOptions>();
   add_model(*sub, options->model)->capture_default_str();
-  sub->add_option("--batch", options->batch, "Images a step")->capture_default_str();
+  sub->add_option("--batch", options->batch, "Images a step")
+      ->transform(number<int>())
+      ->capture_default_str();
   add_device(*sub, options->device);
   return {sub, [options] { return inspect(*options); }};
 }

@@ -20,15 +20,15 @@ struct AddOption {
   template <class T>
   CLI::Option* add() const {
     const auto set = [&name = setting.name, &to = given](const T& value) { to[name] = value; };
-    return app.add_option_function<T>(setting.option(), set, setting.help)
-        ->default_str(setting.text({}));
+    CLI::Option* option = app.add_option_function<T>(setting.option(), set, setting.help)
+                              ->default_str(setting.text({}));
+    if constexpr (std::is_arithmetic_v<T>) option->transform(number<T>());
+    return option;
   }
 
   CLI::Option* operator()(int) const { return add<int>(); }
   CLI::Option* operator()(double) const { return add<double>(); }
-  CLI::Option* operator()(uint64_t) const {
-    return add<uint64_t>()->check(CLI::NonNegativeNumber)->type_name("INT");
-  }
+  CLI::Option* operator()(uint64_t) const { return add<uint64_t>()->type_name("INT"); }
   CLI::Option* operator()(OptimizerKind) const { return add<std::string>()->type_name("WORD"); }
   CLI::Option* operator()(Schedule) const { return add<std::string>()->type_name("WORD"); }
   template <class T>
@@ -48,6 +48,7 @@ struct AddOption {
 void add_dropout_and_augment(CLI::App& app, ordered_json& given, std::optional<double>& dropout) {
   app.add_option("--dropout", dropout,
                  "Probability of every dropout layer, instead of the model's own")
+      ->transform(number<double>())
       ->type_name("P");
   const auto augment = [&given] {
     ordered_json settings = changed_settings_json(kAugmented);
@@ -153,6 +154,7 @@ void add_cuda(CLI::App& app, CudaOptions& cuda) {
   app.add_option("--blocks-per-sample", cuda.blocks_per_sample,
                  "Of the fused step: 1, 2 from compute capability 9.0 on, 0 for the most; the\n"
                  "result does not depend on it")
+      ->transform(number<int>())
       ->check(CLI::Range(0, 2))
       ->capture_default_str()
       ->group(kCudaGroup);
@@ -166,11 +168,13 @@ void add_cuda(CLI::App& app, CudaOptions& cuda) {
       ->group(kCudaGroup);
   app.add_option("--steps-per-graph", cuda.steps_per_graph,
                  "Steps that one launch of a graph covers; the result does not depend on it")
+      ->transform(number<int>())
       ->capture_default_str()
       ->group(kCudaGroup);
   app.add_option(
          "--evaluation-batch", cuda.evaluation_batch,
          "Images of an evaluation at once; the result does not depend on it but for rounding")
+      ->transform(number<int>())
       ->capture_default_str()
       ->group(kCudaGroup);
   app.add_flag_callback(

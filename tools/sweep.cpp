@@ -82,6 +82,7 @@ Command add_sweep(CLI::App& app, std::vector<std::string> command_line) {
   sub->add_option(
          "--jobs", options->jobs,
          "Runs side by side, each with one thread. 0: one a core, or one where there is a GPU")
+      ->transform(number<int>())
       ->capture_default_str();
   sub->add_option("--out", options->out,
                   "For OUT/NAME/seed-N, sweep.json and sweep.md. A finished run there is kept")

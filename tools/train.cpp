@@ -14,8 +14,10 @@ Command add_train(CLI::App& app, std::vector<std::string> command_line) {
   add_model(*sub, request->model)->default_str("lenet5");
   add_data(*sub, request->data);
   sub->add_option("--out", request->out,
-                  "For run.json, metrics.jsonl and model.safetensors. Default: runs/MODEL")
+                  "For run.json, metrics.jsonl and model.safetensors. Default: runs/MODEL, or\n"
+                  "runs/MODEL-2 and so on where there is a run already")
       ->type_name("DIR");
+  sub->add_flag("--overwrite", request->overwrite, "Give up the run that --out holds");
   sub->add_option("--init", request->init,
                   "Safetensors file of the initial parameters. Default: drawn from the seed")
       ->type_name("FILE");

@@ -6,6 +6,7 @@
 #include "host/cpu/arch.h"
 #include "host/cpu/ceilings.h"
 #include "host/cpu/cpu_engine.h"
+#include "host/cpu/free_memory.h"
 #include "host/cpu/usable_cores.h"
 
 namespace digitron {
@@ -24,6 +25,8 @@ size_t floats_beyond_cache() {
 
 std::unique_ptr<Engine> make_cpu_engine(const Plan& plan, int threads) {
   const ThreadRequest request = threads > 0 ? ThreadRequest(threads) : usable_cores();
+  require_memory(cpu_engine_bytes(plan, request),
+                 plan.model.name + " at batch " + std::to_string(plan.batch));
   return std::make_unique<CpuEngine>(plan, request, *runnable_cpu_kernels().front());
 }
 

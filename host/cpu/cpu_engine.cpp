@@ -45,6 +45,22 @@ int kept_blocks(const CpuLayout& layout, int batch, int threads) {
 
 }  // namespace
 
+uint64_t cpu_engine_bytes(const Plan& plan, const ThreadRequest& request) {
+  const CpuLayout layout = make_cpu_layout(plan);
+  const MemorySizes& sizes = layout.sizes;
+  const int threads = useful_threads(layout, plan.batch, most_threads(request));
+  const auto blocks = static_cast<uint64_t>(blocks_of(plan.batch));
+  const auto passing = static_cast<uint64_t>(passing_blocks(layout, threads));
+  const auto kept = static_cast<uint64_t>(kept_blocks(layout, plan.batch, threads));
+  const uint64_t floats =
+      2 * kStateCount * plan.parameter_floats +  // the states, and once more to save them
+      plan.parameter_floats + passing * sizes.passing_floats + kept * sizes.kept_floats +
+      blocks * (sizes.batch_floats + sizes.batch_partials) +
+      static_cast<uint64_t>(threads) * (sizes.strip_floats + sizes.constants_floats);
+  return floats * sizeof(float) + kept * sizes.kept_winners * sizeof(uint16_t) +
+         blocks * sizes.batch_moments * sizeof(Moments);
+}
+
 CpuEngine::CpuEngine(const Plan& plan, const ThreadRequest& threads, const CpuKernels& kernels)
     : plan_(plan),
       layout_(make_cpu_layout(plan)),

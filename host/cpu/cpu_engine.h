@@ -13,6 +13,10 @@
 
 namespace digitron {
 
+// What the engine will take at most, whatever it is configured with; a run takes as much as its
+// parameters' states again to save them.
+uint64_t cpu_engine_bytes(const Plan& plan, const ThreadRequest& threads);
+
 class CpuEngine final : public Engine {
  public:
   // Throws MachineError when the system refuses a number of threads.

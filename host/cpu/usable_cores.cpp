@@ -5,24 +5,12 @@
 
 #include <algorithm>
 #include <cmath>
-#include <fstream>
 #include <sstream>
 #include <vector>
 
 namespace digitron {
 
 namespace {
-
-std::string read_file(const std::string& path) {
-  std::ifstream file(path);
-  std::ostringstream text;
-  text << file.rdbuf();
-  return text.str();
-}
-
-std::string first_line(const std::string& text) {
-  return text.substr(0, text.find('\n'));
-}
 
 // numbers: "200000 100000", microseconds of CPU time in each period of so many; nothing for "max"
 // and -1.
@@ -43,14 +31,6 @@ std::optional<CpuQuota> quota_v1(const ReadFile& read, const std::string& folder
   const std::string period = first_line(read(folder + "/cpu.cfs_period_us"));
   return parse_quota(quota + ' ' + period,
                      "cpu.cfs_quota_us " + quota + ", cpu.cfs_period_us " + period);
-}
-
-bool names_cpu(const std::string& controllers) {
-  std::istringstream words(controllers);
-  for (std::string word; std::getline(words, word, ',');) {
-    if (word == "cpu") return true;
-  }
-  return false;
 }
 
 int allowed_cores() {
@@ -80,30 +60,17 @@ std::string UsableCores::text() const {
 
 std::optional<CpuQuota> cpu_quota(const ReadFile& read) {
   std::optional<CpuQuota> least;
-  std::istringstream groups(read("/proc/self/cgroup"));
-  // A line is NUMBER:CONTROLLERS:GROUP, where v2 has number 0 and no controllers.
-  for (std::string line; std::getline(groups, line);) {
-    const size_t first = line.find(':');
-    const size_t second = line.find(':', first + 1);
-    if (first == std::string::npos || second == std::string::npos) continue;
-    const std::string controllers = line.substr(first + 1, second - first - 1);
-    if (!controllers.empty() && !names_cpu(controllers)) continue;
-    const auto quota_in = controllers.empty() ? quota_v2 : quota_v1;
-    const std::string mount = "/sys/fs/cgroup" + (controllers.empty() ? "" : '/' + controllers);
-    // A container may see its own group as the mount's root, by whatever name the line has.
-    for (std::string group = line.substr(second + 1);; group.resize(group.rfind('/'))) {
-      const std::optional<CpuQuota> quota = quota_in(read, mount + group);
-      if (quota && (!least || quota->cores < least->cores)) least = quota;
-      if (group.find('/') == std::string::npos) break;
-    }
-  }
+  visit_control_groups(read, "cpu", [&](const std::string& folder, bool is_v2) {
+    const std::optional<CpuQuota> quota = is_v2 ? quota_v2(read, folder) : quota_v1(read, folder);
+    if (quota && (!least || quota->cores < least->cores)) least = quota;
+  });
   return least;
 }
 
 UsableCores usable_cores() {
   const int allowed = allowed_cores();
   const auto machine = static_cast<int>(sysconf(_SC_NPROCESSORS_ONLN));
-  return {std::max(machine, allowed), allowed, cpu_quota(read_file)};
+  return {std::max(machine, allowed), allowed, cpu_quota(read_system_file)};
 }
 
 }  // namespace digitron

@@ -1,9 +1,10 @@
 // How many cores this process may keep busy, and what says so.
 #pragma once
 
-#include <functional>
 #include <optional>
 #include <string>
+
+#include "host/cpu/control_group.h"
 
 namespace digitron {
 
@@ -24,9 +25,6 @@ struct UsableCores {
   // "2 of 16 cores by the cgroup's quota (cpu.max 200000 100000)"
   std::string text() const;
 };
-
-// The text of a file of /proc or /sys; empty where it cannot be read.
-using ReadFile = std::function<std::string(const std::string& path)>;
 
 // The least quota of this process's control group and of those around it, by cgroup v2 (cpu.max) or
 // v1 (cpu.cfs_quota_us): see the kernel's cgroup-v2.rst and sched-bwc.rst. What makes no sense is

@@ -2,6 +2,7 @@
 
 #include <curl/curl.h>
 #include <spdlog/spdlog.h>
+#include <unistd.h>
 #include <zlib.h>
 
 #include <array>
@@ -21,8 +22,11 @@ namespace {
 // memory.
 constexpr size_t kMaxBytes = size_t{64} << 20;
 
-// A machine without network must not wait long: 10 s to connect, then at least 1 kB/s over 15 s.
+// A machine without network must not wait long: 10 s to connect, then at least 1 kB/s over 15 s,
+// and ten minutes for a file in all, which is 17 kB/s for the largest.
 constexpr long kConnectSeconds = 10;
+constexpr long kMostSeconds = 600;
+constexpr long kMostRedirects = 5;
 constexpr long kLowSpeedBytes = 1000;
 constexpr long kLowSpeedSeconds = 15;
 
@@ -50,8 +54,13 @@ std::string fetch(const std::string& url) {
   curl_easy_setopt(curl.get(), CURLOPT_WRITEDATA, &body);
   curl_easy_setopt(curl.get(), CURLOPT_FAILONERROR, 1L);
   curl_easy_setopt(curl.get(), CURLOPT_FOLLOWLOCATION, 1L);
+  curl_easy_setopt(curl.get(), CURLOPT_MAXREDIRS, kMostRedirects);
+  // A mirror that is asked in secret does not lead to one that is not.
+  const char* const led_to = url.starts_with("https:") ? "https" : "https,http";
+  curl_easy_setopt(curl.get(), CURLOPT_REDIR_PROTOCOLS_STR, led_to);
   curl_easy_setopt(curl.get(), CURLOPT_NOSIGNAL, 1L);
   curl_easy_setopt(curl.get(), CURLOPT_CONNECTTIMEOUT, kConnectSeconds);
+  curl_easy_setopt(curl.get(), CURLOPT_TIMEOUT, kMostSeconds);
   curl_easy_setopt(curl.get(), CURLOPT_LOW_SPEED_LIMIT, kLowSpeedBytes);
   curl_easy_setopt(curl.get(), CURLOPT_LOW_SPEED_TIME, kLowSpeedSeconds);
   const CURLcode code = curl_easy_perform(curl.get());
@@ -78,6 +87,7 @@ std::string sha256_of_gz(const std::string& gz) {
   }
   if (code != Z_STREAM_END)
     throw Refused(code == Z_BUF_ERROR ? "the .gz ends early" : "not a whole .gz");
+  if (stream.avail_in > 0) throw Refused("goes on after the end of its .gz");
   return sha256.hex();
 }
 
@@ -151,10 +161,22 @@ void download_files(std::span<const std::string> mirrors, std::span<const KnownF
   for (const KnownFile& file : files) bodies.push_back(fetch_from_any(mirrors, file));
 
   Created created;
-  created.directory(directory);
+  std::error_code error;
+  const bool is_new = !std::filesystem::exists(directory, error);
+  // A process that is killed leaves no half of a new directory, which later ones would take for a
+  // whole one.
+  const std::filesystem::path place =
+      is_new ? directory.string() + "." + std::to_string(::getpid()) + ".tmp" : directory.string();
+  created.directory(place);
   for (size_t i = 0; i < files.size(); ++i)
-    created.file(directory / (files[i].name + ".gz"), bodies[i]);
-  created.keep();
+    created.file(place / (files[i].name + ".gz"), bodies[i]);
+  if (is_new) std::filesystem::rename(place, directory, error);
+  if (is_new && error && !std::filesystem::is_directory(directory)) {
+    throw InputError("cannot create " + directory.string() + ": " + error.message() +
+                     "; give a directory with --data");
+  }
+  // Another process may have been faster, with the same bytes: then ours go.
+  if (!is_new || !error) created.keep();
 }
 
 }  // namespace digitron

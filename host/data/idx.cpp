@@ -30,8 +30,11 @@ constexpr size_t kChunkBytes = size_t{128} << 10;
 // file.
 class Reader {
  public:
-  explicit Reader(const std::filesystem::path& path)
-      : path_(path.string()), file_(gzopen(path.c_str(), "rb")) {
+  explicit Reader(const std::filesystem::path& path) : path_(path.string()) {
+    std::error_code ignored;
+    if (std::filesystem::exists(path, ignored) && !std::filesystem::is_regular_file(path, ignored))
+      fail("is not a file of data; check that the right file has this name");
+    file_.reset(gzopen(path.c_str(), "rb"));
     if (!file_) fail(std::string("cannot be opened: ") + std::strerror(errno));
     gzbuffer(file_.get(), kChunkBytes);
     std::error_code error;
@@ -104,6 +107,14 @@ void check_magic(Reader& reader, uint32_t expected, const char* kind) {
   reader.fail(std::string(text) + "; check that the right file has this name");
 }
 
+// Before a byte of the images is inflated: ten megabytes of .gz can hold eight gigabytes of them.
+void check_count(const Reader& reader, uint32_t count) {
+  constexpr uint32_t kMostImages = 2'000'000;  // the largest set of this kind, EMNIST, has 814,255
+  if (count <= kMostImages) return;
+  reader.fail("promises " + std::to_string(count) + " images; at most " +
+              std::to_string(kMostImages) + " can be: give a smaller set");
+}
+
 std::vector<uint8_t> big_endian(std::initializer_list<uint32_t> words) {
   std::vector<uint8_t> bytes;
   for (const uint32_t word : words)
@@ -122,6 +133,7 @@ Inflated pixels_of(const std::filesystem::path& path) {
     reader.fail("has images of " + std::to_string(rows) + "x" + std::to_string(columns) +
                 " pixels; they must be 28x28");
   if (count == 0) reader.fail("has no images; get it again");
+  check_count(reader, count);
   return reader.read_rest(uint64_t{count} * kImagePixels);
 }
 
@@ -136,6 +148,7 @@ std::vector<uint8_t> read_idx_labels(const std::filesystem::path& path) {
   check_magic(reader, kLabelsMagic, "labels");
   const uint32_t count = reader.read_u32();
   if (count == 0) reader.fail("has no labels; get it again");
+  check_count(reader, count);
   std::vector<uint8_t> labels = reader.read_rest(count).bytes;
   const auto bad = std::find_if(labels.begin(), labels.end(), [](int y) { return y >= kClasses; });
   if (bad != labels.end())

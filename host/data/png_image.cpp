@@ -55,6 +55,9 @@ std::string encode(int width, int height, png_uint_32 format, std::span<const ui
 
 GreyImage read_png_grey(const std::filesystem::path& path) {
   const std::string name = path.string();
+  std::error_code ignored;
+  if (std::filesystem::exists(path, ignored) && !std::filesystem::is_regular_file(path, ignored))
+    fail(name, "it is no regular file");
   PngImage png;
   if (!png_image_begin_read_from_file(png.get(), path.c_str())) fail(name, png->message);
   if (uint64_t{png->width} * png->height > kMaxPixels)

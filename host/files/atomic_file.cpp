@@ -9,16 +9,13 @@
 #include <cstdio>
 #include <cstring>
 #include <string>
-#include <utility>
 
 #include "host/core/error.h"
+#include "host/core/file_descriptor.h"
 
 namespace digitron {
 
 namespace {
-
-// One write(2) takes at most 2^31 - 4096 bytes on Linux.
-constexpr size_t kMaxWriteBytes = size_t{1} << 30;
 
 [[noreturn]] void throw_write_error(const std::filesystem::path& path, int error) {
   const std::string message = "cannot write " + path.string() + ": " + std::strerror(error);
@@ -37,36 +34,33 @@ constexpr size_t kMaxWriteBytes = size_t{1} << 30;
   }
 }
 
-class FileDescriptor {
- public:
-  explicit FileDescriptor(int fd) : fd_(fd) {}
-  ~FileDescriptor() { close(); }
-  FileDescriptor(const FileDescriptor&) = delete;
-  FileDescriptor& operator=(const FileDescriptor&) = delete;
-
-  int get() const { return fd_; }
-
-  // Network file systems report a full disk only here.
-  bool close() { return fd_ < 0 || ::close(std::exchange(fd_, -1)) == 0; }
-
- private:
-  int fd_;
-};
-
-bool write_all(int fd, std::string_view bytes) {
-  while (!bytes.empty()) {
-    const ssize_t written = ::write(fd, bytes.data(), std::min(bytes.size(), kMaxWriteBytes));
-    if (written < 0 && errno != EINTR) return false;
-    if (written > 0) bytes.remove_prefix(static_cast<size_t>(written));
-  }
-  return true;
-}
+constexpr const char* kTemporary = ".tmp";
 
 // Unique in this process and among processes; no reader takes it for a finished file.
 std::filesystem::path temporary_name(const std::filesystem::path& path) {
   static std::atomic<unsigned> counter{0};
   return path.string() + "." + std::to_string(::getpid()) + "." + std::to_string(counter++) +
-         ".tmp";
+         kTemporary;
+}
+
+// A new file beside `path`, and its name. What is there already under that name, a killed process'
+// or somebody's link to another file, is left alone.
+FileDescriptor open_temporary(const std::filesystem::path& path, std::filesystem::path& name) {
+  int fd = -1;
+  do {
+    name = temporary_name(path);
+    fd = ::open(name.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0666);
+  } while (fd < 0 && errno == EEXIST);
+  return FileDescriptor(fd);
+}
+
+// Whether `name` is what temporary_name makes of `path`'s.
+bool is_temporary_of(const std::string& path, const std::string& name) {
+  constexpr std::string_view kEnd = kTemporary;
+  if (!name.starts_with(path + ".") || !name.ends_with(kEnd)) return false;
+  const std::string_view middle(name.begin() + static_cast<std::ptrdiff_t>(path.size()),
+                                name.end() - static_cast<std::ptrdiff_t>(kEnd.size()));
+  return middle.find_first_not_of(".0123456789") == std::string_view::npos;
 }
 
 // Makes the rename itself durable. Some file systems cannot sync a directory: the file is whole
@@ -79,9 +73,19 @@ void sync_directory(const std::filesystem::path& path) {
 
 }  // namespace
 
+bool write_all(int fd, std::string_view bytes) {
+  constexpr size_t kMostBytes = size_t{1} << 30;  // a write(2) takes under 2^31 on Linux
+  while (!bytes.empty()) {
+    const ssize_t written = ::write(fd, bytes.data(), std::min(bytes.size(), kMostBytes));
+    if (written < 0 && errno != EINTR) return false;
+    if (written > 0) bytes.remove_prefix(static_cast<size_t>(written));
+  }
+  return true;
+}
+
 void write_file_atomically(const std::filesystem::path& path, std::string_view bytes, Sync sync) {
-  const std::filesystem::path temporary = temporary_name(path);
-  FileDescriptor file(::open(temporary.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666));
+  std::filesystem::path temporary;
+  FileDescriptor file = open_temporary(path, temporary);
   if (file.get() < 0) throw_write_error(path, errno);
 
   const bool done = write_all(file.get(), bytes) &&
@@ -93,6 +97,15 @@ void write_file_atomically(const std::filesystem::path& path, std::string_view b
     throw_write_error(path, error);
   }
   if (sync == Sync::kYes) sync_directory(path);
+}
+
+void remove_leftovers(const std::filesystem::path& path) {
+  std::error_code ignored;
+  const std::filesystem::path parent = path.has_parent_path() ? path.parent_path() : ".";
+  for (const auto& entry : std::filesystem::directory_iterator(parent, ignored)) {
+    if (!is_temporary_of(path.filename().string(), entry.path().filename().string())) continue;
+    std::filesystem::remove(entry.path(), ignored);
+  }
 }
 
 }  // namespace digitron

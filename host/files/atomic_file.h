@@ -17,4 +17,11 @@ enum class Sync { kYes, kNo };
 void write_file_atomically(const std::filesystem::path& path, std::string_view bytes,
                            Sync sync = Sync::kYes);
 
+// Writes all bytes to an open file. False, and errno, when that fails; a part may be written then.
+bool write_all(int fd, std::string_view bytes);
+
+// Removes the temporary files that killed processes left beside `path`. Only for who may know that
+// nobody is writing it now.
+void remove_leftovers(const std::filesystem::path& path);
+
 }  // namespace digitron

@@ -150,6 +150,8 @@ ModelState load_state(SafetensorsFile& file, const Plan& plan) {
     state.batches_tracked = std::max(state.batches_tracked, reader.read_count(names[l] + kTracked));
   }
   reader.require_nothing_left();
+  const auto run = file.metadata().find("run");
+  if (run != file.metadata().end()) state.run = run->second;
   return state;
 }
 

@@ -16,6 +16,7 @@ struct ModelState {
   std::vector<float> parameters;  // flat in the plan's layout
   std::vector<float> buffers;     // running statistics, flat in the plan's layout
   int64_t batches_tracked = 0;    // steps that updated the statistics: num_batches_tracked
+  std::string run = {};           // id of the run that saved it; empty where the file names none
 };
 
 // The model before any training, its parameters drawn from the seed.

@@ -5,7 +5,6 @@
 
 #include <cstdint>
 #include <filesystem>
-#include <fstream>
 #include <nlohmann/json_fwd.hpp>
 #include <optional>
 #include <string>
@@ -13,12 +12,24 @@
 #include <vector>
 
 #include "host/core/engine.h"
+#include "host/core/file_descriptor.h"
 #include "host/files/model_state.h"
+#include "host/files/run_lock.h"
 
 namespace digitron {
 
-// "runs/lenet5" for the model lenet5: the directory of a run without --out.
+// "runs/lenet5" for the model lenet5: the directory of its first run without --out.
 std::filesystem::path default_run_directory(const Model& model);
+
+// Whether a run has written one of its files there.
+bool holds_run(const std::filesystem::path& directory);
+
+// Throws InputError, with the three ways on, when the directory holds a run.
+void require_no_run(const std::filesystem::path& directory);
+
+// 32 hexadecimal digits that no other run has: run.json, the checkpoint and the state carry them,
+// so that files of two runs in one directory are told apart.
+std::string new_run_id();
 
 // A line of metrics.jsonl each, with its newline.
 std::string step_event(int epoch, int64_t step, double loss);
@@ -37,25 +48,34 @@ std::string final_event(int epoch, const Metrics& test);
 // resume.safetensors in a run directory.
 std::filesystem::path state_path(const std::filesystem::path& directory);
 
+// Holds the directory's lock as long as it lives.
 class RunDirectory {
  public:
-  // Starts a run: creates the directory where it is missing, writes run.json and replaces
-  // metrics.jsonl with an empty file, each atomically. An older run's checkpoint stays until this
-  // run writes its own; its resume.safetensors is removed. Throws InputError when the directory
-  // cannot be created or written, MachineError when the disk is full.
-  RunDirectory(const std::filesystem::path& path, const nlohmann::ordered_json& run);
+  enum class IfThere { kRefuse, kOverwrite };
 
-  // Continues the run in `path`: writes run.json, and cuts metrics.jsonl to its first
-  // `metrics_bytes`. Throws InputError when it is shorter.
-  static RunDirectory resume(const std::filesystem::path& path, const nlohmann::ordered_json& run,
-                             std::uintmax_t metrics_bytes);
+  // Starts a run: creates the directory where it is missing, locks it, and writes run.json and an
+  // empty metrics.jsonl, each atomically. An older run there is refused, or all its files are gone
+  // once the new one has begun. Throws InputError when the directory cannot be created or written,
+  // or is in use, MachineError when the disk is full; an older run is then as it was.
+  RunDirectory(const std::filesystem::path& path, const nlohmann::ordered_json& run,
+               IfThere if_there = IfThere::kRefuse);
+
+  // Starts a run in the first of PATH, PATH-2, PATH-3, ... that holds none and is not in use.
+  static RunDirectory start_beside(const std::filesystem::path& path,
+                                   const nlohmann::ordered_json& run);
+
+  // Continues the run in `path`, of which the caller has the lock: writes run.json, and cuts
+  // metrics.jsonl to its first `metrics_bytes`. Throws InputError when it is shorter, or a link.
+  static RunDirectory resume(const std::filesystem::path& path, RunLock lock,
+                             const nlohmann::ordered_json& run, std::uintmax_t metrics_bytes);
 
   const std::filesystem::path& path() const { return path_; }
+  const std::string& id() const { return id_; }  // run.json's
   std::filesystem::path checkpoint_path() const { return path_ / "model.safetensors"; }
   std::filesystem::path log_path() const { return path_ / "train.log"; }  // RunLog writes it
 
-  // Appends whole lines to metrics.jsonl and flushes; when that fails, no part of them stays.
-  // Throws MachineError.
+  // Appends whole lines to metrics.jsonl; when that fails, no part of them stays. Throws
+  // MachineError, also when the file was removed or replaced meanwhile.
   void append(std::string_view lines);
 
   // How long metrics.jsonl is.
@@ -68,12 +88,15 @@ class RunDirectory {
   void save(const Plan& plan, const ModelState& state, const Metadata& metadata);
 
  private:
-  explicit RunDirectory(const std::filesystem::path& path);
+  RunDirectory(const std::filesystem::path& path, RunLock lock, const nlohmann::ordered_json& run);
+  void begin(const nlohmann::ordered_json& run);
   void open_metrics();
 
   std::filesystem::path path_;
+  RunLock lock_;
+  std::string id_;
   std::filesystem::path metrics_path_;
-  std::ofstream metrics_;
+  FileDescriptor metrics_;
   std::uintmax_t metrics_bytes_ = 0;
 };
 

@@ -165,7 +165,14 @@ void read_parameters(RunRecord& run) {
   }
   if (!run.plan) return;
   try {
-    run.state = load_state(path, *run.plan);
+    ModelState state = load_state(path, *run.plan);
+    const std::string id = run.text({"id"});
+    if (id.empty() || state.run.empty() || id == state.run) {
+      run.state = std::move(state);
+    } else {
+      run.problems.emplace_back(
+          "model.safetensors is of another run than run.json: nothing of it is shown.");
+    }
   } catch (const InputError& error) {
     run.problems.push_back(
         fmt::format("The checkpoint does not hold this run's model ({}).", error.what()));

@@ -1,16 +1,17 @@
 #include "host/files/run_state.h"
 
 #include <algorithm>
+#include <limits>
 
 #include "host/core/error.h"
-#include "host/files/json.h"
+#include "host/files/json_reader.h"
 #include "host/files/safetensors.h"
 
 namespace digitron {
 
 namespace {
 
-using nlohmann::json;
+using nlohmann::ordered_json;
 
 constexpr const char* kBestPrefix = "best.";
 
@@ -22,15 +23,16 @@ std::string prefix_of(State which) {
 }
 
 // JSON keeps every bit of a double: it is written with as many digits as that takes.
-json position_json(const RunState& s) {
-  json position{{"epoch", s.epoch},
-                {"step", s.step},
-                {"loss_sum", s.train.loss_sum},
-                {"correct", s.train.correct},
-                {"count", s.train.count},
-                {"seconds", s.seconds},
-                {"metrics_bytes", s.metrics_bytes},
-                {"batches_before", s.batches_before}};
+ordered_json position_json(const RunState& s) {
+  ordered_json position{{"epoch", s.epoch},
+                        {"step", s.step},
+                        {"loss_sum", s.train.loss_sum},
+                        {"correct", s.train.correct},
+                        {"count", s.train.count},
+                        {"seconds", s.seconds},
+                        {"metrics_bytes", s.metrics_bytes},
+                        {"batches_before", s.batches_before},
+                        {"run", s.run}};
   if (s.best) {
     position["best_epoch"] = s.best->epoch;
     position["best_loss"] = s.best->loss;
@@ -39,27 +41,37 @@ json position_json(const RunState& s) {
   return position;
 }
 
+// What the state says, each value within what any run can have. Whether they go together only the
+// run's settings tell.
 RunState parse_position(const std::filesystem::path& path, const Metadata& metadata) {
+  const std::string advice = "restore the file, or start the run again without --resume";
   const auto entry = metadata.find("run_state");
-  try {
-    if (entry == metadata.end()) throw InputError("");
-    const json position = json::parse(entry->second);
-    RunState state;
-    state.epoch = position.at("epoch");
-    state.step = position.at("step");
-    state.train = {position.at("loss_sum"), position.at("correct"), position.at("count")};
-    state.seconds = position.at("seconds");
-    state.metrics_bytes = position.at("metrics_bytes");
-    state.batches_before = position.at("batches_before");
-    if (position.contains("best_epoch")) {
-      state.best = BestEpoch{position["best_epoch"], position.at("best_loss"), {}};
-      state.best->state.batches_tracked = position.at("best_batches");
-    }
-    return state;
-  } catch (const std::exception&) {
-    throw InputError(path.string() +
-                     " does not say where its run stands; start the run again without --resume");
+  const auto object =
+      entry == metadata.end() ? std::nullopt : parse_object<ordered_json>(entry->second);
+  if (!object) {
+    throw InputError(path.string() + " does not say where its run stands; " + advice);
   }
+  constexpr int64_t kMostInt = std::numeric_limits<int>::max();
+  constexpr int64_t kMost = int64_t{1} << 53;  // what a double counts to
+  constexpr double kMostNumber = std::numeric_limits<double>::max();
+  const JsonReader position(*object, path.string(), advice);
+  RunState state;
+  state.epoch = static_cast<int>(position.integer("epoch", 1, kMostInt));
+  state.step = static_cast<int>(position.integer("step", 0, kMostInt));
+  state.train.loss_sum = position.number("loss_sum", -kMostNumber, kMostNumber);
+  state.train.count = position.integer("count", 0, kMost);
+  state.train.correct = position.integer("correct", 0, state.train.count);
+  state.seconds = position.number("seconds", 0, kMostNumber);
+  state.metrics_bytes = static_cast<uint64_t>(position.integer("metrics_bytes", 0, kMost));
+  state.batches_before = position.integer("batches_before", 0, kMost);
+  if (position.has("run")) state.run = position.text("run");
+  if (position.has("best_epoch")) {
+    state.best.emplace();
+    state.best->epoch = static_cast<int>(position.integer("best_epoch", 1, state.epoch));
+    state.best->loss = position.number("best_loss", -kMostNumber, kMostNumber);
+    state.best->state.batches_tracked = position.integer("best_batches", 0, kMost);
+  }
+  return state;
 }
 
 // The tensors of one of the plan's tables, under a prefix, as one flat buffer.

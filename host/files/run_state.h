@@ -30,6 +30,7 @@ struct RunState {
   std::uintmax_t metrics_bytes = 0;  // how long metrics.jsonl was when the state was saved
   // num_batches_tracked of the file that the run began with (--init); its own steps come on top.
   int64_t batches_before = 0;
+  std::string run;  // the id of the run that saved it; empty in files of older versions
 };
 
 // The file's bytes: the state and the engine's buffers.

@@ -6,8 +6,8 @@
 #include <cerrno>
 #include <cmath>
 #include <cstring>
-#include <set>
 #include <tuple>
+#include <unordered_set>
 
 #include "host/core/error.h"
 #include "host/files/json.h"
@@ -22,7 +22,7 @@ using nlohmann::ordered_json;
 static_assert(std::endian::native == std::endian::little, "the format is little-endian");
 
 constexpr uint64_t kLengthBytes = 8;
-constexpr uint64_t kMaxHeaderBytes = 100'000'000;  // the format's own limit
+constexpr uint64_t kMaxHeaderBytes = 16 << 20;  // the format's own limit is 100,000,000
 constexpr const char* kDamaged = "; the file is damaged: copy or save it again";
 
 [[noreturn]] void fail(const std::filesystem::path& path, const std::string& what) {
@@ -34,20 +34,49 @@ constexpr const char* kDamaged = "; the file is damaged: copy or save it again";
   fail(path, "tensor " + tensor + " " + what);
 }
 
-// Parses the header and refuses a name that stands twice, of which JSON would keep the last alone.
-json parse_object(const std::filesystem::path& path, const std::string& header) {
-  std::set<std::string> names;
-  std::string twice;
-  const auto note_duplicates = [&](int depth, json::parse_event_t event, json& key) {
-    if (depth == 1 && event == json::parse_event_t::key && !names.insert(key).second) twice = key;
-    return true;
-  };
-  json object = json::parse(header, note_duplicates, /*allow_exceptions=*/false);
-  if (!object.is_object()) {
-    fail(path, "its header is not a JSON object; give a file in the safetensors format");
+// Reads a header without keeping it, for what nlohmann's own reading lets pass or does slowly: a
+// name that stands twice, of which it would keep the last alone, deep nesting, and too many names.
+class HeaderCheck : public nlohmann::json_sax<json> {
+ public:
+  const std::string& twice() const { return twice_; }
+  bool has_too_many() const { return names_.size() > kMostTensors; }
+
+  bool key(std::string& name) override {
+    if (depth_ == 1 && !names_.insert(name).second) twice_ = name;
+    return twice_.empty() && !has_too_many();
   }
-  if (!twice.empty()) fail(path, twice, std::string("is there twice") + kDamaged);
-  return object;
+  bool start_object(size_t) override { return ++depth_ <= kMostNesting; }
+  bool end_object() override { return --depth_ >= 0; }
+  bool start_array(size_t) override { return ++depth_ <= kMostNesting; }
+  bool end_array() override { return --depth_ >= 0; }
+  bool null() override { return true; }
+  bool boolean(bool) override { return true; }
+  bool number_integer(int64_t) override { return true; }
+  bool number_unsigned(uint64_t) override { return true; }
+  bool number_float(double, const std::string&) override { return true; }
+  bool string(std::string&) override { return true; }
+  bool binary(json::binary_t&) override { return true; }
+  bool parse_error(size_t, const std::string&, const json::exception&) override { return false; }
+
+ private:
+  static constexpr size_t kMostTensors = 10'000;
+  static constexpr int kMostNesting = 8;
+
+  std::unordered_set<std::string> names_;
+  std::string twice_;
+  int depth_ = 0;
+};
+
+json parse_object(const std::filesystem::path& path, const std::string& header) {
+  HeaderCheck check;
+  const bool proper = json::sax_parse(header, &check);
+  if (!check.twice().empty()) fail(path, check.twice(), std::string("is there twice") + kDamaged);
+  if (check.has_too_many()) {
+    fail(path, "has more tensors than any model here; give a checkpoint of a small network");
+  }
+  json object = proper ? json::parse(header, nullptr, /*allow_exceptions=*/false) : json();
+  if (object.is_object()) return object;
+  fail(path, "its header is not a JSON object; give a file in the safetensors format");
 }
 
 bool is_index(const json& value) {

@@ -1,15 +1,19 @@
 #include "host/process/process_pool.h"
 
 #include <fcntl.h>
-#include <spawn.h>
+#include <sys/prctl.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include <cerrno>
+#include <csignal>
 #include <cstring>
+#include <ctime>
 #include <map>
+#include <utility>
 
 #include "host/core/error.h"
+#include "host/core/file_descriptor.h"
 
 extern char** environ;  // NOLINT(readability-redundant-declaration): POSIX leaves it to us
 
@@ -17,21 +21,43 @@ namespace digitron {
 
 namespace {
 
+// In the child, between fork and exec: what may be called there allocates nothing. It dies with its
+// parent, and a signal from the terminal reaches it through the parent alone.
+[[noreturn]] void become(const Job& job, const std::vector<char*>& argv, pid_t parent, int errors) {
+  const int in = ::open("/dev/null", O_RDONLY | O_CLOEXEC);
+  const int out = ::open(job.log.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
+  if (in >= 0 && out >= 0 && ::dup2(in, STDIN_FILENO) >= 0 && ::dup2(out, STDOUT_FILENO) >= 0 &&
+      ::dup2(out, STDERR_FILENO) >= 0 && ::setpgid(0, 0) == 0 &&
+      ::prctl(PR_SET_PDEATHSIG, SIGTERM) == 0 && ::getppid() == parent) {
+    ::execve(argv[0], argv.data(), environ);
+  }
+  const int error = errno;
+  [[maybe_unused]] const ssize_t told = ::write(errors, &error, sizeof error);
+  ::_exit(127);
+}
+
 pid_t start(const Job& job) {
-  posix_spawn_file_actions_t actions;
-  posix_spawn_file_actions_init(&actions);
-  posix_spawn_file_actions_addopen(&actions, STDIN_FILENO, "/dev/null", O_RDONLY, 0);
-  posix_spawn_file_actions_addopen(&actions, STDOUT_FILENO, job.log.c_str(),
-                                   O_WRONLY | O_CREAT | O_TRUNC, 0666);
-  posix_spawn_file_actions_adddup2(&actions, STDOUT_FILENO, STDERR_FILENO);
   std::vector<std::string> command = job.command;
   std::vector<char*> argv;
   argv.reserve(command.size() + 1);
   for (std::string& argument : command) argv.push_back(argument.data());
   argv.push_back(nullptr);
-  pid_t child = 0;
-  const int error = posix_spawn(&child, argv[0], &actions, nullptr, argv.data(), environ);
-  posix_spawn_file_actions_destroy(&actions);
+  int ends[2];
+  const pid_t parent = ::getpid();
+  pid_t child = -1;
+  int error = 0;
+  if (::pipe2(ends, O_CLOEXEC) == 0) {
+    const FileDescriptor read_end(ends[0]);
+    FileDescriptor write_end(ends[1]);
+    child = ::fork();
+    if (child == 0) become(job, argv, parent, write_end.get());
+    if (child < 0) error = errno;
+    write_end.close();
+    // Closed by exec: nothing is read where that went well.
+    if (child > 0 && ::read(read_end.get(), &error, sizeof error) > 0) ::waitpid(child, nullptr, 0);
+  } else {
+    error = errno;
+  }
   if (error != 0) {
     throw MachineError("cannot run " + job.command[0] + " with its output in " + job.log.string() +
                        ": " + std::strerror(error));
@@ -43,32 +69,72 @@ int exit_code(int status) {
   return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
 }
 
-// The child processes that run; the destructor waits for all of them.
+// SIGCHLD is kept back while this lives, so that sigtimedwait meets it.
+class BlockedChildSignal {
+ public:
+  BlockedChildSignal() {
+    sigemptyset(&set_);
+    sigaddset(&set_, SIGCHLD);
+    pthread_sigmask(SIG_BLOCK, &set_, &before_);
+  }
+  ~BlockedChildSignal() { pthread_sigmask(SIG_SETMASK, &before_, nullptr); }
+  BlockedChildSignal(const BlockedChildSignal&) = delete;
+  BlockedChildSignal& operator=(const BlockedChildSignal&) = delete;
+
+  // Until a child has ended, another signal was handled, or a fifth of a second has passed: one
+  // that comes just before the wait is so met too.
+  void wait() const {
+    const timespec most{0, 200'000'000};
+    sigtimedwait(&set_, nullptr, &most);
+  }
+
+ private:
+  sigset_t set_{}, before_{};
+};
+
+// The child processes that run; the destructor ends them as Ctrl-C does, and waits.
 class Children {
  public:
   Children() = default;
   Children(const Children&) = delete;
   Children& operator=(const Children&) = delete;
   ~Children() {
+    end();
     for (const auto& [child, index] : running_) waitpid(child, nullptr, 0);
   }
 
   size_t count() const { return running_.size(); }
   void add(pid_t child, size_t index) { running_.emplace(child, index); }
-  // Waits for one to end; its job's index and exit code.
-  std::pair<size_t, int> wait_for_one() {
-    int status = 0;
-    pid_t child = 0;
-    while ((child = waitpid(-1, &status, 0)) < 0) {
-      if (errno != EINTR) throw MachineError(std::string("lost a run: ") + std::strerror(errno));
+
+  // Tells all of them, once, to save what they have and end.
+  void end() {
+    if (std::exchange(told_, true)) return;
+    for (const auto& [child, index] : running_) ::kill(child, SIGTERM);
+  }
+
+  // Waits for one to end; its job's index and exit code. All are told to end when `stop` is raised.
+  std::pair<size_t, int> wait_for_one(const std::atomic<bool>& stop) {
+    const BlockedChildSignal signal;
+    while (true) {
+      if (stop) end();
+      int status = 0;
+      const pid_t child = waitpid(-1, &status, WNOHANG);
+      if (child < 0 && errno != EINTR) {
+        throw MachineError(std::string("lost a run: ") + std::strerror(errno));
+      }
+      const auto entry = running_.find(child);
+      if (entry != running_.end()) {
+        const size_t index = entry->second;
+        running_.erase(entry);
+        return {index, exit_code(status)};
+      }
+      if (child <= 0) signal.wait();
     }
-    const size_t index = running_.at(child);
-    running_.erase(child);
-    return {index, exit_code(status)};
   }
 
  private:
   std::map<pid_t, size_t> running_;
+  bool told_ = false;
 };
 
 }  // namespace
@@ -83,7 +149,7 @@ void run_jobs(const std::vector<Job>& jobs, int side_by_side, const std::atomic<
       ++next;
     }
     if (children.count() == 0) return;
-    const auto [index, code] = children.wait_for_one();
+    const auto [index, code] = children.wait_for_one(stop);
     done(index, code);
   }
 }

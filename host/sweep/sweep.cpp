@@ -48,7 +48,8 @@ std::vector<Run> plan_runs(const SweepRequest& request) {
       command.insert(command.end(), setting.options.begin(), setting.options.end());
       if (request.jobs > 1) command.insert(command.end(), {"--threads", "1"});
       command.insert(command.end(),
-                     {"--seed", std::to_string(seed), "--out", run.directory.string()});
+                     {"--seed", std::to_string(seed), "--out", run.directory.string(),
+                      "--overwrite"});  // what is there has not come to its end
       run.job.log = run.directory / "log.txt";
       runs.push_back(std::move(run));
     }

@@ -9,17 +9,20 @@ namespace {
 std::atomic<bool> stop_requested{false};
 static_assert(std::atomic<bool>::is_always_lock_free, "a signal handler may not lock");
 
+constexpr int kSignals[] = {SIGINT, SIGTERM, SIGHUP};
+
 extern "C" void request_stop(int) {
   stop_requested = true;
-  std::signal(SIGINT, SIG_DFL);
-  std::signal(SIGTERM, SIG_DFL);
+  for (const int signal : kSignals) std::signal(signal, SIG_DFL);
 }
 
 }  // namespace
 
 const std::atomic<bool>& stop_on_signals() {
-  std::signal(SIGINT, request_stop);
-  std::signal(SIGTERM, request_stop);
+  for (const int signal : kSignals) {
+    const auto before = std::signal(signal, request_stop);
+    if (signal == SIGHUP && before == SIG_IGN) std::signal(SIGHUP, SIG_IGN);  // nohup
+  }
   return stop_requested;
 }
 

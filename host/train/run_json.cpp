@@ -3,10 +3,13 @@
 #include <spdlog/fmt/fmt.h>
 
 #include <fstream>
+#include <iterator>
+#include <string_view>
 
 #include "host/core/error.h"
 #include "host/files/environment.h"
-#include "host/files/json.h"
+#include "host/files/json_reader.h"
+#include "host/files/run_directory.h"
 #include "host/machine/build.h"
 #include "host/machine/machine.h"
 #include "host/train/settings_json.h"
@@ -23,6 +26,28 @@ constexpr const char* kNewValueAdvice = "leave it out, or add --force to go on w
                           const std::string& there, const std::string& advice) {
   throw InputError(fmt::format("{} is {}, but the run that --resume continues has {}; {}", what,
                                asked, there, advice));
+}
+
+// What of run.json is read later, without its settings, which have a reader of their own.
+void check_description(const JsonReader& run) {
+  if (run.has("id")) run.text("id");
+  run.object("settings");
+  const JsonReader model = run.object("model");
+  for (const char* key : {"text", "id", "name"}) {
+    if (key == std::string_view("text") || model.has(key)) model.text(key);
+  }
+  run.object("data").text("source");
+  const auto check_step = [](const JsonReader& start) {
+    if (!start.has("device")) return;
+    const JsonReader device = start.object("device");
+    if (!device.has("details")) return;
+    const JsonReader details = device.object("details");
+    if (details.has("step") && details.object("step").has("way")) {
+      details.object("step").text("way");
+    }
+  };
+  check_step(run);
+  run.for_each_object("resumed", check_step);
 }
 
 // As --threads takes it.
@@ -50,6 +75,7 @@ ordered_json run_description(const SessionRequest& request, const TrainSettings&
                              const Engine& engine, const std::string& fallback, const Data& data) {
   const Plan& plan = engine.plan();
   ordered_json run;
+  run["id"] = new_run_id();
   run["digitron"] = version();
   run["compiler"] = compiler();
   run["build"] = build_json();
@@ -75,6 +101,16 @@ ordered_json run_description(const SessionRequest& request, const TrainSettings&
   return run;
 }
 
+RunLock lock_run(const std::filesystem::path& directory) {
+  std::error_code ignored;
+  const std::filesystem::path path = directory / "run.json";
+  if (!std::filesystem::is_regular_file(path, ignored)) {
+    throw InputError("--resume: " + path.string() +
+                     " cannot be read; give the directory of a run, as --out named it");
+  }
+  return RunLock(directory);
+}
+
 ordered_json read_description(const std::filesystem::path& directory) {
   const std::filesystem::path path = directory / "run.json";
   std::ifstream file(path, std::ios::binary);
@@ -82,16 +118,14 @@ ordered_json read_description(const std::filesystem::path& directory) {
     throw InputError("--resume: " + path.string() +
                      " cannot be read; give the directory of a run, as --out named it");
   }
-  ordered_json run = ordered_json::parse(file, nullptr, /*allow_exceptions=*/false);
-  const auto is_object = [&](const char* key) {
-    return run.is_object() && run.contains(key) && run[key].is_object();
-  };
-  if (!is_object("settings") || !is_object("model") || !is_object("data") ||
-      !run["model"].contains("text") || !run["data"].contains("source")) {
+  const std::string text{std::istreambuf_iterator<char>(file), {}};
+  std::optional<ordered_json> run = parse_object<ordered_json>(text);
+  if (!run) {
     throw InputError("--resume: " + path.string() +
-                     " is not what a run writes; restore it, or start a new run");
+                     " is not a whole JSON object; restore it, or start a new run");
   }
-  return run;
+  check_description({*run, "--resume: " + path.string(), "restore it, or start a new run"});
+  return std::move(*run);
 }
 
 TrainSettings resumed_settings(const ordered_json& run, const ordered_json& given, bool force) {
@@ -121,6 +155,25 @@ StepKind resumed_step(const ordered_json& run, StepKind asked, bool force) {
     differs("--step", step_word(asked), way, kNewValueAdvice);
   }
   return asked;
+}
+
+void check_same_run(const ordered_json& run, const std::string& state_id) {
+  const std::string id = run.value("id", "");
+  if (id.empty() || state_id.empty() || id == state_id) return;
+  throw InputError(
+      "--resume: resume.safetensors is of another run than run.json; restore the two "
+      "together, or start a new run");
+}
+
+void check_state_fits(const ordered_json& run, const RunState& state, int train_count) {
+  const TrainSettings before = settings_from_json(run["settings"]);
+  const int left = train_count - before.validation;
+  const int64_t done = int64_t{state.step} * before.batch;
+  if (done == state.train.count && (done == 0 || done < left)) return;
+  throw InputError(
+      fmt::format("--resume: resume.safetensors tells of {} images in {} steps of its epoch, where "
+                  "the run has {} images in steps of {}; restore the file, or start a new run",
+                  state.train.count, state.step, left, before.batch));
 }
 
 void check_step_fits(const ordered_json& run, const TrainSettings& settings, int step) {

@@ -7,6 +7,8 @@
 #include <vector>
 
 #include "host/core/dataset.h"
+#include "host/files/run_lock.h"
+#include "host/files/run_state.h"
 #include "host/train/session.h"
 
 namespace digitron {
@@ -17,6 +19,10 @@ nlohmann::ordered_json device_description(const DeviceRequest& request, const En
 nlohmann::ordered_json run_description(const SessionRequest& request, const TrainSettings& settings,
                                        const Engine& engine, const std::string& fallback,
                                        const Data& data);
+
+// The lock of a run that --resume continues. Throws InputError when there is no run.json, and as
+// RunLock does.
+RunLock lock_run(const std::filesystem::path& directory);
 
 // The directory's run.json. Throws InputError when it is missing or damaged.
 nlohmann::ordered_json read_description(const std::filesystem::path& directory);
@@ -30,6 +36,13 @@ TrainSettings resumed_settings(const nlohmann::ordered_json& run,
 // that the run took last; kAuto where none is known. Without `force`, throws InputError when
 // another is asked for.
 StepKind resumed_step(const nlohmann::ordered_json& run, StepKind asked, bool force);
+
+// Throws InputError when the state is of another run, by its id; older files name none.
+void check_same_run(const nlohmann::ordered_json& run, const std::string& state_id);
+
+// Throws InputError when a run with run.json's settings, of so many training images, cannot stand
+// where the state says.
+void check_state_fits(const nlohmann::ordered_json& run, const RunState& state, int train_count);
 
 // Throws InputError when the run has `step` steps of an epoch done, and `settings` would divide the
 // epoch into other steps than the run's.

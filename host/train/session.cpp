@@ -26,6 +26,10 @@ using nlohmann::ordered_json;
 void check_options(const SessionRequest& request) {
   if (request.resume.empty()) {
     if (request.force) throw InputError("--force goes with --resume; leave it out");
+    if (request.out.empty() && request.overwrite) {
+      throw InputError("--overwrite goes with --out, which names the run to give up; add it");
+    }
+    if (!request.out.empty() && !request.overwrite) require_no_run(request.out);
     return;
   }
   const auto forbid = [](const std::string& option, const std::string& value) {
@@ -36,6 +40,7 @@ void check_options(const SessionRequest& request) {
   };
   forbid("--out", request.out);
   forbid("--init", request.init);
+  if (request.overwrite) throw InputError("--overwrite does not go with --resume; leave it out");
 }
 
 Model new_model(const SessionRequest& request) {
@@ -81,29 +86,32 @@ RunState begin_run(const SessionRequest& request, const TrainSettings& settings,
 
 // The states that are read are those of the optimiser that the engine is configured with.
 RunState continue_run(const SessionRequest& request, const TrainSettings& settings, Engine& engine,
-                      const ordered_json& run) {
+                      const ordered_json& run, const Data& data) {
   engine.configure(training_of(settings));
   RunState state = load_run_state(state_path(request.resume), engine);
+  check_same_run(run, state.run);
+  check_state_fits(run, state, data.train->count());
   check_step_fits(run, settings, state.step);
   return state;
 }
 
 RunDirectory new_directory(const SessionRequest& request, const TrainSettings& settings,
                            const MadeEngine& made, const Data& data) {
+  using enum RunDirectory::IfThere;
   const Engine& engine = *made.engine;
-  const std::filesystem::path out = request.out.empty() ? default_run_directory(engine.plan().model)
-                                                        : std::filesystem::path(request.out);
-  return {out, run_description(request, settings, engine, made.fallback, data)};
+  const ordered_json run = run_description(request, settings, engine, made.fallback, data);
+  if (!request.out.empty()) return {request.out, run, request.overwrite ? kOverwrite : kRefuse};
+  return RunDirectory::start_beside(default_run_directory(engine.plan().model), run);
 }
 
 RunDirectory resumed_directory(const SessionRequest& request, const TrainSettings& settings,
                                const MadeEngine& made, const ordered_json& run,
-                               const RunState& state) {
+                               const RunState& state, RunLock lock) {
   const Engine& engine = *made.engine;
   ordered_json now = resumed_run(run, settings, request.command, state.epoch, state.step);
   now["resumed"].back()["device"] = device_description(request.device, engine, made.fallback);
   now["model"]["text"] = to_text(engine.plan().model);  // --dropout may have changed it
-  return RunDirectory::resume(request.resume, now, state.metrics_bytes);
+  return RunDirectory::resume(request.resume, std::move(lock), now, state.metrics_bytes);
 }
 
 // ---- what a profiler captures
@@ -164,8 +172,12 @@ void log_end(const TrainResult& result, const std::filesystem::path& out) {
 
 TrainResult run_session(const SessionRequest& request, const StopFlag& stop_flag) {
   ordered_json run;
+  std::optional<RunLock> lock;
   const bool resumes = !request.resume.empty();
-  if (resumes) run = read_description(request.resume);
+  if (resumes) {
+    lock.emplace(lock_run(request.resume));  // first: nobody changes what is read from now on
+    run = read_description(request.resume);
+  }
   check_options(request);
   const TrainSettings settings = settings_of(request, run);
   check_settings(settings);
@@ -186,12 +198,13 @@ TrainResult run_session(const SessionRequest& request, const StopFlag& stop_flag
   Engine& engine = *made.engine;
   engine.load(train, validation ? validation : data.test);
   const int train_count = train->count();
-  const RunState state =
-      resumes ? continue_run(request, settings, engine, run) : begin_run(request, settings, engine);
+  const RunState state = resumes ? continue_run(request, settings, engine, run, data)
+                                 : begin_run(request, settings, engine);
   std::optional<StepCapture> capture = step_capture(request, settings, engine, train_count, state);
   // All that can be refused has been: now files are written.
-  RunDirectory directory = resumes ? resumed_directory(request, settings, made, run, state)
-                                   : new_directory(request, settings, made, data);
+  RunDirectory directory =
+      resumes ? resumed_directory(request, settings, made, run, state, std::move(*lock))
+              : new_directory(request, settings, made, data);
   const RunLog log(directory.log_path(), resumes);
   log_start(settings, engine, data, directory.path());
   if (resumes) log_resumed(settings, state);

@@ -1,9 +1,11 @@
 #include "host/train/settings_json.h"
 
+#include <limits>
 #include <map>
+#include <type_traits>
 
 #include "host/core/error.h"
-#include "host/files/json.h"
+#include "host/files/json_reader.h"
 
 namespace digitron {
 
@@ -25,16 +27,27 @@ ordered_json to_json_value(const std::optional<T>& value) {
 }
 
 template <class T>
-void from_json_value(T& value, const ordered_json& json) {
+void read_value(T& value, const JsonReader& json, const char* key) {
   if constexpr (std::is_enum_v<T>) {
-    parse(json.get<std::string>(), value);
+    parse(json.text(key), value);
+  } else if constexpr (std::is_same_v<T, bool>) {
+    value = json.flag(key);
+  } else if constexpr (std::is_same_v<T, uint64_t>) {
+    value = json.natural(key);
+  } else if constexpr (std::is_integral_v<T>) {
+    using Limits = std::numeric_limits<T>;
+    value = static_cast<T>(json.integer(key, Limits::min(), Limits::max()));
   } else {
-    value = json.get<T>();
+    value = json.any_number(key);  // check_settings knows the limits
   }
 }
 template <class T>
-void from_json_value(std::optional<T>& value, const ordered_json& json) {
-  value = json.is_null() ? std::nullopt : std::optional<T>(json.get<T>());
+void read_value(std::optional<T>& value, const JsonReader& json, const char* key) {
+  if (json.has(key)) {
+    read_value(value.emplace(), json, key);
+  } else {
+    value.reset();
+  }
 }
 
 ordered_json json_of(const Setting& setting, const TrainSettings& settings) {
@@ -64,15 +77,10 @@ ordered_json settings_json(const TrainSettings& settings) {
 }
 
 TrainSettings settings_from_json(const ordered_json& json, TrainSettings settings) {
+  const JsonReader reader(json, "run.json: settings", "restore the file, or start a new run");
   for (const Setting* setting : settings_in_json_order()) {
-    const auto entry = json.find(setting->name);
-    if (entry == json.end()) continue;
-    try {
-      setting->with_value(settings, [&](auto& value) { from_json_value(value, *entry); });
-    } catch (const nlohmann::json::exception&) {
-      throw InputError("run.json says " + entry->dump() + " for " + setting->name +
-                       "; restore the file, or start a new run");
-    }
+    if (!json.contains(setting->name)) continue;
+    setting->with_value(settings, [&](auto& value) { read_value(value, reader, setting->name); });
   }
   return settings;
 }

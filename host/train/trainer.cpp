@@ -201,18 +201,20 @@ ModelState Trainer::model_state() const {
 
 void Trainer::save(const ModelState& state) {
   const Model& model = engine_.plan().model;
-  directory_.save(engine_.plan(), state,
-                  {{"format", "pt"},
-                   {"digitron", version()},
-                   {"model", model.id},
-                   {"name", model.name},
-                   {"epoch", std::to_string(state_.epoch)},
-                   {"step", std::to_string(result_.steps)}});
+  Metadata metadata{{"format", "pt"},
+                    {"digitron", version()},
+                    {"model", model.id},
+                    {"name", model.name},
+                    {"epoch", std::to_string(state_.epoch)},
+                    {"step", std::to_string(result_.steps)}};
+  if (!directory_.id().empty()) metadata["run"] = directory_.id();
+  directory_.save(engine_.plan(), state, metadata);
   saved_epoch_ = state_.epoch;
 }
 
 void Trainer::save_state() {
   state_.metrics_bytes = directory_.metrics_bytes();
+  state_.run = directory_.id();
   directory_.save_state(run_state_bytes(state_, engine_));
 }
 

@@ -47,8 +47,8 @@ class RehearsalTest : public testing::ProgramTest {
     const ProgramResult resumed = run_program({"train", "--resume", out(), "--device", "cuda"});
     EXPECT_EQ(resumed.exit_code, 0) << resumed.err;
     EXPECT_THAT(resumed.out, HasSubstr("Resumed in epoch "));
-    EXPECT_TRUE(read_file(out() + "/model.safetensors") ==
-                read_file(file("whole") + "/model.safetensors"));
+    EXPECT_TRUE(testing::tensor_bytes(out() + "/model.safetensors") ==
+                testing::tensor_bytes(file("whole") + "/model.safetensors"));
   }
 
   // The rows of a bench on the GPU that stops at once.
