@@ -75,7 +75,7 @@ TEST_F(ReportPartsTest, ModelsShareTheirAxes) {
 TEST_F(ReportPartsTest, RunsWithTheirCommands) {
   add("lenet5", 1, {0.9, 0.9});
   runs_.back().description["command"] = {"digitron", "train", "--model", "fc 10", "it's"};
-  EXPECT_THAT(made(), HasSubstr(" | 1 | 3.00 s | CPU | digitron train --model &#39;fc 10&#39; "));
+  EXPECT_THAT(made(), HasSubstr(" | 1 | 3.00 s | CPU | digitron train --model 'fc 10' 'it'"));
   runs_.back().description["command"] = "no list";
   EXPECT_THAT(made(), HasSubstr("| CPU | \u2013 |"));
 }

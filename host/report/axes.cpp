@@ -20,6 +20,17 @@ std::vector<int> tic_digits(double powers) {
   return {1};
 }
 
+// The nearest 1, 2 or 5 times a power of ten that is not above a positive value, or not below it.
+double one_two_five(double value, bool above) {
+  const double power = std::pow(10.0, std::floor(std::log10(value)));
+  double nearest = above ? 10 * power : power;
+  for (const double digit : {1.0, 2.0, 5.0}) {
+    const double candidate = digit * power;
+    if (above ? candidate >= value && candidate < nearest : candidate <= value) nearest = candidate;
+  }
+  return nearest;
+}
+
 }  // namespace
 
 void ValueRange::add(double value) {
@@ -70,8 +81,12 @@ std::string linear_axis(const ValueRange& values) {
 
 // gnuplot's own tics, at powers of ten, leave most of such an axis unmarked.
 std::string logarithmic_axis(const ValueRange& values) {
-  const double lowest = values.lowest / 1.1;
-  const double highest = values.highest * 1.1;
+  double lowest = one_two_five(values.lowest, false);
+  double highest = one_two_five(values.highest, true);
+  if (!(lowest < highest)) {  // one value, and a tic's
+    lowest /= 2;
+    highest *= 2;
+  }
   const int first = static_cast<int>(std::floor(std::log10(lowest)));
   const int last = static_cast<int>(std::ceil(std::log10(highest)));
   std::string tics;

@@ -33,8 +33,8 @@ std::string epoch_axis(const ValueRange& epochs);
 // has_span.
 std::string linear_axis(const ValueRange& values);
 
-// A little beyond the values, which are positive, with tics at 1, 2, 5, 10, 20, ... or, the wider
-// the range, fewer.
+// From 1, 2 or 5 times a power of ten to another, around values that are positive, with tics at
+// such numbers too; the wider the range, the fewer.
 std::string logarithmic_axis(const ValueRange& values);
 
 }  // namespace digitron

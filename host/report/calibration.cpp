@@ -27,16 +27,17 @@ std::string bins_data(const Calibration& calibration) {
 
 std::string diagram_script(const Calibration& calibration) {
   const std::string boxes = fmt::format(
-      "with boxes fillstyle transparent solid 0.55 border linecolor rgb '{}'", palette_colour(0));
+      "with boxes fillstyle transparent solid 0.6 noborder linecolor rgb '{}'", palette_colour(0));
   return picture_setup(300, 330) + bins_data(calibration) +
          fmt::format(
-             "unset key\nset multiplot\nset xrange [0:1]\nset xtics 0.2\nset boxwidth 1.0/{0}\n"
+             "unset key\nset multiplot\nset xrange [0:1]\nset xtics 0.2\nset boxwidth 0.9/{0}\n"
              "set lmargin at screen 0.22\nset rmargin at screen 0.96\n"
              "set tmargin at screen 0.98\nset bmargin at screen 0.73\nset format x ''\n"
              "set ylabel 'Images' textcolor rgb '{1}'\nset logscale y\nset yrange [0.5:*]\n"
-             "set ytics (1,10,100,1000,10000,100000,1000000)\nplot $bins using 1:3 {2}\n"
-             "unset logscale y\nset tmargin at screen 0.67\nset bmargin at screen 0.16\n"
-             "set format x '%g'\nset xlabel 'Confidence' textcolor rgb '{1}'\n"
+             "set ytics (1,10,100,'1k' 1e3,'10k' 1e4,'100k' 1e5,'1M' 1e6)\nplot $bins using 1:3 "
+             "{2}\n"
+             "unset logscale y\nset tmargin at screen 0.67\nset bmargin at screen 0.18\n"
+             "set format x '%g'\nset xlabel 'Confidence' offset 0,0.8 textcolor rgb '{1}'\n"
              "set ylabel 'Accuracy' textcolor rgb '{1}'\nset yrange [0:1]\nset ytics 0.2\n"
              "plot $bins using 1:2 {2}, x with lines linecolor rgb '{1}' dashtype (4,3)\n"
              "unset multiplot\n",
@@ -66,8 +67,7 @@ double expected_calibration_error(const Calibration& calibration) {
 
 Picture reliability_diagram(const Calibration& calibration) {
   return {vector_picture(diagram_script(calibration), "reliability"),
-          fmt::format("Calibration. Above: images by the probability of their guess. Below: how "
-                      "many of them are right; on the dashed line confidence is accuracy. Expected "
+          fmt::format("Right answers by confidence; on the dashed line the two agree. Expected "
                       "calibration error, {} bins (Guo et al., 2017): {}.",
                       kConfidenceBins, percent(expected_calibration_error(calibration)))};
 }

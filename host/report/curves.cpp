@@ -17,10 +17,10 @@ constexpr size_t kMostTitle = 44;
 // Of a picture, in pixels. At this width a page of two columns, a phone and half of an A4 page all
 // show the text at about its size.
 constexpr int kWidth = 420;
-constexpr int kPlotHeight = 350;
-constexpr int kKeyRow = 17;
-constexpr int kAbove = 10;
-constexpr int kBelow = 52;  // the numbers and the name of the horizontal axis
+constexpr int kPlotHeight = 300;
+constexpr int kKeyRow = 21;
+constexpr int kAbove = 8;
+constexpr int kBelow = 58;  // the numbers and the name of the horizontal axis
 constexpr int kBetween = 22;
 constexpr double kOverviewShare = 0.4;  // of the height, where there is a zoom
 
@@ -97,7 +97,8 @@ std::string value_axis(const Plot& plot) {
 // The zoom with the key, and below it the overview, in which a grey field says what is enlarged.
 std::string panels(const Plot& plot, int height, int top) {
   const std::string command = plot_command(plot.curves);
-  const std::string name = fmt::format("set xlabel 'Epoch' textcolor rgb '{}'\n", ink_colour());
+  const std::string name =
+      fmt::format("set xlabel 'Epoch' offset 0,0.8 textcolor rgb '{}'\n", ink_colour());
   if (plot.zoom.empty()) return edges(kBelow, top, height) + name + value_axis(plot) + command;
   const int overview_top = kBelow + static_cast<int>(kOverviewShare * kPlotHeight);
   return "set multiplot\n" + edges(overview_top + kBetween, top, height) + "set format x ''\n" +
@@ -145,7 +146,8 @@ std::string gnuplot_script(const Plot& plot) {
   std::string script =
       picture_setup(kWidth, height) + "set lmargin at screen 0.17\nset rmargin at screen 0.965\n" +
       fmt::format("set ylabel {} textcolor rgb '{}'\n", gnuplot_text(plot.y_label), ink_colour());
-  if (key_rows(plot.curves) > 1) script += "set key vertical maxcols 1\n";
+  script += fmt::format("set key at screen 0.17,{} left top {}\n", 1 - 4.0 / height,
+                        key_rows(plot.curves) > 1 ? "vertical maxcols 1" : "horizontal");
   const ValueRange epochs = epochs_of(plot.curves);
   if (epochs.empty()) return script;
   script += epoch_axis(epochs);

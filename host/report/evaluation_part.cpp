@@ -28,9 +28,10 @@ double shade_of(size_t truth, size_t guess, int64_t count, int64_t most_mistakes
 
 Table confusion_matrix(const Confusion& counts) {
   Table table{
-      "Rows are the truth, columns the prediction. Recall: the share of the digit\u2019s images "
+      "Rows are the truth, columns the prediction. In percent: recall, the share of the "
+      "digit\u2019s images "
       "that "
-      "were recognised; precision: of what was taken for it, the share that is it; F1: their "
+      "were recognised; precision, of what was taken for it, the share that is it; F1, their "
       "harmonic mean.",
       std::string(kClasses + 4, 'r'),
       {},
@@ -52,7 +53,7 @@ Table confusion_matrix(const Confusion& counts) {
     }
     const ClassScores scores = class_scores(counts, truth);
     for (const auto& score : {scores.recall, scores.precision, scores.f1}) {
-      row.push_back(score ? percent(*score) : kNoFigure);
+      row.push_back(score ? fmt::format("{:.1f}", 100 * *score) : kNoFigure);
     }
   }
   return table;

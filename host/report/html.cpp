@@ -88,7 +88,7 @@ class HtmlWriter {
   std::string operator()(const Tiles& tiles) const {
     std::string text = fmt::format(
         "<p class=\"lead\">{}</p>\n<ul class=\"tiles\" "
-        "style=\"grid-template-columns:repeat(auto-fill,{}px)\">\n",
+        "style=\"--side:{}px\">\n",
         html_text(tiles.caption), tiles.side);
     for (const Tile& tile : tiles.tiles) {
       const std::string caption = html_text(tile.caption);

@@ -45,8 +45,8 @@ nav a + a::before { content: "\00a0\00b7\00a0 "; display: inline-block; }
   background:  /* a shadow at the edge beyond which a table goes on */
     linear-gradient(90deg, var(--paper) 40%, transparent) left / 2rem 100% local,
     linear-gradient(270deg, var(--paper) 40%, transparent) right / 2rem 100% local,
-    linear-gradient(90deg, var(--rule), transparent) left / .6rem 100% scroll,
-    linear-gradient(270deg, var(--rule), transparent) right / .6rem 100% scroll;
+    linear-gradient(90deg, var(--rule), transparent) left / .6rem calc(100% - 2px) scroll,
+    linear-gradient(270deg, var(--rule), transparent) right / .6rem calc(100% - 2px) scroll;
   background-repeat: no-repeat;
 }
 table { border-collapse: collapse; font-size: .9rem; line-height: 1.35; }
@@ -59,8 +59,8 @@ th:last-child, td:last-child { padding-right: .25rem; }
 .r { text-align: right; }
 td.r { white-space: nowrap; }
 .total td { border-top: 1px solid var(--rule); font-weight: 600; }
-table.shaded td, table.shaded th { padding: .3rem .3rem; min-width: 2.5rem; }
-table.shaded { font-size: .85rem; }
+table.shaded { font-size: .82rem; }
+table.shaded td, table.shaded th { padding: .3rem .25rem; min-width: 2.2rem; }
 td:first-child:not(.r) { min-width: 7rem; }
 td:last-child:not(.r) { min-width: 15rem; overflow-wrap: anywhere; }
 dl { display: grid; grid-template-columns: max-content 1fr; gap: .15rem 1.5rem; font-size: .9rem; }
@@ -77,7 +77,7 @@ figure { margin: 0 0 1rem; }
 figure svg { display: block; width: 100%; max-width: 34rem; height: auto; }
 figure svg text { font-family: inherit; }
 figcaption { font-size: .9rem; line-height: 1.4; max-width: 46rem; }
-.tiles { display: grid; gap: .9rem 24px; margin: 1.1rem 0; padding: 0; list-style: none; }
+.tiles { display: grid; grid-template-columns: repeat(auto-fill, var(--side)); gap: .9rem 24px; margin: 1.1rem 0; padding: 0; list-style: none; }
 .tiles li { text-align: center; font-size: .85rem; line-height: 1.25; }
 .tiles img { display: block; margin: 0 auto .25rem; image-rendering: pixelated; border: 1px solid var(--grid); }
 .tiles small { display: block; color: var(--soft); }
@@ -91,22 +91,25 @@ figcaption { font-size: .9rem; line-height: 1.4; max-width: 46rem; }
 }
 @media print {
   @page { size: A4; margin: 13mm 14mm; }
-  :root { font-size: 8.4pt; }
+  :root { font-size: 8pt; }
   body { padding: 0; max-width: none; line-height: 1.4; }
-  p { max-width: none; margin: .4rem 0; }
-  h2 { margin: 1.6rem 0 .5rem; padding-top: .4rem; font-size: 1.35rem; }
-  h3 { margin: 1rem 0 .3rem; }
+  p { max-width: none; margin: .3rem 0; }
+  h2 { margin: 1.2rem 0 .4rem; padding-top: .3rem; font-size: 1.35rem; }
+  h3 { margin: .7rem 0 .2rem; }
   h2, h3, .lead { break-after: avoid; }
   .scroll { overflow: visible; background: none; margin: .4rem 0 .2rem; }
-  th, td { padding: .1rem .4rem; }
+  th, td { padding: .06rem .4rem; }
+  table { line-height: 1.25; }
   table.shaded td, table.shaded th { padding: .1rem .2rem; min-width: 2.2rem; }
   figure { margin: 0 0 .4rem; }
   figcaption { font-size: .85rem; line-height: 1.3; max-width: none; }
   figure, tr, li, .notice { break-inside: avoid; }
-  .pictures { grid-template-columns: 1fr 1fr; gap: .5rem 1.5rem; }
+  .pictures { grid-template-columns: 1fr 1fr; gap: .3rem 1.5rem; }
+  .pictures svg { max-width: 72mm; }
+  .columns svg { max-width: 38mm; }
   .columns { grid-template-columns: minmax(0, 2.1fr) minmax(0, 1fr); gap: 0 1.2rem; }
-  .tiles { gap: .25rem .5rem; margin: .4rem 0; grid-template-columns: repeat(auto-fill, 2.9rem) !important; }
-  .tiles img { width: 2.3rem; height: 2.3rem; }
+  .tiles { gap: .2rem .4rem; margin: .3rem 0; grid-template-columns: repeat(auto-fill, calc(.43 * var(--side))); }
+  .tiles img { width: calc(.36 * var(--side)); height: calc(.36 * var(--side)); }
   .tiles li { font-size: .72rem; line-height: 1.15; }
   nav, details:not([open]) { display: none; }
   * { print-color-adjust: exact; -webkit-print-color-adjust: exact; }

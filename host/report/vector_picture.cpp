@@ -74,7 +74,7 @@ std::string picture_setup(int width, int height) {
       "set border 3 linecolor rgb '{2}'\n"
       "set tics nomirror out scale 0.4 textcolor rgb '{2}'\n"
       "set grid xtics ytics linetype 1 linecolor rgb '{3}' linewidth 0.5\n"
-      "set key above left horizontal reverse Left samplen 2 width 2 textcolor rgb '{2}'\n"
+      "set key reverse Left samplen 2 width 2 textcolor rgb '{2}'\n"
       "set format '%g'\n",
       width, height, ink_colour(), grid_colour());
 }
