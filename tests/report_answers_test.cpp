@@ -83,7 +83,7 @@ TEST(AnswersTest, WhatIsMissingIsNotClaimed) {
   std::vector<RunRecord> untested = lenet;
   untested[0].epochs.clear();
   EXPECT_EQ(accuracy_answer_of(untested), "LeNet-5 has no test figures.");
-  EXPECT_EQ(curves_answer(group_runs(untested)), "No epoch of LeNet-5 is on record.");
+  EXPECT_EQ(curves_answer(group_runs(untested)), "LeNet-5 has no epoch on record.");
 }
 
 TEST(AnswersTest, RegularisationIsNamedAndTested) {

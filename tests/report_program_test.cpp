@@ -41,7 +41,7 @@ TEST_F(ReportProgramTest, WritesThePageAndItsTwin) {
   const ProgramResult result = report({trained()});
   EXPECT_EQ(result.exit_code, 0) << result.err;
   EXPECT_EQ(result.err, "");
-  EXPECT_THAT(result.out, HasSubstr("Final test accuracy"));
+  EXPECT_THAT(result.out, HasSubstr("Test accuracy"));
   EXPECT_THAT(result.out, HasSubstr("fc 10"));
   EXPECT_THAT(result.out, HasSubstr("Report: " + out() + "/report.html"));
   EXPECT_THAT(testing::names_in(out()), UnorderedElementsAre("report.html", "report.md"));
@@ -68,7 +68,7 @@ TEST_F(ReportProgramTest, SeedsBecomeABand) {
   }
   const ProgramResult result = report({file("1"), file("2"), trained()});
   EXPECT_EQ(result.exit_code, 0) << result.err;
-  EXPECT_THAT(html(), HasSubstr("2 runs, seeds 1, 2."));
+  EXPECT_THAT(html(), HasSubstr("n runs that differ in their seed alone"));
   EXPECT_THAT(html(), HasSubstr("<polygon"));
   EXPECT_THAT(html(), HasSubstr("fc 10 (batch 16, epochs 3, lr 0.1)"));
   EXPECT_THAT(html(), HasSubstr("Test accuracy of each model"));

@@ -79,9 +79,12 @@ Tested tested_metrics(const RunGroup& group) {
   return {&EpochRecord::test_loss, &EpochRecord::test_accuracy, "test"};
 }
 
-const char* moves(double from, double to) {
-  if (from == to) return "stays";
-  return to < from ? "falls" : "rises";
+// "falls from 0.0837 to 0.0303", "stays at 100.00%": as the texts of the figures say.
+std::string movement(const Statistics& from, const Statistics& to,
+                     std::string (*text_of)(const std::optional<Statistics>&)) {
+  const std::string first = text_of(from), last = text_of(to);
+  if (first == last) return "stays at " + last;
+  return fmt::format("{} from {} to {}", to.mean < from.mean ? "falls" : "rises", first, last);
 }
 
 int epoch_of_lowest(const RunGroup& group, Metric metric) {
@@ -98,7 +101,7 @@ int epoch_of_lowest(const RunGroup& group, Metric metric) {
 // from 97.41% to 99.02%".
 std::string development_text(const RunGroup& group) {
   const int last = group.epoch_count();
-  if (last == 0) return "no epoch of " + group.label + " is on record";
+  if (last == 0) return group.label + " has no epoch on record";
   const Tested tested = tested_metrics(group);
   const auto first_loss = group.at_epoch(1, tested.loss),
              last_loss = group.at_epoch(last, tested.loss);
@@ -112,13 +115,10 @@ std::string development_text(const RunGroup& group) {
                        tested.name, loss_text(last_loss), last, percent_text(last_accuracy));
   }
   const int lowest = epoch_of_lowest(group, tested.loss);
-  return fmt::format(
-      "{}'s {} loss {} from {} to {} in {} epochs{}, and its accuracy {} from {} to {}",
-      group.label, tested.name, moves(first_loss->mean, last_loss->mean), loss_text(first_loss),
-      loss_text(last_loss), last,
-      lowest == last ? "" : fmt::format(", lowest after epoch {}", lowest),
-      moves(first_accuracy->mean, last_accuracy->mean), percent_text(first_accuracy),
-      percent_text(last_accuracy));
+  return fmt::format("{}'s {} loss {} in {} epochs{}, and its accuracy {}", group.label,
+                     tested.name, movement(*first_loss, *last_loss, loss_text), last,
+                     lowest == last ? "" : fmt::format(", lowest after epoch {}", lowest),
+                     movement(*first_accuracy, *last_accuracy, percent_text));
 }
 
 // The one with the highest mean of those that have been tested.
@@ -129,12 +129,6 @@ const RunGroup* best_of(const std::vector<const RunGroup*>& groups) {
     if (best == nullptr || accuracy_of(group)->mean > accuracy_of(best)->mean) best = group;
   }
   return best;
-}
-
-std::string upper_first(std::string text) {
-  if (!text.empty() && text[0] >= 'a' && text[0] <= 'z')
-    text[0] = static_cast<char>(text[0] - 'a' + 'A');
-  return text;
 }
 
 // A name with a comma would be two in a list.
@@ -176,7 +170,7 @@ std::string curves_answer(std::span<const RunGroup> groups) {
   for (const RunGroup& group : groups) {
     text += (text.empty() ? "" : "; ") + development_text(group);
   }
-  return upper_first(text) + ".";
+  return text + ".";
 }
 
 std::string accuracy_answer(const Roles& roles) {
@@ -253,9 +247,10 @@ std::string sweep_answer(const SweepRecord& sweep) {
   add(better, "better by more than chance");
   add(undecided, "not shown to help");
   add(worse, "worse by more than chance");
+  const size_t seeds = reference->accuracy->count;
   std::string text =
       fmt::format("Against {} ({}, {})", reference->name, percent(reference->accuracy->mean),
-                  counted(reference->accuracy->count, "seed"));
+                  seeds == 1 ? "one seed: no spread, no test" : counted(seeds, "seed"));
   for (size_t i = 0; i < parts.size(); ++i) text += (i == 0 ? ", " : "; ") + parts[i];
   return text + ".";
 }

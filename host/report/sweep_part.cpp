@@ -49,17 +49,17 @@ Row settings_row(const SweepRow& row, const SweepRow* reference, const std::opti
           percent(row.accuracy->mean),
           deviation_text(row.accuracy),
           compared ? points_text(row.accuracy->mean - reference->accuracy->mean) : "",
-          row.significance.p ? p_text(*row.significance.p) : "",
-          helps_text(row, reference)};
+          helps_text(row, reference),
+          row.significance.p ? p_text(*row.significance.p) : ""};
 }
 
 }  // namespace
 
 Table settings_table(const SweepRecord& sweep) {
   const std::optional<Plan> plan = reference_plan(sweep);
-  Table table{"", "llrrrrrl", {}, false, {}};
+  Table table{"", "llrrrrlr", {}, false, {}};
   table.rows = {
-      {"Setting", "What is other", "n", "Test accuracy", "sd", "Difference", "p", "Helps?"}};
+      {"Setting", "What is other", "n", "Test accuracy", "sd", "Difference", "Helps?", "p"}};
   for (const SweepRow* row : sweep.by_mean()) {
     table.rows.push_back(settings_row(*row, sweep.reference(), plan));
   }
