@@ -41,9 +41,9 @@ std::string sweep_script(const SweepRecord& sweep) {
       ink_colour(), static_cast<double>(rows.size()) - 0.5, tics, data);
   if (const SweepRow* reference = sweep.reference()) {
     const double mean = 100 * reference->accuracy->mean;
-    script += fmt::format(
-        "set arrow from {0}, graph 0 to {0}, graph 1 nohead linecolor rgb '{1}'\n",
-        mean, palette_colour(1));
+    script +=
+        fmt::format("set arrow from {0}, graph 0 to {0}, graph 1 nohead linecolor rgb '{1}'\n",
+                    mean, palette_colour(1));
   }
   return script + "plot " + bars_of(0, palette_colour(0)) + ", " + bars_of(1, palette_colour(1)) +
          '\n';
