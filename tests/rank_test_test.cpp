@@ -12,7 +12,6 @@ namespace digitron {
 namespace {
 
 using ::testing::DoubleEq;
-using ::testing::ElementsAre;
 
 using Values = std::vector<double>;
 
