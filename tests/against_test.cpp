@@ -109,6 +109,7 @@ TEST_F(AgainstTest, BothTakeTurnsAndKnowNothingOfPairs) {
   request.command.insert(request.command.begin(), "digitron");
   request.models = {"fc 10"};
   request.batches = {16};
+  request.data = data();
   request.device.device = "cpu";
   request.repeat = 2;
   request.sampling = {.warmup = 0, .min_time = 0.05};

@@ -38,14 +38,16 @@ void add_against(CLI::App& bench, AgainstOptions& options) {
   bench.option_defaults()->group("Against another build");
   CLI::Option* against =
       bench
-          .add_option("--against", options.program,
-                      fmt::format("Is this program slower or faster than PROGRAM, another build "
-                                  "of digitron?\nEach repeat measures a row with the old one, "
-                                  "PROGRAM, and with this one, the new,\nin two processes that "
-                                  "take turns of 0.02 s on the same CPUs; a rank test of these\n"
-                                  "pairs decides. Unless given: --repeat {} --warmup {} "
-                                  "--min-time {}",
-                                  kPairs, kPairWarmup, kPairMinTime))
+          .add_option(
+              "--against", options.program,
+              fmt::format(
+                  "Is this program slower or faster than PROGRAM, another build "
+                  "of digitron\nthat has --against? Each repeat measures a row with the old one, "
+                  "PROGRAM, and with this one, the new,\nin two processes that "
+                  "take turns of 0.02 s on the same CPUs; a rank test of these\n"
+                  "pairs decides. Unless given: --repeat {} --warmup {} "
+                  "--min-time {}",
+                  kPairs, kPairWarmup, kPairMinTime))
           ->check(CLI::ExistingFile)
           ->type_name("PROGRAM");
   for (CLI::Option* option : add_margins(bench, options.settings)) option->needs(against);

@@ -124,7 +124,7 @@ BenchFile file_of(const Contender& contender) {
 }  // namespace
 
 std::string require_digitron(const std::string& program) {
-  const std::string path = std::filesystem::absolute(program).string();
+  std::string path = std::filesystem::absolute(program).string();
   const ToolResult version = run_tool({path, "--version"}, false);
   if (version.exit_code == 0 && version.output.starts_with("digitron ")) return path;
   const std::string words = version.output.substr(0, version.output.find('\n'));
