@@ -1,5 +1,7 @@
 #include "host/bench/bench.h"
 
+#include <spdlog/fmt/fmt.h>
+
 #include <algorithm>
 #include <utility>
 
