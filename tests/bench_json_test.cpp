@@ -2,6 +2,7 @@
 
 #include <gmock/gmock.h>
 
+#include "host/bench/against.h"
 #include "tests/bench_testing.h"
 
 namespace digitron {
@@ -43,6 +44,25 @@ TEST(BenchJsonTest, Schema) {
   }
 }
 
+TEST(BenchJsonTest, SchemaOfTheOtherBuild) {
+  Contest contest{{"/old/digitron", {{"commit", "c6aebf6"}}, {cpu_row()}}, {}, {}};
+  contest.comparison.rows.emplace_back();
+  BenchReport report = report_of({cpu_row()});
+  report.against = against_json(contest);
+  const ordered_json file = ordered_json::parse(bench_file(report));
+  EXPECT_THAT(keys(file),
+              ElementsAre("schema", "build", "machine", "command", "date", "against", "rows"));
+  const ordered_json& against = file["against"];
+  EXPECT_THAT(keys(against), ElementsAre("program", "build", "verdicts", "rows"));
+  EXPECT_EQ(against["build"]["commit"], "c6aebf6");
+  EXPECT_EQ(against["rows"].dump(), ordered_json::array({row_json(cpu_row())}).dump());
+  EXPECT_THAT(keys(against["verdicts"]),
+              ElementsAre("margin_percent", "fail_slower_percent", "confidence", "rows", "only_old",
+                          "only_new", "fails"));
+  EXPECT_THAT(keys(against["verdicts"]["rows"][0]),
+              ElementsAre("row", "old", "new", "ratio", "interval", "p", "verdict", "fails"));
+}
+
 TEST(BenchJsonTest, NullIsWhatThereIsNot) {
   const ordered_json cpu = row_json(cpu_row());
   EXPECT_EQ(cpu["threads"], 2);
@@ -67,6 +87,7 @@ TEST(BenchJsonTest, ARowComesBackAsItWent) {
   row.repeats[0].samples.missed = "--max-noise 0.5 %: 1.2 %";
   row.repeats[0].samples.stopped = "timeout";
   row.repeats[0].samples.discarded = 3;
+  row.repeats[0].samples.slices = {1e-3, 2e-3};
   row.repeats[1].quiet = {{"load", 3.5}, {"warnings", {"one", "two"}}};
   row.repeats[1].cold_start.process.reset();
   row.breakdown = Breakdown{{.unit = "clocks", .phases = {{"conv1", "forward", 300, 400}}}, 2e-4};

@@ -52,6 +52,26 @@ TEST_F(SamplerTest, StopsWhenTheNoiseIsLowAndNotBeforeTheLeastTime) {
   for (const double seconds : samples.host_seconds) EXPECT_NEAR(seconds, 0.001, 1e-9);
 }
 
+// The other one takes its turn between pass and wait, while the clock goes on.
+TEST_F(SamplerTest, SlicesAreTakenByTurns) {
+  times_ = {0.001, 0.001, 0.001, 0.001, 0.001, 0.001, 0.001, 0.001, 0.001, 0.004};
+  std::string turns;
+  const Samples samples =
+      take_slices([this] { return ten_steps(); }, {.warmup = 0.01, .min_time = 0.05},
+                  {[&] {
+                     turns += "<";
+                     time_ += 5;
+                   },
+                   [&] { turns += ">"; }},
+                  [this] { return time_; });
+  EXPECT_EQ(turns, "<><><><>") << "the first of them to warm up";
+  EXPECT_THAT(samples.slices, ::testing::ElementsAre(0.001, 0.001, 0.001));
+  EXPECT_EQ(samples.warmup, 10);
+  EXPECT_THAT(samples.seconds, SizeIs(60)) << "two calls fill a slice of 0.0167 s";
+  EXPECT_EQ(samples.stopped, "turns");
+  EXPECT_EQ(samples.missed, "");
+}
+
 TEST_F(SamplerTest, ATimeoutNamesWhatIsMissed) {
   times_ = {};
   for (int i = 1; i <= 10000; ++i) times_.push_back(1e-6 * i);  // slower and slower

@@ -1,13 +1,17 @@
 // How often compare is right about benches of a machine that is never quite quiet.
 #include <gtest/gtest.h>
 
+#include <algorithm>
+#include <array>
 #include <cmath>
 #include <map>
 #include <random>
 #include <set>
+#include <utility>
 
 #include "host/bench/compare.h"
 #include "host/files/json.h"
+#include "host/text/statistics.h"
 
 namespace digitron {
 namespace {
@@ -36,6 +40,64 @@ class NoisyMachine {
   std::mt19937_64 random_{14};
   std::normal_distribution<double> normal_;
   std::uniform_real_distribution<double> uniform_;
+};
+
+// A core whose speed changes by 1.4 every third of a second or so, measured by two processes a pair
+// that take turns of 0.02 s; a turn's median is of the state that held for longer.
+class SwayingMachine {
+ public:
+  // Two benches of so many pairs, the second slowed by `factor`.
+  std::pair<BenchFile, BenchFile> pairs(int count, double factor) {
+    MeasuredRow old_row{"0", "0", "CPU", {}};
+    MeasuredRow new_row = old_row;
+    for (int pair = 0; pair < count; ++pair) {
+      pass(0.3);  // both start
+      std::array<std::vector<double>, 2> turns;
+      const std::array<double, 2> process{step_seconds(), factor * step_seconds()};
+      for (int turn = 0; turn < 15; ++turn) {
+        for (const int i : {pair % 2, 1 - pair % 2}) {
+          const auto which = static_cast<size_t>(i);
+          turns.at(which).push_back(process.at(which) * measure());
+        }
+      }
+      old_row.repeats.push_back({median_of(turns[0]), false, turns[0]});
+      new_row.repeats.push_back({median_of(turns[1]), false, turns[1]});
+    }
+    return {file_of(old_row), file_of(new_row)};
+  }
+
+ private:
+  static BenchFile file_of(const MeasuredRow& row) {
+    BenchFile file;
+    file.machine = file.build = nlohmann::json::object();
+    file.rows.push_back(row);
+    return file;
+  }
+
+  // Of a process, whose memory lies differently each time.
+  double step_seconds() { return 180e-6 * std::exp(0.008 * normal_(random_)); }
+  double measure() { return (pass(0.02) > 0.01 ? 1.4 : 1) * std::exp(0.015 * normal_(random_)); }
+
+  // How much of so many seconds the slow state holds.
+  double pass(double seconds) {
+    double slow = 0;
+    while (seconds > 0) {
+      const double part = std::min(seconds, left_);
+      if (slow_) slow += part;
+      seconds -= part;
+      left_ -= part;
+      if (left_ > 0) continue;
+      slow_ = !slow_;
+      left_ = stay_(random_);
+    }
+    return slow;
+  }
+
+  std::mt19937_64 random_{15};
+  std::normal_distribution<double> normal_;
+  std::exponential_distribution<double> stay_{1 / 0.3};  // 0.3 s in the mean
+  bool slow_ = false;
+  double left_ = stay_(random_);  // seconds until the state changes
 };
 
 // How many comparisons of two benches, the second slowed by `factor`, have a row of each verdict.
@@ -83,6 +145,25 @@ TEST(CompareNoiseTest, ASpeedThatSwaysIsNoVerdict) {
   EXPECT_EQ(compare(slow_first, fast_first, {}).rows[0].verdict, Verdict::kAmbiguous);
   const auto twice = bench({368, 370, 372, 374, 376, 378, 380, 382, 514, 516});
   EXPECT_EQ(compare(fast_first, twice, {}).rows[0].verdict, Verdict::kSlower);
+}
+
+// Pairs tell what the benches of the same machine, one after the other, do not.
+TEST(CompareNoiseTest, PairsTellFivePercentOnAMachineThatSways) {
+  SwayingMachine machine;
+  std::map<Verdict, int> unchanged, slower, unpaired;
+  constexpr int kTimes = 200;
+  for (int i = 0; i < kTimes; ++i) {
+    const auto [old_file, same] = machine.pairs(12, 1);
+    ++unchanged[compare(old_file, same, {.paired = true}).rows[0].verdict];
+    const auto [before, after] = machine.pairs(12, 1.05);
+    ++slower[compare(before, after, {.paired = true}).rows[0].verdict];
+    ++unpaired[compare(before, after, {}).rows[0].verdict];
+  }
+  EXPECT_LE(unchanged[Verdict::kSlower] + unchanged[Verdict::kFaster], kTimes / 100);
+  EXPECT_GE(unchanged[Verdict::kSame], 0.9 * kTimes);
+  EXPECT_EQ(slower[Verdict::kSame] + slower[Verdict::kFaster], 0);
+  EXPECT_GE(slower[Verdict::kSlower], 0.9 * kTimes);
+  EXPECT_GE(unpaired[Verdict::kAmbiguous], 0.95 * kTimes);
 }
 
 TEST(CompareNoiseTest, FivePercentAreFound) {

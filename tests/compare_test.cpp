@@ -125,6 +125,43 @@ TEST_F(CompareTest, AFileIsTheSameAsItself) {
   }
 }
 
+// A speed that changes from pair to pair is in no ratio of theirs.
+TEST_F(CompareTest, PairsAreJudgedByTheirRatios) {
+  const std::vector<double> swaying{1.00, 1.42, 1.41, 0.99, 1.00, 1.40, 1.41, 1.01, 1.00};
+  std::vector<double> slower = times(1.05, swaying);
+  slower[4] *= 1.4;  // the speed changed within this pair
+  const BenchFile old_file = measured(swaying);
+  const BenchFile new_file = measured(slower);
+  const Comparison comparison = compare(old_file, new_file, {.paired = true});
+  const RowComparison& row = comparison.rows[0];
+  EXPECT_NEAR(row.ratio, 1.05, 1e-9);
+  EXPECT_NEAR(*row.p, 2.0 / 512, 1e-12);
+  EXPECT_EQ(row.verdict, Verdict::kSlower);
+  EXPECT_TRUE(comparison.fails());
+  EXPECT_EQ(verdict_of(old_file, new_file), Verdict::kAmbiguous);
+  EXPECT_EQ(verdict_of(new_file, old_file, {.paired = true}), Verdict::kFaster);
+  EXPECT_EQ(verdict_of(old_file, old_file, {.paired = true}), Verdict::kSame);
+  EXPECT_THAT(comparison_text(old_file, new_file, comparison, true),
+              AllOf(HasSubstr("| pairs |"), HasSubstr(" | 9 | 1.050 | "), HasSubstr("| slower |")));
+  EXPECT_EQ(repeats_needed(1, true), 6u);
+  EXPECT_EQ(repeats_needed(2, true), 7u) << "2 * 2/64 is more than 0.05";
+}
+
+// Within a pair it is the turns that are compared, one by one.
+TEST_F(CompareTest, APairIsTheMiddleRatioOfItsTurns) {
+  const std::vector<double> six(6, 1.0);
+  json bench = bench_json({row_json("lenet5", six)});
+  const auto with_slices = [&](const std::vector<double>& slices) {
+    for (json& repeat : bench["rows"][0]["repeats"]) repeat["slices_seconds"] = slices;
+    return file(bench);
+  };
+  const BenchFile old_file = with_slices({1.0, 1.4, 1.4, 1.0, 1.0});
+  const BenchFile new_file = with_slices({1.1, 1.1, 1.54, 1.5, 1.1});
+  EXPECT_NEAR(compare(old_file, new_file, {.paired = true}).rows[0].ratio, 1.1, 1e-9);
+  bench["rows"][0]["repeats"][0]["slices_seconds"] = json::array();
+  EXPECT_THAT(error(bench.dump()), HasSubstr("row 1 repeat 1 has no slices_seconds"));
+}
+
 TEST_F(CompareTest, FewRepeatsShowNothing) {
   const Comparison one = compare(measured({1.0}), measured({2.0}), {});
   EXPECT_EQ(one.rows[0].verdict, Verdict::kAmbiguous);

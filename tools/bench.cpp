@@ -12,6 +12,7 @@
 #include "host/bench/bench_export.h"
 #include "host/bench/bench_table.h"
 #include "host/bench/repeats.h"
+#include "host/bench/row_processes.h"
 #include "host/core/error.h"
 #include "host/files/atomic_file.h"
 #include "host/files/environment.h"
@@ -28,10 +29,12 @@ struct BenchOptions {
   bool markdown = false;
   std::string json, csv, google_benchmark;  // files
   TimeToOptions time_to;
+  AgainstOptions against;
   // Of a process that measures one row for another.
   std::optional<size_t> only_row;
   std::optional<double> started;
   std::string row_file;
+  std::string my_turn, your_turn;  // pipes
   bool samples_only = false;
 };
 
@@ -52,9 +55,11 @@ int measure_only_row(const BenchOptions& options) {
   }
   RowRequest wanted = rows[index];
   if (options.samples_only) wanted.breakdown = wanted.roofline = false;
+  std::optional<Turns> turns;
+  if (!options.my_turn.empty()) turns = take_part(options.my_turn, options.your_turn);
   const BenchRow row =
-      measure_row(wanted, options.request.data, options.request.sampling, options.started);
-  write_file_atomically(options.row_file, row_json(row).dump());
+      measure_row(wanted, options.request.data, options.request.sampling, options.started, turns);
+  write_file_atomically(options.row_file, row_file_json(row).dump());
   return 0;
 }
 
@@ -79,6 +84,9 @@ int run_bench(const BenchOptions& options) {
   check_files(options);
   const BenchRequest& request = options.request;
   if (options.time_to.accuracy) return run_time_to(options.time_to, request, options.json);
+  if (!options.against.program.empty()) {
+    return run_against(options.against, request, options.json, options.markdown);
+  }
   const std::vector<RowRequest> rows = rows_of(request);
   BenchReport report{request.command, utc_now(), {}};
   const size_t all = rows.size() * static_cast<size_t>(request.repeat);
@@ -103,8 +111,9 @@ int run_bench(const BenchOptions& options) {
 // Values with commas between them, or the option several times.
 template <class T>
 CLI::Option* add_axis(CLI::App& app, const char* name, std::vector<T>& values, const char* help) {
-  return app.add_option(name, values, help)
-      ->delimiter(',')
+  CLI::Option* option = app.add_option(name, values, help);
+  if constexpr (std::is_arithmetic_v<T>) option->transform(number<T>());
+  return option->delimiter(',')
       ->allow_extra_args(false)
       ->multi_option_policy(CLI::MultiOptionPolicy::TakeAll)
       ->type_name("LIST")
@@ -129,7 +138,10 @@ void add_sampling(CLI::App& app, BenchRequest& request) {
   app.option_defaults()->group("Measuring");
   SamplerSettings& sampling = request.sampling;
   const auto add = [&app](const char* name, double& value, const char* type, const char* help) {
-    app.add_option(name, value, help)->type_name(type)->capture_default_str();
+    app.add_option(name, value, help)
+        ->transform(number<double>())
+        ->type_name(type)
+        ->capture_default_str();
   };
   add("--max-noise", sampling.max_noise, "PERCENT",
       "Enough when the standard error of the median is no more than this");
@@ -138,6 +150,7 @@ void add_sampling(CLI::App& app, BenchRequest& request) {
   add("--warmup", sampling.warmup, "SECONDS", "Before the samples");
   app.add_option("--repeat", request.repeat,
                  "Fresh processes for each row, all rows in turn; 1: this process measures all")
+      ->transform(number<int>())
       ->capture_default_str();
 }
 
@@ -172,6 +185,8 @@ void add_only_row(CLI::App& app, BenchOptions& options) {
   app.add_option(kStarted, options.started);
   app.add_option(kRowFile, options.row_file);
   app.add_flag(kSamplesOnly, options.samples_only);
+  app.add_option(kMyTurn, options.my_turn);
+  app.add_option(kYourTurn, options.your_turn);
 }
 
 }  // namespace
@@ -193,6 +208,7 @@ Command add_bench(CLI::App& app, std::vector<std::string> command_line) {
   add_cuda(*sub, request.device.cuda);
   add_settings(*sub, request.settings, request.dropout, changes_step);
   add_time_to(*sub, options->time_to);
+  add_against(*sub, options->against);
   return {sub, [options] { return run_bench(*options); }};
 }
 

@@ -7,6 +7,7 @@
 #include <string>
 #include <vector>
 
+#include "host/bench/compare.h"
 #include "host/devices/devices.h"
 #include "host/files/json.h"
 #include "host/train/settings.h"
@@ -68,6 +69,20 @@ struct TimeToOptions {
 };
 void add_time_to(CLI::App& bench, TimeToOptions& options);
 int run_time_to(const TimeToOptions& options, const BenchRequest& request, const std::string& json);
+
+// bench --against: likewise.
+struct AgainstOptions {
+  const CLI::App* bench = nullptr;
+  std::string program;  // empty: it was not given
+  CompareSettings settings;
+};
+void add_against(CLI::App& bench, AgainstOptions& options);
+int run_against(const AgainstOptions& options, const BenchRequest& asked, const std::string& json,
+                bool markdown);
+
+// --margin and --fail-slower, and the exit code of a row that is slower.
+std::vector<CLI::Option*> add_margins(CLI::App& app, CompareSettings& settings);
+inline constexpr int kSlowerExitCode = 3;
 
 // What --model means beside --checkpoint.
 inline constexpr const char* kCheckpointModelHelp =

@@ -12,8 +12,6 @@ namespace digitron {
 
 namespace {
 
-constexpr int kSlowerExitCode = 3;
-
 struct CompareOptions {
   std::string old_file;
   std::string new_file;
@@ -37,6 +35,16 @@ int run_compare(const CompareOptions& options) {
 
 }  // namespace
 
+std::vector<CLI::Option*> add_margins(CLI::App& app, CompareSettings& settings) {
+  return {app.add_option("--margin", settings.margin, "Percent; a difference within it is none")
+              ->transform(number<double>())
+              ->capture_default_str(),
+          app.add_option("--fail-slower", settings.fail_slower,
+                         "Percent; with a row slower by more, the exit code is 3")
+              ->transform(number<double>())
+              ->capture_default_str()};
+}
+
 Command add_compare(CLI::App& app) {
   CLI::App* sub = app.add_subcommand("compare", "Two benches: which rows are slower, or faster?");
   auto options = std::make_shared<CompareOptions>();
@@ -47,11 +55,7 @@ Command add_compare(CLI::App& app) {
       ->required()
       ->type_name("FILE");
   CompareSettings& settings = options->settings;
-  sub->add_option("--margin", settings.margin, "Percent; a difference within it is none")
-      ->capture_default_str();
-  sub->add_option("--fail-slower", settings.fail_slower,
-                  "Percent; with a row slower by more, the exit code is 3")
-      ->capture_default_str();
+  add_margins(*sub, settings);
   sub->add_flag("--across", settings.across, "Compare unlike machines too");
   sub->add_flag("--trust", settings.trust,
                 "Count the repeats on a machine that was not quiet, too");

@@ -58,6 +58,7 @@ void add_time_to(CLI::App& bench, TimeToOptions& options) {
                       "Train until the test set, read after each epoch, shows this accuracy, and\n"
                       "time it all from the first byte of the data on; 0.99 for 99 %. Trains\n"
                       "mnist-99 on MNIST unless told otherwise; options of train apply")
+          ->transform(number<double>())
           ->type_name("ACCURACY");
   bench.add_option("--seeds", options.seeds, "One training each: numbers and ranges, as in 1-5,9")
       ->needs(time_to)

@@ -1,5 +1,7 @@
 #include "host/bench/bench.h"
 
+#include <spdlog/fmt/fmt.h>
+
 #include <algorithm>
 #include <utility>
 
@@ -130,7 +132,8 @@ std::string threads_text(const BenchRow& row) {
 }
 
 BenchRow measure_row(const RowRequest& request, const std::string& data,
-                     const SamplerSettings& sampling, std::optional<double> started) {
+                     const SamplerSettings& sampling, std::optional<double> started,
+                     const std::optional<Turns>& turns) {
   Repeat repeat;
   ColdStart& cold = repeat.cold_start;
   if (started) cold.process = steady_seconds() - *started;
@@ -146,9 +149,11 @@ BenchRow measure_row(const RowRequest& request, const std::string& data,
   std::optional<Call> second;
   if (row.steps_per_sample > 1) second = call();
   QuietWatch watch({.gpu_uuid = gpu_uuid(ready.engine->describe().details)});
-  repeat.samples = take_samples(call, sampling, [&watch] { return watch.disturbed(); });
+  repeat.samples = turns ? take_slices(call, sampling, *turns)
+                         : take_samples(call, sampling, [&watch] { return watch.disturbed(); });
   if (row.threads == kAutoThreads) repeat.threads = ready.engine->describe().threads;
-  repeat.quiet = watch.finish(repeat.threads.value_or(row.threads.value_or(0))).json();
+  const int threads = repeat.threads.value_or(row.threads.value_or(0));
+  if (!turns) repeat.quiet = watch.finish(threads).json();
   if (second) {
     const double later = median_of(repeat.samples.host_seconds) * row.steps_per_sample;
     cold.recording = std::max(0.0, second->host_seconds - later);

@@ -73,8 +73,11 @@ struct BenchRow {
 std::string threads_text(const BenchRow& row);
 
 // Measures a row once. started: when the process was, by steady_seconds, where that is known.
+// turns: with another process, whose time would then be that of a machine that is not quiet, so
+// that this is not watched.
 BenchRow measure_row(const RowRequest& request, const std::string& data,
-                     const SamplerSettings& sampling, std::optional<double> started);
+                     const SamplerSettings& sampling, std::optional<double> started,
+                     const std::optional<Turns>& turns = {});
 
 // Seconds of a step. Percentiles are the medians of the repeats' own, so that each counts the same.
 struct Summary {

@@ -54,15 +54,21 @@ std::string bench_text(const fs::path& path) {
 // Reads one file; knows where it is, for messages.
 class BenchFileReader {
  public:
-  explicit BenchFileReader(fs::path path) : path_(std::move(path)) {}
+  // The cures: what to do about a file that is broken, and about one of another schema.
+  BenchFileReader(fs::path path, std::string cure, std::string schema_cure)
+      : path_(std::move(path)), cure_(std::move(cure)), schema_cure_(std::move(schema_cure)) {}
 
   BenchFile read() {
     const std::optional<nlohmann::json> file = parse_object<nlohmann::json>(bench_text(path_));
     if (!file) fail("is not JSON as a bench has it, or is cut off");
-    check_schema(member_of(*file, "schema"));
-    BenchFile bench{path_, "", object(*file, "build"), object(*file, "machine"), {}};
-    if (member_of(*file, "date").is_string()) bench.date = one_line(text(*file, "date"));
-    const nlohmann::json& rows = member_of(*file, "rows");
+    return read(*file);
+  }
+
+  BenchFile read(const nlohmann::json& file) {
+    check_schema(member_of(file, "schema"));
+    BenchFile bench{path_, "", object(file, "build"), object(file, "machine"), {}};
+    if (member_of(file, "date").is_string()) bench.date = one_line(text(file, "date"));
+    const nlohmann::json& rows = member_of(file, "rows");
     if (!rows.is_array() || rows.empty()) fail("has no rows");
     std::set<std::string> identities;
     for (size_t i = 0; i < rows.size(); ++i) {
@@ -78,17 +84,15 @@ class BenchFileReader {
 
  private:
   [[noreturn]] void fail(const std::string& what) const {
-    throw InputError(fmt::format("{}: {}{}; give a file that digitron bench --json wrote",
-                                 path_.string(), place_, what));
+    throw InputError(fmt::format("{}: {}{}; {}", path_.string(), place_, what, cure_));
   }
 
   void check_schema(const nlohmann::json& schema) const {
     if (!schema.is_string()) fail("is no bench: it names no schema");
     if (schema == kSchemaRead) return;
-    throw InputError(
-        fmt::format("{}: has the schema {}, but this program reads {}; bench again "
-                    "with this program, or compare with the one that wrote it",
-                    path_.string(), shortened(schema.get<std::string>(), 40), kSchemaRead));
+    throw InputError(fmt::format("{}: has the schema {}, but this program reads {}; {}",
+                                 path_.string(), shortened(schema.get<std::string>(), 40),
+                                 kSchemaRead, schema_cure_));
   }
 
   const nlohmann::json& object(const nlohmann::json& from, const char* key) const {
@@ -163,8 +167,17 @@ class BenchFileReader {
 
   MeasuredRepeat read_repeat(const nlohmann::json& repeat) const {
     if (!repeat.is_object()) fail("is no object");
-    const nlohmann::json& samples = member_of(repeat, "samples_seconds");
-    if (!samples.is_array() || samples.empty()) fail("has no samples_seconds");
+    const nlohmann::json& quiet = member_of(repeat, "quiet");
+    const nlohmann::json& warnings = quiet.is_object() ? member_of(quiet, "warnings") : quiet;
+    MeasuredRepeat result{median_of(times(repeat, "samples_seconds")),
+                          warnings.is_array() && !warnings.empty()};
+    if (repeat.contains("slices_seconds")) result.slices = times(repeat, "slices_seconds");
+    return result;
+  }
+
+  std::vector<double> times(const nlohmann::json& repeat, const char* key) const {
+    const nlohmann::json& samples = member_of(repeat, key);
+    if (!samples.is_array() || samples.empty()) fail(fmt::format("has no {}", key));
     std::vector<double> seconds;
     seconds.reserve(samples.size());
     for (const nlohmann::json& sample : samples) {
@@ -175,19 +188,25 @@ class BenchFileReader {
       }
       seconds.push_back(value);
     }
-    const nlohmann::json& quiet = member_of(repeat, "quiet");
-    const nlohmann::json& warnings = quiet.is_object() ? member_of(quiet, "warnings") : quiet;
-    return {median_of(std::move(seconds)), warnings.is_array() && !warnings.empty()};
+    return seconds;
   }
 
   fs::path path_;
+  std::string cure_, schema_cure_;
   std::string place_;  // "row 1 repeat 2 ", or nothing outside of rows
 };
 
 }  // namespace
 
 BenchFile read_bench_file(const std::filesystem::path& path) {
-  return BenchFileReader(path).read();
+  return BenchFileReader(path, "give a file that digitron bench --json wrote",
+                         "bench again with this program, or compare with the one that wrote it")
+      .read();
+}
+
+BenchFile read_bench(const nlohmann::json& bench, const std::filesystem::path& source,
+                     const std::string& cure) {
+  return BenchFileReader(source, cure, cure).read(bench);
 }
 
 }  // namespace digitron

@@ -11,8 +11,9 @@ namespace digitron {
 
 // A fresh process that measured a row.
 struct MeasuredRepeat {
-  double seconds = 0;      // a step's: the median of the samples
-  bool disturbed = false;  // there is a warning that the machine was not quiet
+  double seconds = 0;               // a step's: the median of the samples
+  bool disturbed = false;           // there is a warning that the machine was not quiet
+  std::vector<double> slices = {};  // the medians of its turns, if it was measured by turns
 };
 
 struct MeasuredRow {
@@ -33,5 +34,9 @@ struct BenchFile {
 
 // Throws InputError for a file that is no bench of this schema or is broken, with the place in it.
 BenchFile read_bench_file(const std::filesystem::path& path);
+
+// The same of what such a file holds. source, cure: for messages, where it is from, and what to do.
+BenchFile read_bench(const nlohmann::json& bench, const std::filesystem::path& source,
+                     const std::string& cure);
 
 }  // namespace digitron

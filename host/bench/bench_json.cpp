@@ -28,8 +28,8 @@ ordered_json cold_start_json(const ColdStart& cold) {
 }
 
 ColdStart cold_start_from_json(const ordered_json& json) {
-  return {optional_of<double>(json["process"]), json["data"], json["module"], json["first_step"],
-          optional_of<double>(json["recording"])};
+  return {optional_of<double>(json.at("process")), json.at("data"), json.at("module"),
+          json.at("first_step"), optional_of<double>(json.at("recording"))};
 }
 
 ordered_json threads_json(std::optional<int> threads) {
@@ -48,6 +48,7 @@ ordered_json repeat_json(const Repeat& repeat) {
       {"stopped", samples.stopped},
       {"missed", samples.missed.empty() ? ordered_json() : ordered_json(samples.missed)},
       {"cold_start", cold_start_json(repeat.cold_start)}};
+  if (!samples.slices.empty()) json["slices_seconds"] = samples.slices;
   if (repeat.threads) json["threads"] = *repeat.threads;
   if (!repeat.quiet.is_null()) json["quiet"] = repeat.quiet;
   return json;
@@ -56,17 +57,19 @@ ordered_json repeat_json(const Repeat& repeat) {
 Repeat repeat_from_json(const ordered_json& json) {
   Repeat repeat;
   Samples& samples = repeat.samples;
-  samples.device_clock = json["clock"] == "device";
-  samples.seconds = json["samples_seconds"].get<std::vector<double>>();
-  samples.host_seconds = json["host_seconds"].get<std::vector<double>>();
-  samples.cpu_seconds = json["cpu_seconds"];
-  samples.warmup = json["warmup_samples"];
-  samples.discarded = json["discarded_samples"];
-  samples.stopped = json["stopped"];
-  samples.missed = optional_of<std::string>(json["missed"]).value_or("");
-  repeat.cold_start = cold_start_from_json(json["cold_start"]);
-  if (json.contains("threads")) repeat.threads = json["threads"];
-  if (json.contains("quiet")) repeat.quiet = json["quiet"];
+  samples.device_clock = json.at("clock") == "device";
+  samples.seconds = json.at("samples_seconds").get<std::vector<double>>();
+  samples.host_seconds = json.at("host_seconds").get<std::vector<double>>();
+  samples.cpu_seconds = json.at("cpu_seconds");
+  samples.warmup = json.at("warmup_samples");
+  samples.discarded = json.at("discarded_samples");
+  samples.stopped = json.at("stopped");
+  samples.missed = optional_of<std::string>(json.at("missed")).value_or("");
+  repeat.cold_start = cold_start_from_json(json.at("cold_start"));
+  if (json.contains("slices_seconds"))
+    samples.slices = json.at("slices_seconds").get<std::vector<double>>();
+  if (json.contains("threads")) repeat.threads = json.at("threads");
+  if (json.contains("quiet")) repeat.quiet = json.at("quiet");
   return repeat;
 }
 
@@ -110,25 +113,25 @@ ordered_json row_json(const BenchRow& row) {
 
 BenchRow row_from_json(const ordered_json& json) {
   BenchRow row;
-  row.model = json["model"];
-  row.name = json["name"];
-  row.text = json["text"];
-  row.work = work_kind(json["work"]);
-  row.images = json["batch"];
-  row.device = json["device"];
-  row.precision = json["precision"];
-  row.threads = json["threads"] == "auto" ? kAutoThreads : optional_of<int>(json["threads"]);
-  row.mode = optional_of<std::string>(json["mode"]);
-  row.step = optional_of<std::string>(json["step"]);
-  row.steps_per_sample = json["steps_per_sample"];
-  row.details = json["details"];
-  row.settings = json["settings"];
-  row.flops = json["flops"];
-  for (const ordered_json& repeat : json["repeats"]) {
+  row.model = json.at("model");
+  row.name = json.at("name");
+  row.text = json.at("text");
+  row.work = work_kind(json.at("work"));
+  row.images = json.at("batch");
+  row.device = json.at("device");
+  row.precision = json.at("precision");
+  row.threads = json.at("threads") == "auto" ? kAutoThreads : optional_of<int>(json.at("threads"));
+  row.mode = optional_of<std::string>(json.at("mode"));
+  row.step = optional_of<std::string>(json.at("step"));
+  row.steps_per_sample = json.at("steps_per_sample");
+  row.details = json.at("details");
+  row.settings = json.at("settings");
+  row.flops = json.at("flops");
+  for (const ordered_json& repeat : json.at("repeats")) {
     row.repeats.push_back(repeat_from_json(repeat));
   }
-  if (json.contains("breakdown")) row.breakdown = breakdown_from_json(json["breakdown"]);
-  if (json.contains("roofline")) row.roofline = roofline_from_json(json["roofline"]);
+  if (json.contains("breakdown")) row.breakdown = breakdown_from_json(json.at("breakdown"));
+  if (json.contains("roofline")) row.roofline = roofline_from_json(json.at("roofline"));
   return row;
 }
 
@@ -138,6 +141,7 @@ ordered_json bench_json(const BenchReport& report) {
                     {"machine", machine_json()},
                     {"command", report.command},
                     {"date", report.date}};
+  if (!report.against.is_null()) json["against"] = report.against;
   json["rows"] = ordered_json::array();
   for (const BenchRow& row : report.rows) json["rows"].push_back(row_json(row));
   return json;

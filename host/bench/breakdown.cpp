@@ -105,12 +105,12 @@ nlohmann::ordered_json breakdown_json(const Breakdown& breakdown) {
 
 Breakdown breakdown_from_json(const nlohmann::ordered_json& json) {
   Breakdown breakdown;
-  breakdown.profile.unit = json["unit"];
-  breakdown.profile.step_seconds = json["step_seconds"];
-  breakdown.plain_step_seconds = json["unprofiled_step_seconds"];
-  for (const nlohmann::ordered_json& phase : json["phases"]) {
+  breakdown.profile.unit = json.at("unit");
+  breakdown.profile.step_seconds = json.at("step_seconds");
+  breakdown.plain_step_seconds = json.at("unprofiled_step_seconds");
+  for (const nlohmann::ordered_json& phase : json.at("phases")) {
     breakdown.profile.phases.push_back(
-        {phase["layer"], phase["direction"], phase["time"], phase["slowest"]});
+        {phase.at("layer"), phase.at("direction"), phase.at("time"), phase.at("slowest")});
   }
   return breakdown;
 }

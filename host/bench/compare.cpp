@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <array>
+#include <cmath>
 #include <set>
 
 #include "host/core/error.h"
@@ -76,14 +77,42 @@ std::vector<double> figures(const MeasuredRow& row, bool disturbed_too) {
   return seconds;
 }
 
-bool can_tell(size_t old_count, size_t new_count, size_t rows) {
-  return old_count > 0 && new_count > 0 &&
-         static_cast<double>(rows) * least_p(old_count, new_count) <= kMostChance;
+bool can_tell(size_t old_count, size_t new_count, size_t rows, bool paired = false) {
+  if (old_count == 0 || new_count == 0) return false;
+  const double p = paired ? least_signed_rank_p(old_count) : least_p(old_count, new_count);
+  return static_cast<double>(rows) * p <= kMostChance;
 }
 
 double sway_of(std::vector<double> figures) {
   std::sort(figures.begin(), figures.end());
   return figures.size() < 4 ? 1 : figures[figures.size() - 2] / figures[1];
+}
+
+// By which factor, as a logarithm, the new one is slower in a pair: the middle one of its turns'.
+double log_ratio(const MeasuredRepeat& old_repeat, const MeasuredRepeat& new_repeat) {
+  const size_t turns = std::min(old_repeat.slices.size(), new_repeat.slices.size());
+  if (turns == 0) return std::log(new_repeat.seconds / old_repeat.seconds);
+  std::vector<double> logs;
+  for (size_t i = 0; i < turns; ++i) {
+    logs.push_back(std::log(new_repeat.slices[i] / old_repeat.slices[i]));
+  }
+  return median_of(std::move(logs));
+}
+
+RowComparison compare_pairs(const MeasuredRow& old_row, const MeasuredRow& new_row) {
+  const size_t pairs = old_row.repeats.size();
+  std::vector<double> logs;
+  for (size_t i = 0; i < pairs; ++i) {
+    logs.push_back(log_ratio(old_row.repeats[i], new_row.repeats[i]));
+  }
+  RowComparison row{old_row.name,
+                    {median_of(figures(old_row, true)), pairs, pairs},
+                    {median_of(figures(new_row, true)), pairs, pairs},
+                    std::exp(walsh_median(logs)),
+                    walsh_interval(logs),
+                    signed_rank_p(logs)};
+  if (row.interval) row.interval = {std::exp(row.interval->low), std::exp(row.interval->high)};
+  return row;
 }
 
 // All but the verdict, for which p must be raised over all rows first. Where undisturbed repeats
@@ -161,7 +190,7 @@ bool Comparison::fails() const {
 bool Comparison::lacks_repeats() const {
   return std::any_of(rows.begin(), rows.end(), [&](const RowComparison& row) {
     return row.verdict == Verdict::kAmbiguous &&
-           !can_tell(row.old_side.used, row.new_side.used, rows.size());
+           !can_tell(row.old_side.used, row.new_side.used, rows.size(), settings.paired);
   });
 }
 
@@ -173,9 +202,9 @@ bool Comparison::sways() const {
   });
 }
 
-size_t repeats_needed(size_t rows) {
+size_t repeats_needed(size_t rows, bool paired) {
   size_t repeats = kFewestRepeats;
-  while (!can_tell(repeats, repeats, rows)) ++repeats;
+  while (!can_tell(repeats, repeats, rows, paired)) ++repeats;
   return repeats;
 }
 
@@ -200,7 +229,8 @@ Comparison compare(const BenchFile& old_file, const BenchFile& new_file,
     if (old_row.device != same->device) {
       comparison.machine.push_back({"device", old_row.device, same->device});
     }
-    comparison.rows.push_back(compare_row(old_row, *same, settings.trust));
+    comparison.rows.push_back(settings.paired ? compare_pairs(old_row, *same)
+                                              : compare_row(old_row, *same, settings.trust));
   }
   for (const MeasuredRow& row : new_file.rows) {
     if (!in_old.contains(row.identity)) comparison.only_new.push_back(row.name);

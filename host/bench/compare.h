@@ -16,15 +16,18 @@ struct CompareSettings {
   double fail_slower = 2;  // percent, above which a slower row fails
   bool across = false;     // compare unlike machines too
   bool trust = false;      // count the repeats that were disturbed too
+  // Repeats of the same number were measured by turns. What disturbs the machine then meets both,
+  // so all of them count, and it is their ratios that are judged.
+  bool paired = false;
 };
 
 // Throws InputError for a number out of range, naming its option.
 void check_settings(const CompareSettings& settings);
 
 enum class Verdict {
-  kSame,    // the interval lies within the margin
-  kFaster,  // p is at most 5 %, and the estimate lies beyond the margin and what either side sways
-  kSlower,  // likewise
+  kSame,      // the interval lies within the margin
+  kFaster,    // p is at most 5 %, and the ratio lies beyond the margin and what either side sways
+  kSlower,    // likewise
   kAmbiguous  // neither is shown
 };
 
@@ -33,7 +36,8 @@ struct RowSide {
   size_t repeats = 0;
   size_t used = 0;  // of these; the others were disturbed
   // The slowest repeat over the fastest, but for one of each. A machine whose speed changes while
-  // it is measured has a large one: then repeats are not independent, and p says too little.
+  // it is measured has a large one: then repeats are not independent, and p says too little. It
+  // says nothing of pairs, where it is 1.
   double sway = 1;
 };
 
@@ -41,9 +45,10 @@ struct RowComparison {
   std::string name;
   RowSide old_side;
   RowSide new_side;
-  double ratio = 1;                  // new over old: ratio_estimate
-  std::optional<Interval> interval;  // ratio_interval
-  std::optional<double> p;           // mann_whitney_p, as holm_adjusted raises it over the rows
+  double ratio = 1;                  // new over old: ratio_estimate; of pairs walsh_median
+  std::optional<Interval> interval;  // ratio_interval, walsh_interval
+  // mann_whitney_p, signed_rank_p, as holm_adjusted raises it over the rows.
+  std::optional<double> p;
   Verdict verdict = Verdict::kAmbiguous;
   bool fails = false;  // slower, by more than the settings allow
 };
@@ -75,8 +80,9 @@ struct Comparison {
 Comparison compare(const BenchFile& old_file, const BenchFile& new_file,
                    const CompareSettings& settings);
 
-// How many repeats in each of two files, of so many rows, can show a difference; 5 or more.
-size_t repeats_needed(size_t rows);
+// How many repeats in each of two files, of so many rows, can show a difference; 5 or more. Of
+// pairs 6 or more.
+size_t repeats_needed(size_t rows, bool paired = false);
 
 // What differs, a row each and what the verdicts mean; as Markdown, or for a terminal.
 std::string comparison_text(const BenchFile& old_file, const BenchFile& new_file,
@@ -85,5 +91,8 @@ std::string comparison_text(const BenchFile& old_file, const BenchFile& new_file
 // Schema "digitron-compare/1"; seconds, and ratios of new over old.
 nlohmann::ordered_json comparison_json(const BenchFile& old_file, const BenchFile& new_file,
                                        const Comparison& comparison);
+
+// All of it but what the files are: "margin_percent", "rows", "fails" and more.
+nlohmann::ordered_json verdicts_json(const Comparison& comparison);
 
 }  // namespace digitron

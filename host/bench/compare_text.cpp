@@ -36,14 +36,15 @@ std::string repeats_cell(const RowSide& side) {
 }
 
 std::vector<Row> comparison_rows(const Comparison& comparison) {
-  std::vector<Row> rows{
-      {"row", "old us", "new us", "repeats", "ratio", "interval", "p", "verdict"}};
+  const bool paired = comparison.settings.paired;
+  std::vector<Row> rows{{"row", "old us", "new us", paired ? "pairs" : "repeats", "ratio",
+                         "interval", "p", "verdict"}};
   for (const RowComparison& row : comparison.rows) {
     const std::string interval =
         row.interval ? fmt::format("{:.3f} to {:.3f}", row.interval->low, row.interval->high) : "";
     rows.push_back({row.name, step_microseconds(row.old_side.seconds),
                     step_microseconds(row.new_side.seconds),
-                    repeats_cell(row.old_side) + ", " + repeats_cell(row.new_side),
+                    repeats_cell(row.old_side) + (paired ? "" : ", " + repeats_cell(row.new_side)),
                     fmt::format("{:.3f}", row.ratio), interval, row.p ? p_text(*row.p) : "",
                     verdict_word(row.verdict)});
   }
@@ -148,11 +149,16 @@ std::string comparison_text(const BenchFile& old_file, const BenchFile& new_file
 
 nlohmann::ordered_json comparison_json(const BenchFile& old_file, const BenchFile& new_file,
                                        const Comparison& comparison) {
-  const CompareSettings& settings = comparison.settings;
   nlohmann::ordered_json json{{"schema", "digitron-compare/1"},
                               {"old", json_of_file(old_file)},
-                              {"new", json_of_file(new_file)},
-                              {"margin_percent", settings.margin},
+                              {"new", json_of_file(new_file)}};
+  json.update(verdicts_json(comparison));
+  return json;
+}
+
+nlohmann::ordered_json verdicts_json(const Comparison& comparison) {
+  const CompareSettings& settings = comparison.settings;
+  nlohmann::ordered_json json{{"margin_percent", settings.margin},
                               {"fail_slower_percent", settings.fail_slower},
                               {"confidence", kConfidence},
                               {"rows", nlohmann::ordered_json::array()}};

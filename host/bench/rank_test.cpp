@@ -78,6 +78,31 @@ double u_lower_tail(size_t a, size_t b, int u) {
   return lower_tail(ranks, b, u < 0 ? -1 : static_cast<int>(b * (b + 1)) + 2 * u);
 }
 
+// Each rank counts or not, by the toss of a coin: the chance of every sum of those that do, up to
+// `most`.
+std::vector<double> signed_rank_chances(std::span<const int> ranks, int most) {
+  std::vector<double> chances(static_cast<size_t>(most) + 1, 0.0);
+  chances[0] = 1;
+  for (const int each : ranks) {
+    const auto rank = static_cast<size_t>(each);
+    for (size_t s = chances.size(); s-- > 0;) {
+      chances[s] = (chances[s] + (s < rank ? 0 : chances[s - rank])) / 2;
+    }
+  }
+  return chances;
+}
+
+// Of all two of them, each with itself too.
+std::vector<double> sorted_means(std::span<const double> values) {
+  std::vector<double> means;
+  means.reserve(values.size() * (values.size() + 1) / 2);
+  for (size_t i = 0; i < values.size(); ++i) {
+    for (size_t j = i; j < values.size(); ++j) means.push_back((values[i] + values[j]) / 2);
+  }
+  std::sort(means.begin(), means.end());
+  return means;
+}
+
 }  // namespace
 
 double mann_whitney_p(std::span<const double> a, std::span<const double> b) {
@@ -118,6 +143,46 @@ std::optional<Interval> ratio_interval(std::span<const double> a, std::span<cons
   if (least == 0) return std::nullopt;
   const std::vector<double> ratios = sorted_ratios(a, b);
   return Interval{ratios[least - 1], ratios[ratios.size() - least]};
+}
+
+double signed_rank_p(std::span<const double> differences) {
+  std::vector<double> sizes;
+  for (const double difference : differences) {
+    if (difference != 0) sizes.push_back(std::abs(difference));
+  }
+  const std::vector<int> ranks = doubled_ranks(sizes);
+  int above = 0, below = 0;
+  auto rank = ranks.begin();
+  for (const double difference : differences) {
+    if (difference != 0) (difference > 0 ? above : below) += *rank++;
+  }
+  const std::vector<double> tail = signed_rank_chances(ranks, std::min(above, below));
+  return std::min(1.0, 2 * std::accumulate(tail.begin(), tail.end(), 0.0));
+}
+
+double least_signed_rank_p(size_t count) {
+  return std::min(1.0, std::ldexp(1.0, 1 - static_cast<int>(count)));
+}
+
+double walsh_median(std::span<const double> differences) {
+  const std::vector<double> means = sorted_means(differences);
+  return std::midpoint(means[(means.size() - 1) / 2], means[means.size() / 2]);
+}
+
+std::optional<Interval> walsh_interval(std::span<const double> differences) {
+  const std::vector<double> means = sorted_means(differences);
+  std::vector<int> ranks(differences.size());
+  std::iota(ranks.begin(), ranks.end(), 1);
+  // How many means at either end are ruled out: those sums of ranks that come too seldom.
+  size_t least = 0;
+  double tail = 0;
+  for (const double chance : signed_rank_chances(ranks, static_cast<int>(means.size() / 2))) {
+    tail += chance;
+    if (2 * tail > 1 - kConfidence) break;
+    ++least;
+  }
+  if (least == 0) return std::nullopt;
+  return Interval{means[least - 1], means[means.size() - least]};
 }
 
 }  // namespace digitron

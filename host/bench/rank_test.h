@@ -36,4 +36,21 @@ double ratio_estimate(std::span<const double> a, std::span<const double> b);
 // M. Hollander, D. A. Wolfe, E. Chicken, Nonparametric Statistical Methods (2014), section 4.3.
 std::optional<Interval> ratio_interval(std::span<const double> a, std::span<const double> b);
 
+// Wilcoxon's signed-rank test, for figures in pairs: the two-sided probability that differences
+// which are as often above zero as below it lie so far to one side. Exact, ties included, for any
+// number; those that are zero say nothing and are left out. All are finite.
+// F. Wilcoxon, Biometrics Bulletin 1 (1945).
+double signed_rank_p(std::span<const double> differences);
+
+// The smallest signed_rank_p that so many differences can have.
+double least_signed_rank_p(size_t count);
+
+// The difference itself: the median of the means of all two of them, each with itself too. There is
+// one at least. Hodges and Lehmann, as above.
+double walsh_median(std::span<const double> differences);
+
+// The differences that signed_rank_p does not rule out at kConfidence: two of those ordered means.
+// Nothing for fewer than 6. Hollander, Wolfe and Chicken, section 3.3.
+std::optional<Interval> walsh_interval(std::span<const double> differences);
+
 }  // namespace digitron

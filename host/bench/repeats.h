@@ -10,19 +10,11 @@
 
 namespace digitron {
 
-// The options by which the program measures one row of a request, for a parent that reads the
-// result: the row's index, its start by steady_seconds, the file that the row goes to, and whether
-// it is a repeat, which has nothing to say of the step from within that the first has not said.
-inline constexpr const char* kOnlyRow = "--only-row";
-inline constexpr const char* kStarted = "--started";
-inline constexpr const char* kRowFile = "--row-file";
-inline constexpr const char* kSamplesOnly = "--samples-only";
-
 // Called before each measurement: how many are done, and of which row the next one is.
 using BenchProgress = std::function<void(size_t done, const RowRequest& next)>;
 
 // request.repeat measurements of each of its rows, one after another. Where there are several, each
-// is `program` with the request's command line and the options above, and all rows are measured
+// is `program` with the request's command line (row_processes.h), and all rows are measured
 // once before any is again, so that a slow minute does not fall on one row alone. A breakdown and
 // a roofline are the first process's. What those processes say is logged, each line once. Throws an
 // error of the kind and words of the process that fails; returns fewer rows when `stop` is raised.

@@ -71,10 +71,11 @@ nlohmann::ordered_json roofline_json(const Roofline& roofline) {
 }
 
 Roofline roofline_from_json(const nlohmann::ordered_json& json) {
-  const nlohmann::ordered_json &compute = json["compute"], &memory = json["memory"];
-  return {{json["flops"], json["bytes"]},
-          json["step_seconds"],
-          {compute["ceiling"], memory["ceiling"], compute["measured"], memory["measured"]}};
+  const nlohmann::ordered_json &compute = json.at("compute"), &memory = json.at("memory");
+  return {
+      {json.at("flops"), json.at("bytes")},
+      json.at("step_seconds"),
+      {compute.at("ceiling"), memory.at("ceiling"), compute.at("measured"), memory.at("measured")}};
 }
 
 }  // namespace digitron

@@ -17,6 +17,7 @@ namespace digitron {
 namespace {
 
 constexpr double kStretchSeconds = 0.1;
+constexpr double kSliceSeconds = 0.02;
 constexpr size_t kLeastSamples = 10;
 constexpr size_t kParts = 20;
 
@@ -130,6 +131,32 @@ Samples take_samples(const std::function<Call()>& call, const SamplerSettings& s
   samples.discarded = discarded;
   samples.stopped = missed.empty() ? "noise" : "timeout";
   samples.missed = missed;
+  return samples;
+}
+
+Samples take_slices(const std::function<Call()>& call, const SamplerSettings& settings,
+                    const Turns& turns, const Now& now) {
+  const auto take = [&](double seconds) {
+    turns.wait();
+    Stretch slice = measure_stretch(call, seconds, now);
+    turns.pass();
+    return slice;
+  };
+  const size_t warmup = take(settings.warmup).samples.seconds.size();
+  const double wanted = std::ceil(settings.min_time / kSliceSeconds);
+  const int count = static_cast<int>(std::clamp<double>(wanted, 1, kMostSlices));
+  Stretch all;
+  std::vector<double> medians;
+  for (int i = 0; i < count; ++i) {
+    const Stretch slice = take(settings.min_time / count);
+    medians.push_back(median_of(slice.samples.seconds));
+    append(all, slice);
+  }
+  Samples samples = std::move(all.samples);
+  samples.cpu_seconds = all.cpu_seconds / static_cast<double>(all.steps);
+  samples.warmup = static_cast<int64_t>(warmup);
+  samples.slices = std::move(medians);
+  samples.stopped = "turns";
   return samples;
 }
 

@@ -7,11 +7,14 @@
 #include <string>
 #include <vector>
 
+#include "host/bench/turns.h"
+
 namespace digitron {
 
 // What a bench takes and its file may hold.
 inline constexpr double kMostSeconds = 86400;
 inline constexpr int kMostRepeats = 1000;
+inline constexpr int kMostSlices = 1000;  // of a process that measures by turns
 
 struct SamplerSettings {
   double warmup = 0.1;     // seconds of calls that count for nothing
@@ -38,7 +41,8 @@ struct Samples {
   double cpu_seconds = 0;            // of a step: processor time of all threads of the process
   int64_t warmup = 0;                // samples before them
   int64_t discarded = 0;             // samples of disturbed stretches
-  std::string stopped;               // "noise" or "timeout"
+  std::vector<double> slices;        // medians of the parts taken by turns, if they were
+  std::string stopped;               // "noise", "timeout" or, after its turns, "turns"
   std::string missed;                // what a timeout was ahead of: "--max-noise 0.5 %: 1.2 %"
 };
 
@@ -52,6 +56,12 @@ double steady_seconds();
 // disturbed they are taken all the same, and `missed` says so.
 Samples take_samples(const std::function<Call()>& call, const SamplerSettings& settings,
                      const std::function<bool()>& disturbed = {}, const Now& now = steady_seconds);
+
+// By turns with another process: settings.warmup in the first turn, and then settings.min_time in
+// slices of a fiftieth of a second, so that both meet the same states of the machine. The noise is
+// not looked at, since both must take as many turns.
+Samples take_slices(const std::function<Call()>& call, const SamplerSettings& settings,
+                    const Turns& turns, const Now& now = steady_seconds);
 
 // The p-th percentile (0 to 100) of sorted values, linear between neighbours. Not of none.
 double percentile(std::span<const double> sorted, double p);
