@@ -64,7 +64,7 @@ Roles roles_of(std::span<const RunGroup> groups) {
   roles.lenet5 = first_of(groups, "lenet5", nullptr);
   roles.mlp = first_of(groups, "custom-mlp", roles.lenet5);
   if (roles.lenet5 != nullptr) roles.variants = variants_of(*roles.lenet5, groups);
-  roles.reference = roles.lenet5 != nullptr ? roles.lenet5 : &groups[0];
+  roles.reference = roles.lenet5 != nullptr ? roles.lenet5 : groups.data();
   compare_with_reference(roles, groups);
   return roles;
 }
