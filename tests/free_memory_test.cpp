@@ -65,8 +65,9 @@ TEST(FreeMemoryTest, AnEngineCountsItsStatesAndBlocks) {
   const uint64_t states = uint64_t{kStateCount} * plan.parameter_floats * sizeof(float);
   EXPECT_GT(cpu_engine_bytes(plan, 1), states);
   EXPECT_LT(cpu_engine_bytes(plan, 1), 20 * states);
-  EXPECT_GT(cpu_engine_bytes(make_plan(find_model("lenet5-improved"), 4096), 2),
-            cpu_engine_bytes(make_plan(find_model("lenet5-improved"), 64), 2) + (uint64_t{50} << 20));
+  EXPECT_GT(
+      cpu_engine_bytes(make_plan(find_model("lenet5-improved"), 4096), 2),
+      cpu_engine_bytes(make_plan(find_model("lenet5-improved"), 64), 2) + (uint64_t{50} << 20));
 }
 
 }  // namespace

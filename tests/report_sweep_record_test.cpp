@@ -26,7 +26,8 @@ std::vector<std::string> problems(const std::string& text) {
   return read(text).problems;
 }
 
-constexpr const char* kSweep = R"({"common": ["--epochs", "1"], "seeds": [1, 2, 3], "settings": [
+constexpr const char* kSweep =
+    R"({"finished": "2026-01-31T12:00:00Z", "cpu": "A CPU", "common": ["--epochs", "1"], "seeds": [1, 2, 3], "settings": [
   {"name": "plain", "options": [], "test_accuracy": [0.980, 0.981, 0.982]},
   {"name": "smooth, slow", "options": ["--label-smoothing", "0.1", "--lr", "0.001"],
    "test_accuracy": [0.990, 0.991, 0.992]},
@@ -35,6 +36,7 @@ constexpr const char* kSweep = R"({"common": ["--epochs", "1"], "seeds": [1, 2, 
 
 TEST(SweepRecordTest, IsTestedAndSorted) {
   const SweepRecord sweep = read(kSweep);
+  EXPECT_EQ(sweep.origin, "2026-01-31, on A CPU");
   EXPECT_THAT(sweep.problems, ElementsAre("decay: 2 of 3 seeds came to their end.",
                                           "decay, seed 3 ended with exit code 1: no memory"));
   ASSERT_EQ(sweep.by_mean().size(), 3u);

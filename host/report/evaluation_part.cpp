@@ -82,20 +82,9 @@ std::string difference_text(const RunRecord& run, double accuracy) {
       percent(recorded));
 }
 
-void add_wrong_images(Blocks& blocks, const Evaluation& evaluation) {
-  blocks.emplace_back(Heading{3, "Wrong images"});
-  const size_t count = evaluation.wrong.size();
-  if (count == 0) {
-    blocks.emplace_back(Paragraph{"None: every test image was recognised."});
-    return;
-  }
+Tiles wrong_images(const Evaluation& evaluation, size_t begin, size_t end) {
   Tiles tiles{"", {}, 56};
-  const size_t shown = std::min(count, kMostWrong);
-  tiles.caption = fmt::format(
-      "{} of the {} wrong images, most confident first: truth \u2192 guess, and the guess\u2019s "
-      "probability.",
-      shown == count ? "All" : "The first " + std::to_string(shown), count);
-  for (size_t i = 0; i < shown; ++i) {
+  for (size_t i = begin; i < end; ++i) {
     const WrongImage& wrong = evaluation.wrong[i];
     const auto pixels = std::span(evaluation.test->images)
                             .subspan(wrong.index * size_t{kImagePixels}, kImagePixels);
@@ -103,7 +92,28 @@ void add_wrong_images(Blocks& blocks, const Evaluation& evaluation) {
                            fmt::format("{} \u2192 {}", wrong.truth, wrong.guess),
                            fmt::format("{:.1f}%", 100 * wrong.confidence)});
   }
-  blocks.emplace_back(tiles);
+  return tiles;
+}
+
+// The first of them open, as many again behind a fold.
+void add_wrong_images(Blocks& blocks, const Evaluation& evaluation) {
+  blocks.emplace_back(Heading{3, "Wrong images"});
+  const size_t count = evaluation.wrong.size();
+  if (count == 0) {
+    blocks.emplace_back(Paragraph{"None: every test image was recognised."});
+    return;
+  }
+  const size_t open = std::min(count, kMostWrong / 2);
+  const size_t shown = std::min(count, kMostWrong);
+  Tiles tiles = wrong_images(evaluation, 0, open);
+  tiles.caption = fmt::format(
+      "{} of the {} wrong images, most confident first: truth \u2192 guess, and the guess\u2019s "
+      "probability.",
+      open == count ? "All" : "The first " + std::to_string(open), count);
+  blocks.emplace_back(std::move(tiles));
+  if (shown == open) return;
+  blocks.emplace_back(Folded{fmt::format("The next {} wrong images", shown - open),
+                             {wrong_images(evaluation, open, shown)}});
 }
 
 void add_evaluation(Blocks& blocks, const RunGroup& group, DataSources& sources) {
@@ -142,8 +152,6 @@ void add_first_layer(Blocks& blocks, const RunGroup& group) {
     weights.pictures.resize(std::min(weights.pictures.size(), kMostWeightImages));
   }
   const size_t shown = weights.pictures.size();
-  blocks.emplace_back(Heading{3, weights.is_convolution ? "Filters of the first convolution"
-                                                        : "Weights of the first layer"});
   Tiles tiles{"", {}, 72};
   tiles.caption = fmt::format(
       "{} {} of {}, {}\u00d7{} weights each, of {}: negative blue, zero white, positive red.",
@@ -153,7 +161,10 @@ void add_first_layer(Blocks& blocks, const RunGroup& group) {
   for (size_t i = 0; i < shown; ++i) {
     tiles.tiles.push_back({std::move(weights.pictures[i].png), std::to_string(i + 1), ""});
   }
-  blocks.emplace_back(std::move(tiles));
+  blocks.emplace_back(Folded{weights.is_convolution
+                                 ? "Filters of the first convolution of " + group.label
+                                 : "Weights of the first layer of " + group.label,
+                             {std::move(tiles)}});
 }
 
 }  // namespace

@@ -90,7 +90,7 @@ figcaption { font-size: .9rem; line-height: 1.4; max-width: 46rem; }
   dd { margin: 0 0 .4rem 1rem; }
 }
 @media print {
-  @page { size: A4; margin: 13mm 14mm; }
+  @page { size: A4; margin: 11mm 13mm; }
   :root { font-size: 8pt; }
   body { padding: 0; max-width: none; line-height: 1.4; }
   p { max-width: none; margin: .3rem 0; }

@@ -74,8 +74,10 @@ std::vector<DocumentBlock> sweep_blocks(const SweepRecord& sweep) {
   if (sweep.by_mean().empty()) return blocks;
   blocks.emplace_back(Paragraph{sweep_answer(sweep)});
   Table table = settings_table(sweep);
+  const std::string origin = sweep.origin.empty() ? "" : " (" + sweep.origin + ")";
   table.caption =
-      "A sweep: n seeds a setting. Difference: points of a percent. p: Welch's test against the "
+      sweep.path.string() + origin +
+      ": n seeds a setting. Difference: points of a percent. p: Welch's test against the "
       "reference, raised by Holm's rule over all settings; helps: p at most 0.05.";
   blocks.emplace_back(std::move(table));
   blocks.emplace_back(Pictures{{sweep_picture(sweep)}});

@@ -34,6 +34,20 @@ size_t size_of(const ordered_json& object, const char* key) {
   return list != object.end() && list->is_array() ? list->size() : 0;
 }
 
+std::string text_of(const ordered_json& object, const char* key) {
+  const auto text = object.find(key);
+  return text != object.end() && text->is_string() ? text->get<std::string>() : "";
+}
+
+// When it ended and where.
+std::string origin_of(const ordered_json& json) {
+  constexpr size_t kDate = 10;  // of "2026-01-31T12:00:00Z"
+  std::string origin = text_of(json, "finished").substr(0, kDate);
+  const std::string cpu = text_of(json, "cpu");
+  if (!cpu.empty()) origin += (origin.empty() ? "on " : ", on ") + cpu;
+  return origin;
+}
+
 // Nothing where it is no list of fractions.
 std::optional<std::vector<double>> fractions(const ordered_json& object, const char* key) {
   const auto list = object.find(key);
@@ -160,6 +174,7 @@ SweepRecord read_sweep(const fs::path& path) {
     return sweep;
   }
   sweep.common = strings_of(*json, "common");
+  sweep.origin = origin_of(*json);
   read_rows(sweep, *json);
   read_failures(sweep, *json);
   if (sweep.by_mean().empty()) sweep.problems.emplace_back("No run of it has come to its end.");

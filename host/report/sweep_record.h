@@ -19,6 +19,7 @@ struct SweepRow {
 
 struct SweepRecord {
   std::filesystem::path path;         // as it was given
+  std::string origin;                 // "2026-01-31, on an AMD EPYC"; empty where it is not said
   std::vector<std::string> common;    // options of every run
   std::vector<SweepRow> rows;         // as in the file, the reference first
   std::vector<std::string> problems;  // what is missing or damaged, a line each
