@@ -8,9 +8,11 @@
 namespace digitron {
 namespace {
 
+using ::testing::Contains;
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 using ::testing::IsEmpty;
+using ::testing::Not;
 using testing::TemporaryDirectory;
 using testing::write_file;
 
@@ -161,6 +163,27 @@ TEST_F(RunRecordTest, Checkpoints) {
   EXPECT_THAT(read_run(run()).state.parameters, IsEmpty());
   std::filesystem::remove(run() / "model.safetensors");
   EXPECT_THAT(read_run(run()).problems, ElementsAre(HasSubstr("There is no model.safetensors")));
+}
+
+TEST_F(RunRecordTest, ACheckpointOfAnotherRunIsNotShownAsThisOnes) {
+  const Plan plan = make_plan(find_model("lenet5"), 1);
+  const auto read_with = [&](const std::string& id_of_run, const Metadata& metadata) {
+    nlohmann::ordered_json description = testing::run_json("lenet5", 1, 1);
+    if (!id_of_run.empty()) description["id"] = id_of_run;
+    write_file(run() / "run.json", description.dump());
+    write_file(run() / "model.safetensors",
+               safetensors_bytes(plan, initial_state(plan, 1), metadata));
+    const ModelState state = load_state(run() / "model.safetensors", plan);
+    EXPECT_EQ(is_of_another_run(run() / "model.safetensors", state),
+              read_run(run()).state.parameters.empty());
+    return read_run(run());
+  };
+  EXPECT_THAT(read_with("a", {{"run", "a"}}).state.parameters, Not(IsEmpty()));
+  EXPECT_THAT(read_with("", {{"run", "a"}}).state.parameters, Not(IsEmpty())) << "an older run";
+  EXPECT_THAT(read_with("a", {}).state.parameters, Not(IsEmpty()));
+  const RunRecord record = read_with("a", {{"run", "b"}});
+  EXPECT_THAT(record.state.parameters, IsEmpty());
+  EXPECT_THAT(record.problems, Contains(HasSubstr("is of another run than run.json")));
 }
 
 // Reading a pipe that nobody writes to would never end.

@@ -1,5 +1,6 @@
 // digitron eval
 #include <spdlog/fmt/fmt.h>
+#include <spdlog/spdlog.h>
 
 #include <cstdio>
 #include <memory>
@@ -7,6 +8,7 @@
 #include "host/data/data.h"
 #include "host/devices/devices.h"
 #include "host/files/checkpoint.h"
+#include "host/files/run_record.h"
 #include "host/report/evaluation.h"
 #include "host/text/inspect.h"
 #include "host/text/table.h"
@@ -27,6 +29,9 @@ struct EvalOptions {
 
 int run_eval(const EvalOptions& options) {
   const Checkpoint checkpoint = load_checkpoint(options.checkpoint, options.model, kBatch);
+  if (is_of_another_run(options.checkpoint, checkpoint.state)) {
+    spdlog::warn("Warning: {} is of another run than run.json beside it", options.checkpoint);
+  }
   const std::jthread device = start_device(options.device);
   const Data data = load_test_set(options.data);
   const std::unique_ptr<Engine> engine = make_engine(options.device, checkpoint.plan).engine;

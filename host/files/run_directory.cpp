@@ -63,7 +63,7 @@ bool ends_a_line(const fs::path& path, std::uintmax_t bytes) {
 // has, and back when it cannot.
 class OlderRun {
  public:
-  explicit OlderRun(const fs::path& directory) : directory_(directory) { move("", kAside); }
+  explicit OlderRun(fs::path directory) : directory_(std::move(directory)) { move("", kAside); }
   ~OlderRun() { move(kAside, ""); }
   OlderRun(const OlderRun&) = delete;
   OlderRun& operator=(const OlderRun&) = delete;

@@ -157,6 +157,12 @@ void read_model(RunRecord& run) {
   }
 }
 
+// By the ids; those of older versions name none.
+bool is_of_another_run(const RunRecord& run, const ModelState& state) {
+  const std::string id = run.text({"id"});
+  return !id.empty() && !state.run.empty() && id != state.run;
+}
+
 void read_parameters(RunRecord& run) {
   const fs::path path = run.directory / "model.safetensors";
   if (!is_file(path)) {
@@ -166,12 +172,11 @@ void read_parameters(RunRecord& run) {
   if (!run.plan) return;
   try {
     ModelState state = load_state(path, *run.plan);
-    const std::string id = run.text({"id"});
-    if (id.empty() || state.run.empty() || id == state.run) {
-      run.state = std::move(state);
-    } else {
+    if (is_of_another_run(run, state)) {
       run.problems.emplace_back(
           "model.safetensors is of another run than run.json: nothing of it is shown.");
+    } else {
+      run.state = std::move(state);
     }
   } catch (const InputError& error) {
     run.problems.push_back(
@@ -212,6 +217,13 @@ RunRecord read_run(const fs::path& directory) {
   read_model(run);
   read_parameters(run);
   return run;
+}
+
+bool is_of_another_run(const fs::path& checkpoint, const ModelState& state) {
+  RunRecord beside;
+  beside.directory = checkpoint.parent_path();
+  read_description(beside);
+  return is_of_another_run(beside, state);
 }
 
 std::optional<double> RunRecord::test_accuracy() const {

@@ -54,6 +54,9 @@ struct RunRecord {
 // Reads run.json, metrics.jsonl and model.safetensors. Throws nothing for what is in them.
 RunRecord read_run(const std::filesystem::path& directory);
 
+// Whether there is a run.json beside the checkpoint, and it is of another run than its state.
+bool is_of_another_run(const std::filesystem::path& checkpoint, const ModelState& state);
+
 // A JSON value for people: text without quotes, "yes" and "no", "none" for null, the rest as JSON.
 std::string value_text(const nlohmann::ordered_json& value);
 
