@@ -90,8 +90,8 @@ figcaption { font-size: .9rem; line-height: 1.4; max-width: 46rem; }
   dd { margin: 0 0 .4rem 1rem; }
 }
 @media print {
-  @page { size: A4; margin: 11mm 13mm; }
-  :root { font-size: 8pt; }
+  @page { size: A4; margin: 10mm 12mm; }
+  :root { font-size: 7.7pt; }
   body { padding: 0; max-width: none; line-height: 1.4; }
   p { max-width: none; margin: .3rem 0; }
   h2 { margin: 1.2rem 0 .4rem; padding-top: .3rem; font-size: 1.35rem; }

@@ -20,8 +20,8 @@ std::string bars_of(int reference, const std::string& colour) {
 }  // namespace
 
 std::string sweep_script(const SweepRecord& sweep) {
-  constexpr int kWidth = 720, kRowHeight = 27, kFrame = 70;
-  constexpr size_t kMostName = 44;
+  constexpr int kWidth = 440, kRowHeight = 21, kFrame = 66;  // legible on a phone
+  constexpr size_t kMostName = 26;
   const std::vector<const SweepRow*> rows = sweep.by_mean();
   std::string script = picture_setup(kWidth, kFrame + kRowHeight * static_cast<int>(rows.size()));
   std::string tics, data;
