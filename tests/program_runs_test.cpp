@@ -1,10 +1,4 @@
 // Runs that meet: in one directory, and under a sweep that ends before them.
-#include <unistd.h>
-
-#include <chrono>
-#include <functional>
-#include <thread>
-
 #include "host/files/json.h"
 #include "tests/program_fixture.h"
 
@@ -18,6 +12,7 @@ using testing::ProgramResult;
 using testing::ProgramTest;
 using testing::read_file;
 using testing::run_program;
+using testing::wait_for;
 
 class RunsTest : public ProgramTest {
  protected:
@@ -42,10 +37,6 @@ class RunsTest : public ProgramTest {
     return file("sweep/plain/seed-" + std::to_string(seed)) + "/metrics.jsonl";
   }
 
-  static void wait_for(const std::function<bool()>& condition) {
-    for (int i = 0; i < 3000 && !condition(); ++i) usleep(10'000);
-    ASSERT_TRUE(condition());
-  }
   // The run there has come to an end of its own: only then is its lock's file gone.
   static bool has_ended(const std::filesystem::path& metrics) {
     return !std::filesystem::exists(metrics.parent_path() / ".lock");
@@ -54,7 +45,7 @@ class RunsTest : public ProgramTest {
 
 TEST_F(RunsTest, TheSecondInADirectoryIsRefused) {
   Process first(testing::program(endless_into(out())));
-  wait_for([&] { return !read_file(out() + "/metrics.jsonl").empty(); });
+  ASSERT_TRUE(wait_for([&] { return !read_file(out() + "/metrics.jsonl").empty(); }));
   for (const char* option : {"--overwrite", "--seed"}) {
     std::vector<std::string> second = endless_into(out());
     second.emplace_back(option);
@@ -80,7 +71,8 @@ TEST_F(RunsTest, WithoutOutEachHasADirectoryOfItsOwn) {
 
 TEST_F(RunsTest, ASweepThatIsToldToEndEndsItsRuns) {
   Process sweep(testing::program(endless_sweep()));
-  for (const int seed : {1, 2}) wait_for([&] { return !read_file(run_of(seed)).empty(); });
+  for (const int seed : {1, 2})
+    ASSERT_TRUE(wait_for([&] { return !read_file(run_of(seed)).empty(); }));
   sweep.send(SIGTERM);
   EXPECT_EQ(sweep.wait().exit_code, 130);
   for (const int seed : {1, 2}) EXPECT_TRUE(has_ended(run_of(seed)));
@@ -88,9 +80,10 @@ TEST_F(RunsTest, ASweepThatIsToldToEndEndsItsRuns) {
 
 TEST_F(RunsTest, ASweepThatIsKilledEndsItsRuns) {
   Process sweep(testing::program(endless_sweep()));
-  for (const int seed : {1, 2}) wait_for([&] { return !read_file(run_of(seed)).empty(); });
+  for (const int seed : {1, 2})
+    ASSERT_TRUE(wait_for([&] { return !read_file(run_of(seed)).empty(); }));
   sweep.send(SIGKILL);
-  for (const int seed : {1, 2}) wait_for([&] { return has_ended(run_of(seed)); });
+  for (const int seed : {1, 2}) ASSERT_TRUE(wait_for([&] { return has_ended(run_of(seed)); }));
 }
 
 }  // namespace

@@ -3,9 +3,7 @@
 #include <stdlib.h>
 
 #include <cerrno>
-#include <chrono>
 #include <cstring>
-#include <thread>
 
 #include "host/files/json.h"
 #include "host/files/model_state.h"
@@ -21,16 +19,7 @@ using testing::ProgramResult;
 using testing::ProgramTest;
 using testing::read_file;
 using testing::run_program;
-
-template <class Condition>
-bool wait_for(Condition&& condition) {
-  using namespace std::chrono_literals;
-  for (int i = 0; i < 3000; ++i) {
-    if (condition()) return true;
-    std::this_thread::sleep_for(10ms);
-  }
-  return false;
-}
+using testing::wait_for;
 
 // Everything a terminal gets: progress that is taken back before a line of the log.
 TEST_F(ProgramTest, ProgressOnATerminal) {

@@ -64,6 +64,16 @@ class Process {
   pid_t pid_ = -1;
 };
 
+// Whether the condition comes true within half a minute.
+template <class Condition>
+bool wait_for(Condition&& condition) {
+  for (int i = 0; i < 3000; ++i) {
+    if (condition()) return true;
+    ::usleep(10'000);
+  }
+  return false;
+}
+
 inline std::vector<std::string> program(std::vector<std::string> arguments) {
   arguments.insert(arguments.begin(), moved("DIGITRON_PROGRAM", DIGITRON_PROGRAM));
   return arguments;

@@ -142,7 +142,8 @@ std::optional<std::string> mistake_text(const RunGroup& group, DataSources& sour
   if (run == nullptr) return std::nullopt;
   const DataSources::TestSetOrReason test = sources.test_set(*run);
   if (std::holds_alternative<std::string>(test)) return std::nullopt;
-  const Evaluation evaluation = evaluate_run(*run, std::get<std::shared_ptr<const Dataset>>(test));
+  const Evaluation& evaluation =
+      sources.evaluation(*run, std::get<std::shared_ptr<const Dataset>>(test));
   if (evaluation.wrong.empty()) return group.label + " makes no error";
   const Mistake worst = frequent_mistakes(evaluation.confusion, 1).front();
   return fmt::format("{} most often takes a {} for a {} ({} of {})", group.label, worst.truth,

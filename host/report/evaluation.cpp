@@ -119,6 +119,13 @@ Evaluation evaluate_run(const RunRecord& run, std::shared_ptr<const Dataset> tes
   return evaluate(*engine, std::move(test));
 }
 
+const Evaluation& DataSources::evaluation(const RunRecord& run,
+                                          const std::shared_ptr<const Dataset>& test) {
+  const auto entry = evaluations_.find(&run);
+  if (entry != evaluations_.end()) return entry->second;
+  return evaluations_.emplace(&run, evaluate_run(run, test)).first->second;
+}
+
 ClassScores class_scores(const Confusion& counts, size_t of) {
   int64_t truth = 0, guessed = 0;
   for (size_t i = 0; i < counts.size(); ++i) {

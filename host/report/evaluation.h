@@ -16,23 +16,6 @@
 
 namespace digitron {
 
-// The data sets that runs were trained on, each loaded once.
-class DataSources {
- public:
-  // `source` stands in for what the runs name, unless it is empty.
-  explicit DataSources(std::string source) : source_(std::move(source)) {}
-
-  // The run's test set, or why it cannot be had: not there, broken, or another by its checksum.
-  using TestSetOrReason = std::variant<std::shared_ptr<const Dataset>, std::string>;
-  TestSetOrReason test_set(const RunRecord& run);
-
- private:
-  const std::variant<Data, std::string>& load(const std::string& source);
-
-  std::string source_;
-  std::map<std::string, std::variant<Data, std::string>> loaded_;
-};
-
 struct WrongImage {
   size_t index;  // in the test set
   int truth;
@@ -72,6 +55,28 @@ Evaluation evaluate(Engine& engine, std::shared_ptr<const Dataset> test);
 
 // On the CPU. Requires the run's plan and parameters, and an image at least.
 Evaluation evaluate_run(const RunRecord& run, std::shared_ptr<const Dataset> test);
+
+// The data sets that runs were trained on, each loaded once, and what checkpoints do on them, each
+// evaluated once.
+class DataSources {
+ public:
+  // `source` stands in for what the runs name, unless it is empty.
+  explicit DataSources(std::string source) : source_(std::move(source)) {}
+
+  // The run's test set, or why it cannot be had: not there, broken, or another by its checksum.
+  using TestSetOrReason = std::variant<std::shared_ptr<const Dataset>, std::string>;
+  TestSetOrReason test_set(const RunRecord& run);
+
+  // evaluate_run on the run's test set. The run outlives this.
+  const Evaluation& evaluation(const RunRecord& run, const std::shared_ptr<const Dataset>& test);
+
+ private:
+  const std::variant<Data, std::string>& load(const std::string& source);
+
+  std::string source_;
+  std::map<std::string, std::variant<Data, std::string>> loaded_;
+  std::map<const RunRecord*, Evaluation> evaluations_;
+};
 
 // A weight of the first layer that looks at the image, as a picture: negative weights blue, zero
 // white, positive ones red, the largest of the layer in full colour.

@@ -130,7 +130,8 @@ void add_evaluation(Blocks& blocks, const RunGroup& group, DataSources& sources)
     blocks.emplace_back(Notice{"No confusion matrix and no wrong images. " + *reason});
     return;
   }
-  const Evaluation evaluation = evaluate_run(*run, std::get<std::shared_ptr<const Dataset>>(test));
+  const Evaluation& evaluation =
+      sources.evaluation(*run, std::get<std::shared_ptr<const Dataset>>(test));
   const double accuracy = evaluation.metrics.accuracy();
   blocks.emplace_back(Paragraph{fmt::format(
       "The checkpoint of {} on {} test images: {}, {} wrong; F1, averaged over the digits, {}.{}{}",
