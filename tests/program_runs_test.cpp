@@ -17,10 +17,10 @@ using testing::wait_for;
 class RunsTest : public ProgramTest {
  protected:
   // A run that ends when it is told to.
-  std::vector<std::string> endless() const {
+  static std::vector<std::string> endless() {
     return {"--model", "fc 10", "--data", data(), "--epochs", "1000000"};
   }
-  std::vector<std::string> endless_into(const std::string& directory) const {
+  static std::vector<std::string> endless_into(const std::string& directory) {
     std::vector<std::string> arguments = endless();
     arguments.insert(arguments.begin(), "train");
     arguments.insert(arguments.end(), {"--out", directory});
