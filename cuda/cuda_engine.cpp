@@ -6,7 +6,6 @@
 
 #include "cuda/copy.h"
 #include "cuda/system.h"
-#include "host/shared/dataset_constants.h"
 #include "host/shared/permutation.h"
 
 namespace digitron {
@@ -41,7 +40,7 @@ CudaEngine::CudaEngine(const Plan& plan, int device, const CudaOptions& options)
   memory_.add("parameters", &parameters_, plan_.parameter_floats);
   memory_.add("running statistics", &running_statistics_, plan_.buffer_floats);
   memory_.add("step state", &state_, 1);
-  memory_.add("staged images", &staged_.images, rows * kImagePixels);
+  memory_.add("staged images", &staged_.images, rows * plan_.pixels());
   memory_.add("staged labels", &staged_.labels, rows);
   memory_.allocate();
 
@@ -51,7 +50,7 @@ CudaEngine::CudaEngine(const Plan& plan, int device, const CudaOptions& options)
   set_state(State::kRunningStatistics, initial_buffers(plan_));
   configure({});
   // The rest of a staged batch that is not full is read all the same.
-  const std::vector<uint8_t> blank(rows * kImagePixels);
+  const std::vector<uint8_t> blank(rows * plan_.pixels());
   upload<uint8_t>(staged_.images, blank, stream());
   upload<uint8_t>(staged_.labels, std::span(blank).first(rows), stream());
   wait();
@@ -186,7 +185,7 @@ Timing CudaEngine::timing() const {
 }
 
 std::vector<float> CudaEngine::predict(std::span<const uint8_t> images) {
-  const size_t count = images.size() / kImagePixels;
+  const size_t count = images.size() / plan_.pixels();
   const int batch = chosen_.step->evaluation_batch(static_cast<int>(count));
   const auto rows = static_cast<size_t>(batch);
   chosen_.step->prepare(batch, false);
@@ -194,11 +193,12 @@ std::vector<float> CudaEngine::predict(std::span<const uint8_t> images) {
   std::vector<float> logits;
   for (size_t i = 0; i < count; i += rows) {
     const size_t n = std::min(rows, count - i);
-    upload(staged_.images, images.subspan(i * kImagePixels, n * kImagePixels), stream());
+    upload(staged_.images, images.subspan(i * plan_.pixels(), n * plan_.pixels()), stream());
     start(in_file_order(batch), 0, 0, 0);
     // Rows above n are what was there before.
     const float* all = chosen_.step->forward(data, batch);
-    const std::vector<float> part = download(all, n * kClasses, stream());
+    const std::vector<float> part =
+        download(all, n * static_cast<size_t>(plan_.classes()), stream());
     logits.insert(logits.end(), part.begin(), part.end());
   }
   return logits;

@@ -12,7 +12,7 @@
 namespace digitron {
 
 struct Samples {
-  uint8_t* images = nullptr;  // (count, 28, 28)
+  uint8_t* images = nullptr;  // (count, pixels)
   uint8_t* labels = nullptr;  // (count)
   int count = 0;
 };

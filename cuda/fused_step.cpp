@@ -9,7 +9,7 @@
 #include "cuda/nvtx.h"
 #include "cuda/sample_program.h"
 #include "cuda/weight_program.h"
-#include "host/shared/dataset_constants.h"
+#include "kernels/sample_form.h"
 
 namespace digitron {
 
@@ -43,6 +43,7 @@ std::variant<FusedForm, std::string> form_of(const CudaOptions& options) {
 FusedStep::FusedStep(const Context& context, const Plan& plan, const FusedProgram& program)
     : context_(context),
       batch_(plan.batch),
+      pixels_(pixel_form(plan.model.task)),
       program_(program.samples),
       segments_(training_segments(program.samples)),
       weights_(make_weight_program(program.samples)),
@@ -118,9 +119,10 @@ void FusedStep::enqueue_step(const StepData& data, int n, int step, BlockTimes* 
   // The first kernel reads the state that the one in front of it may still write.
   bool early = form_.early && step > 0;
   for (const SampleSegment& segment : segments_) {
-    enqueue_sample_pass(
-        data, {.records = records_, .cross = cross_, .times = times}, training.augmentation,
-        {n, form_.parts, in_graph, early, true, training.label_smoothing, segment, form_.named});
+    enqueue_sample_pass(data, {.records = records_, .cross = cross_, .times = times},
+                        training.augmentation,
+                        {n, form_.parts, in_graph, early, true, training.label_smoothing, pixels_,
+                         segment, form_.named});
     early = form_.early;
     if (times) times += blocks(n);
   }
@@ -146,7 +148,9 @@ const float* FusedStep::forward(const StepData& data, int n) {
 
 // The whole network forward, with nothing in front that it could start before.
 SampleLaunch FusedStep::forward_launch(int n) const {
-  return {n, form_.parts, 0, false, false, 0, {.last = program_.count, .loss = true}, form_.named};
+  return {n,          form_.parts, 0,       false,
+          false,      0,           pixels_, {.last = program_.count, .loss = true},
+          form_.named};
 }
 
 // results: where they go; what is read is put in here.

@@ -61,6 +61,7 @@ class FusedStep final : public Step {
 
   const Context& context_;
   const int batch_;
+  const PixelForm pixels_;
   const SampleProgram program_;
   const std::vector<SampleSegment> segments_;  // of a training step
   const WeightProgram weights_;

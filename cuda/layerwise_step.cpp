@@ -121,15 +121,15 @@ void LayerwiseStep::gather_batch(const StepData& data, int n,
                                  const Augmentation& augmentation) const {
   const NvtxRange range(range_names().gather);
   check(gather(tensors_.x, labels_, data.samples.images, data.samples.labels, data.state,
-               augmentation, n, stream()),
+               pixel_form(plan_.model.task), augmentation, n, stream()),
         "gather");
 }
 
 // The gradient has a place of its own: a closing ReLU or pooling still needs the logits.
 void LayerwiseStep::loss(int n, float smoothing) const {
   const NvtxRange range(range_names().loss);
-  check(softmax_cross_entropy(tensors_.dy, loss_partials_, tensors_.logits(), labels_, n, smoothing,
-                              stream()),
+  check(softmax_cross_entropy(tensors_.dy, loss_partials_, tensors_.logits(), labels_, n,
+                              plan_.classes(), smoothing, stream()),
         "softmax_cross_entropy");
 }
 

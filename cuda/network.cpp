@@ -4,7 +4,6 @@
 #include <utility>
 
 #include "host/core/layer_variant.h"
-#include "host/shared/dataset_constants.h"
 #include "kernels/kernels.h"
 
 namespace digitron {
@@ -25,7 +24,7 @@ void add_tensors(Arena& arena, Tensors& tensors, const Plan& plan, Rows rows,
   const std::vector<FusedLayers> layers = fuse(plan, kFusion);
   arena.add("gradients", &tensors.gradients, plan.parameter_floats);
   arena.add("batch statistics", &tensors.batch_statistics, plan.buffer_floats);
-  arena.add("x", &tensors.x, static_cast<size_t>(rows.evaluated) * kImagePixels);
+  arena.add("x", &tensors.x, static_cast<size_t>(rows.evaluated) * plan.pixels());
   tensors.y.resize(layers.size());
   size_t widest = elements(plan.layers.back().out, rows.evaluated);  // the logits' gradient
   size_t partials = 0;

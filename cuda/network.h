@@ -34,14 +34,14 @@ struct Tensors {
   // A step's own.
   float* gradients = nullptr;         // as the parameters
   float* batch_statistics = nullptr;  // as the running ones: means, and 1 / deviations
-  float* x = nullptr;                 // (rows, 1, 28, 28)
+  float* x = nullptr;                 // (rows, channels, height, width)
   std::vector<float*> y;              // one an operation: (rows, C, H, W)
-  float* dy = nullptr;  // the gradient of an operation's output, and (rows, 10) of the logits
+  float* dy = nullptr;  // the gradient of an operation's output, and (rows, classes) of the logits
   float* dx = nullptr;  //   and of its input, as wide; the two change places
   float* bias_partials = nullptr;  // scratch
   Workspace workspace;
 
-  const float* logits() const { return y.back(); }  // (rows, 10)
+  const float* logits() const { return y.back(); }  // (rows, classes)
 };
 
 // Asks the arena for all that is a step's own; tensors must stay where it is until allocate().
@@ -64,7 +64,7 @@ class Network {
   // What has been chosen for each layer and direction.
   std::vector<Detail> details(const std::string& group) const;
 
-  // tensors.x (n, 1, 28, 28) -> tensors.logits() (n, 10). events: null, or marked at each layer's
+  // tensors.x (n, images) -> tensors.logits() (n, classes). events: null, or marked at each layer's
   // end, here and on the way back.
   void forward(const Tensors& tensors, Pass pass, PhaseEvents* events = nullptr) const;
   // tensors.dy: the gradient of the logits -> tensors.gradients. Reads what a forward pass in

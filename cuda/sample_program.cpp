@@ -5,6 +5,7 @@
 
 #include "cuda/sample_builder.h"
 #include "host/core/fusion.h"
+#include "kernels/sample_form.h"
 
 namespace digitron {
 
@@ -40,6 +41,11 @@ struct Refusal {
 };
 
 std::string refusal(const Plan& plan, size_t ops) {
+  const Task& task = plan.model.task;
+  if (!has_sample_form(pixel_form(task), task.class_count())) {
+    return form_text(task.image) + " images in " + std::to_string(task.class_count()) +
+           " classes have no fused form";
+  }
   for (const PlannedLayer& layer : plan.layers) {
     const std::string reason = std::visit(Refusal{layer.name}, layer.layer);
     if (!reason.empty()) return reason;

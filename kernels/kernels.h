@@ -10,18 +10,20 @@
 
 #include "host/shared/augment.h"
 #include "host/shared/optimizer.h"
+#include "host/shared/pixel_form.h"
 #include "kernels/step_state.h"
 
 namespace digitron {
 
 // Takes the step's n samples from a resident data set, in the epoch's order, distorts them when
 // there is an augmentation, and normalises them.
-cudaError_t gather(float* x,                   // (n, 28, 28)
+cudaError_t gather(float* x,                   // (n, channels, height, width)
                    uint8_t* labels,            // (n)
-                   const uint8_t* images,      // (count, 28, 28), aligned to 4
+                   const uint8_t* images,      // (count, channels, height, width), aligned to 4
                    const uint8_t* all_labels,  // (count)
                    const StepState* state,     // position + n <= count
-                   const Augmentation& augmentation, int n, cudaStream_t stream);
+                   const PixelForm& form, const Augmentation& augmentation, int n,
+                   cudaStream_t stream);
 
 // y += b, and with `relu` y = max(y, 0), for the outputs of a convolution or a linear layer (whose
 // plane is 1).
@@ -60,11 +62,11 @@ cudaError_t dropout(float* y,                // (n, elements); may be x
 size_t loss_partials(int n);
 
 // The loss of n samples and the gradient of its mean.
-cudaError_t softmax_cross_entropy(float* dlogits,         // (n, 10); may be the logits themselves
-                                  LossSums* partials,     // (loss_partials(n)); advance sums them
-                                  const float* logits,    // (n, 10)
+cudaError_t softmax_cross_entropy(float* dlogits,      // (n, classes); may be the logits themselves
+                                  LossSums* partials,  // (loss_partials(n)); advance sums them
+                                  const float* logits,    // (n, classes)
                                   const uint8_t* labels,  // (n)
-                                  int n,
+                                  int n, int classes,
                                   float smoothing,  // the part of a target that all classes share
                                   cudaStream_t stream);
 

@@ -3,6 +3,7 @@
 
 #include "kernels/pixel.h"
 #include "kernels/sample_conv_sums.h"
+#include "kernels/sample_form.h"
 #include "kernels/sample_walk.h"
 
 namespace digitron {
@@ -23,7 +24,7 @@ __device__ __forceinline__ void gather_samples(const W& walk, const Augmentation
     images[thread] = image;
     labels[thread] = walk.buffers.labels[image];
     if (augmentation.any()) {
-      maps[thread] = draw_map(augmentation, state.seed, state.epoch, image);
+      maps[thread] = draw_map(augmentation, kSampleForm, state.seed, state.epoch, image);
     }
   }
   __syncthreads();
@@ -37,8 +38,9 @@ __device__ __forceinline__ void gather_samples(const W& walk, const Augmentation
       const int q = column - x.left;
       float value = 0;
       if (r >= 0 && r < kImageSide && q >= 0 && q < kImageSide) {
-        value =
-            normalised(augmentation.any() ? sample(from, maps[s], r, q) : from[r * kImageSide + q]);
+        value = normalised(augmentation.any() ? sample(from, kSampleForm, maps[s], r, q)
+                                              : from[r * kImageSide + q],
+                           walk.how.form, 0);
       }
       walk.memory(s)[x.offset + i] = value;
     }

@@ -2,8 +2,8 @@
 // each lane below 10 with a class, the sums in the order of the classes.
 #pragma once
 
-#include "host/shared/dataset_constants.h"
 #include "kernels/block_sum.h"
+#include "kernels/sample_form.h"
 #include "kernels/step_state.h"
 
 namespace digitron {

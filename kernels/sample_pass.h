@@ -7,6 +7,7 @@
 #include <cstdint>
 
 #include "host/shared/augment.h"
+#include "host/shared/pixel_form.h"
 #include "kernels/sample_program.h"
 #include "kernels/step_state.h"
 
@@ -43,6 +44,7 @@ struct SampleLaunch {
   bool early;              // begins before the kernel in front has ended (from 9.0 on)
   bool training;           // else running statistics, and nothing is dropped
   float smoothing;
+  PixelForm form;         // of which has_sample_form
   SampleSegment segment;  // the part of the program
   int named = -1;         // its number, where the program has a kernel of its own
 };

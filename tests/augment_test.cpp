@@ -11,6 +11,7 @@
 #include "host/cpu/cpu_engine.h"
 #include "host/reference/reference_engine.h"
 #include "tests/cpu_testing.h"
+#include "tests/mnist_form.h"
 #include "tests/models.h"
 
 namespace digitron {
@@ -25,7 +26,7 @@ std::vector<uint8_t> sampled(const std::vector<uint8_t>& image, const AffineMap&
   std::vector<uint8_t> out;
   for (int row = 0; row < kImageSide; ++row)
     for (int column = 0; column < kImageSide; ++column)
-      out.push_back(sample(image.data(), map, row, column));
+      out.push_back(sample(image.data(), kMnistForm, map, row, column));
   return out;
 }
 
@@ -63,7 +64,7 @@ TEST(Augment, MapsAreTheExactOnes) {
        {kAll, kFarthest, Augmentation{.shift = 1 << 16}, Augmentation{.rotate = 10000},
         Augmentation{.scale = 10000}, Augmentation{.shear = 10000}}) {
     for (uint32_t image = 0; image < 500; ++image) {
-      const AffineMap map = draw_map(limits, 5, 2, image);
+      const AffineMap map = draw_map(limits, kMnistForm, 5, 2, image);
       const std::array<double, 6> exact = exact_map(limits, 5, 2, image);
       const int32_t entries[] = {map.xx, map.xy, map.x0, map.yx, map.yy, map.y0};
       // A factor near 0 makes large entries, which are as exact as the factor.
@@ -80,7 +81,7 @@ TEST(Augment, MapsAreTheExactOnes) {
 
 TEST(Augment, MapsDependOnSeedEpochAndImage) {
   const auto x0 = [](uint64_t seed, uint32_t epoch, uint32_t image) {
-    return draw_map(kAll, seed, epoch, image).x0;
+    return draw_map(kAll, kMnistForm, seed, epoch, image).x0;
   };
   EXPECT_EQ(x0(1, 2, 3), x0(1, 2, 3));
   EXPECT_NE(x0(1, 2, 3), x0(2, 2, 3));
@@ -89,7 +90,7 @@ TEST(Augment, MapsDependOnSeedEpochAndImage) {
 }
 
 TEST(Augment, WithoutLimitsIsTheIdentity) {
-  const AffineMap map = draw_map({}, 1, 1, 1);
+  const AffineMap map = draw_map({}, kMnistForm, 1, 1, 1);
   EXPECT_EQ(map.xx, kIdentity.xx);
   EXPECT_EQ(map.xy, 0);
   EXPECT_EQ(map.x0, 0);
@@ -132,10 +133,11 @@ TEST_P(CpuAugment, TheSameBytesAsThePlainLoops) {
   Random random(96);
   for (uint32_t i = 0; i < 200; ++i) {
     const std::vector<uint8_t> image = testing::random_image(random);
-    AffineMap map = draw_map(kAll, 3, 4, i);
-    if (i % 4 == 0) map = draw_map({28 << 16, kMostAngle, kMostScale, kMostAngle}, 3, 4, i);
+    AffineMap map = draw_map(kAll, kMnistForm, 3, 4, i);
+    if (i % 4 == 0)
+      map = draw_map({28 << 16, kMostAngle, kMostScale, kMostAngle}, kMnistForm, 3, 4, i);
     std::vector<uint8_t> out(kImagePixels + 2, 77);
-    kernels_.augment_image(out.data() + 1, image.data(), map);
+    kernels_.augment_image(out.data() + 1, image.data(), kImageSide, kImageSide, map);
     EXPECT_EQ(std::vector<uint8_t>(out.begin() + 1, out.end() - 1), sampled(image, map)) << i;
     EXPECT_EQ(out.front(), 77);
     EXPECT_EQ(out.back(), 77);
@@ -144,9 +146,12 @@ TEST_P(CpuAugment, TheSameBytesAsThePlainLoops) {
 
 // A step without learning tells the losses of the images as they were drawn.
 TEST_P(CpuAugment, EnginesDrawTheSameImages) {
-  for (const Model& model : {lenet5(), custom_mlp()}) {
+  Task wide = coloured_task();  // whose rows are vectors and more
+  wide.image = {2, 9, 21};
+  for (const Model& model : {lenet5(), custom_mlp(), parse_model("fc 12", coloured_task()),
+                             parse_model("fc 12", wide)}) {
     const Plan plan = make_plan(model, 48);
-    const auto data = testing::random_dataset(110, 5);
+    const auto data = testing::random_dataset(110, 5, model.task);
     CpuEngine engine(plan, 2, kernels_);
     ReferenceEngine<double> reference(plan);
     std::vector<std::vector<Metrics>> steps;

@@ -5,8 +5,10 @@
 #include <numeric>
 
 #include "host/core/plan.h"
+#include "host/cpu/layout.h"
 #include "host/reference/reference_ops.h"
 #include "tests/cpu_testing.h"
+#include "tests/mnist_form.h"
 
 namespace digitron {
 namespace {
@@ -26,64 +28,94 @@ Shape random_shape(Random& random) {
 
 // ---- gather
 
-// All grey levels, in images that begin at odd addresses: a span may begin anywhere.
+// MNIST's, CIFAR's, rows that are not made of fours, and channels that are not made of vectors.
+constexpr PixelForm kForms[] = {kMnistForm,
+                                {3, 32, 32, {0.4f, 0.5f, 0.6f}, {0.2f, 0.25f, 0.3f}},
+                                {1, 9, 7, {0.3f}, {0.2f}},
+                                {2, 5, 12, {0.1f, 0.9f}, {1, 0.5f}},
+                                {4, 3, 3, {0, 0.1f, 0.2f, 0.3f}, {1, 2, 3, 4}}};
+
+PixelValues values_of(const PixelForm& form) {
+  Task task;
+  task.image = {form.channels, form.height, form.width};
+  task.mean.assign(form.mean, form.mean + form.channels);
+  task.deviation.assign(form.deviation, form.deviation + form.channels);
+  return pixel_values(pixel_form(task));
+}
+
+// All levels, in images that begin at odd addresses: a span may begin anywhere.
 struct Images {
-  Images() : bytes(kLanes * (kImagePixels + 1)) {
+  explicit Images(const PixelForm& of) : form(of), bytes(size_t(kLanes) * size_t(of.count() + 1)) {
     Random random(81);
     for (uint8_t& byte : bytes) byte = static_cast<uint8_t>(random.between(0, 255));
-    for (size_t n = 0; n < kLanes; ++n) image[n] = &bytes[n * (kImagePixels + 1)];
+    for (size_t n = 0; n < kLanes; ++n) image[n] = &bytes[n * size_t(form.count() + 1)];
   }
   double pixel(size_t n, size_t i) const {
-    return (image[n][i] / 255.0 - kPixelMean) / kPixelDeviation;
+    const size_t channel = i / size_t(form.plane());
+    return (image[n][i] / 255.0 - form.mean[channel]) / form.deviation[channel];
   }
+  Shape shape() const { return {form.channels, form.height, form.width}; }
 
+  PixelForm form;
   std::vector<uint8_t> bytes;
   const uint8_t* image[kLanes];
 };
 
 TEST_P(CpuElementwise, GatherNormalisesAndTransposes) {
-  const Images images;
-  for (int count = 1; count <= kLanes; ++count) {
-    LaneTensor x({1, kImageSide, kImageSide});
-    kernels_.gather(x.view(), images.image, count, 0, count * kLanes);
-    kernels_.gather(x.view(), images.image, count, count * kLanes, kImagePixels);
-    const Values made = x.values();
-    for (size_t n = 0; n < kLanes; ++n)
-      for (size_t i = 0; i < kImagePixels; ++i) {
-        const double expected = n < size_t(count) ? images.pixel(n, i) : 0;
-        ASSERT_TRUE(std::abs(made[n * kImagePixels + i] - expected) <= 1e-6) << n << ", " << i;
-      }
-    EXPECT_TRUE(x.intact());
+  for (const PixelForm& form : kForms) {
+    const Images images(form);
+    const int pixels = form.count();
+    for (int count = 1; count <= kLanes; ++count) {
+      LaneTensor x(images.shape());
+      const int middle = std::min(count * kLanes, pixels / kLanes * kLanes);
+      kernels_.gather(x.view(), images.image, count, values_of(form), 0, middle);
+      kernels_.gather(x.view(), images.image, count, values_of(form), middle, pixels);
+      const Values made = x.values();
+      for (size_t n = 0; n < kLanes; ++n)
+        for (size_t i = 0; i < size_t(pixels); ++i) {
+          const double expected = n < size_t(count) ? images.pixel(n, i) : 0;
+          ASSERT_TRUE(std::abs(made[n * size_t(pixels) + i] - expected) <= 1e-6) << n << ", " << i;
+        }
+      EXPECT_TRUE(x.intact());
+    }
   }
 }
 
 // Some columns of the images, as a thread takes them, and zeros after an image's end.
 TEST_P(CpuElementwise, GatherRowsNormalises) {
-  const Images images;
   Random random(80);
-  for (int count = 1; count <= kLanes; ++count) {
-    const int first = random.between(0, kImagePixels / kLanes - 1) * kLanes;
-    const int row = random.between(1, 20) * kLanes;
-    Guarded<float> x_rows(size_t(kLanes) * row);
-    kernels_.gather_rows(x_rows.data(), row, images.image, count, first);
-    for (int n = 0; n < kLanes; ++n)
-      for (int i = 0; i < row; ++i) {
-        const bool given = n < count && first + i < kImagePixels;
-        const double expected = given ? images.pixel(size_t(n), size_t(first + i)) : 0;
-        ASSERT_TRUE(std::abs(x_rows[size_t(n * row + i)] - expected) <= 1e-6) << n << ", " << i;
-      }
-    EXPECT_TRUE(x_rows.intact());
+  for (const PixelForm& form : kForms) {
+    const Images images(form);
+    for (int count = 1; count <= kLanes; ++count) {
+      const int first = random.between(0, (form.count() - 1) / kLanes) * kLanes;
+      const int row = random.between(1, 20) * kLanes;
+      Guarded<float> x_rows(size_t(kLanes) * row);
+      kernels_.gather_rows(x_rows.data(), row, images.image, count, values_of(form), first);
+      for (int n = 0; n < kLanes; ++n)
+        for (int i = 0; i < row; ++i) {
+          const bool given = n < count && first + i < form.count();
+          const double expected = given ? images.pixel(size_t(n), size_t(first + i)) : 0;
+          ASSERT_TRUE(std::abs(x_rows[size_t(n * row + i)] - expected) <= 1e-6) << n << ", " << i;
+        }
+      EXPECT_TRUE(x_rows.intact());
+    }
   }
 }
 
 // Both ways of gathering give the same bits: a linear layer's forward and backward see one x.
 TEST_P(CpuElementwise, GathersAgree) {
-  const Images images;
-  LaneTensor x({1, kImageSide, kImageSide});
-  Guarded<float> x_rows(kLanes * kImagePixels);
-  kernels_.gather(x.view(), images.image, kLanes, 0, kImagePixels);
-  kernels_.gather_rows(x_rows.data(), kImagePixels, images.image, kLanes, 0);
-  EXPECT_EQ(x.values(), x_rows.values());
+  for (const PixelForm& form : kForms) {
+    const Images images(form);
+    const size_t row = size_t(form.count() + kLanes - 1) / kLanes * kLanes;
+    LaneTensor x(images.shape());
+    Guarded<float> x_rows(kLanes * row);
+    kernels_.gather(x.view(), images.image, kLanes, values_of(form), 0, form.count());
+    kernels_.gather_rows(x_rows.data(), int(row), images.image, kLanes, values_of(form), 0);
+    const Values made = x.values();
+    for (size_t n = 0; n < kLanes; ++n)
+      for (size_t i = 0; i < size_t(form.count()); ++i)
+        ASSERT_EQ(made[n * size_t(form.count()) + i], x_rows[n * row + i]) << n << ", " << i;
+  }
 }
 
 // ---- max-pooling

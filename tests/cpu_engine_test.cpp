@@ -7,6 +7,7 @@
 
 #include "host/reference/reference_engine.h"
 #include "tests/cpu_testing.h"
+#include "tests/mnist_form.h"
 #include "tests/models.h"
 
 namespace digitron {

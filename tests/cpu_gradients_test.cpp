@@ -78,6 +78,12 @@ TEST(CpuGradients, LeNet5Improved) {
   EXPECT_EQ(expect_gradients(lenet5_improved(), {1, 2, 15, 16, 17, 50}, 6).zero, 0);
 }
 
+TEST(CpuGradients, OtherTasks) {
+  for (const char* text : {"conv 5x3, relu, maxpool 2, fc 12", "fc 20, relu, fc 12"}) {
+    expect_gradients(parse_model(text, coloured_task()), {1, 16, 19}, 8);
+  }
+}
+
 // More than kStripBlocks blocks: what the linear layers' gradients take at a time.
 TEST(CpuGradients, LargeBatch) {
   const Plan plan = make_plan(parse_model("fc 33, relu, fc 10"), 600);

@@ -5,6 +5,7 @@
 
 #include "host/reference/reference_ops.h"
 #include "tests/cpu_testing.h"
+#include "tests/mnist_form.h"
 
 namespace digitron {
 namespace {
@@ -54,7 +55,7 @@ TEST_P(CpuLoss, AgreesWithTheReferenceForEveryCount) {
     for (size_t n = 0; n < size_t(count); ++n) {
       int64_t correct = 0;
       const double loss = reference::softmax_cross_entropy(
-          &expected[n * kClasses], &correct, labels_.data() + n, 1, double(smoothing));
+          &expected[n * kClasses], &correct, labels_.data() + n, 1, kClasses, double(smoothing));
       EXPECT_TRUE(std::abs(losses_[n] - loss) <= 2e-6 * (1 + loss));
       EXPECT_EQ(correct_[n], correct);
       for (size_t c = 0; c < kClasses; ++c) expected[n * kClasses + c] /= count;

@@ -132,6 +132,12 @@ TEST_F(CudaEngineTest, GradientsOfRegularisedModels) {
   }
 }
 
+TEST_F(CudaEngineTest, GradientsOfOtherTasks) {
+  for (const char* text : {"conv 5x3, relu, maxpool 2, fc 12", "fc 20, relu, fc 12"}) {
+    expect_gradients(parse_model(text, coloured_task()), 19, {1, 19}, 6);
+  }
+}
+
 TEST_F(CudaEngineTest, BatchesWithoutVarianceAreRefused) {
   const auto engine = cuda_engine(make_plan(parse_model("conv 10x28, bn"), 3));
   engine->load(testing::random_dataset(7, 1), testing::random_dataset(4, 2));

@@ -9,6 +9,7 @@
 #include "kernels/sample_pass.h"
 #include "tests/cuda_testing.h"
 #include "tests/engine_testing.h"
+#include "tests/mnist_form.h"
 #include "tests/on_device.h"
 
 namespace digitron {
@@ -41,7 +42,7 @@ std::vector<float> train(const Plan& plan, int n, int parts, bool early) {
   for (uint32_t step = 0; step < kSteps; ++step) {
     bool starts_early = early && step > 0;
     for (const SampleSegment& segment : training_segments(program)) {
-      const SampleLaunch how{n, parts, step, starts_early, true, 0.1f, segment};
+      const SampleLaunch how{n, parts, step, starts_early, true, 0.1f, kMnistForm, segment};
       EXPECT_EQ(sample_pass(program, samples, kDistortion, how, nullptr), cudaSuccess);
       starts_early = early;
     }

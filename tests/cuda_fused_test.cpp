@@ -5,6 +5,7 @@
 #include "host/reference/reference_engine.h"
 #include "tests/cuda_testing.h"
 #include "tests/engine_testing.h"
+#include "tests/mnist_form.h"
 #include "tests/models.h"
 #include "tests/random_model.h"
 #include "tests/training_testing.h"

@@ -13,6 +13,7 @@
 #include "kernels/kernels.h"
 #include "tests/cuda_testing.h"
 #include "tests/engine_testing.h"
+#include "tests/models.h"
 #include "tests/on_device.h"
 
 namespace digitron {
@@ -41,63 +42,77 @@ StepState state_at(const Permutation& order, uint32_t position) {
   return {order, position, 7, 2, 5, 0};
 }
 
+// MNIST's images, others of rows made of fours, and of rows that are not.
 TEST_P(CudaKernels, GatherFollowsTheOrder) {
-  const auto data = testing::random_dataset(n_ + 3, 1);
-  const Permutation order(5, 2, static_cast<uint32_t>(n_ + 3), true);
-  const StepState state = state_at(order, 3);
-  OnDevice<StepState> device_state({state});
-  OnDevice<uint8_t> images(data->images), all_labels(data->labels), labels(rows_);
-  for (const Augmentation& augmentation : {Augmentation{}, kDistortion}) {
-    OnDevice<float> x(rows_ * kImagePixels);
-    ASSERT_EQ(gather(x, labels, images, all_labels, device_state, augmentation, n_, nullptr),
-              cudaSuccess);
-    std::vector<uint8_t> exact_labels;
-    std::vector<double> exact;
-    for (uint32_t row = 0; row < rows_; ++row) {
-      const uint32_t index = order(3 + row);
-      exact_labels.push_back(data->labels[index]);
-      const uint8_t* image = data->images.data() + size_t{index} * kImagePixels;
-      const AffineMap map = draw_map(augmentation, state.seed, state.epoch, index);
-      for (int p = 0; p < kImagePixels; ++p) {
-        const int pixel =
-            augmentation.any() ? sample(image, map, p / kImageSide, p % kImageSide) : image[p];
-        exact.push_back((pixel / 255.0 - kPixelMean) / kPixelDeviation);
+  for (const Shape& image : {Shape{1, 28, 28}, Shape{3, 6, 8}, Shape{2, 5, 7}}) {
+    Task task = coloured_task();
+    task.image = image;
+    const PixelForm form = pixel_form(task);
+    const auto data = testing::random_dataset(n_ + 3, 1, task);
+    const Permutation order(5, 2, static_cast<uint32_t>(n_ + 3), true);
+    const StepState state = state_at(order, 3);
+    OnDevice<StepState> device_state({state});
+    OnDevice<uint8_t> images(data->images), all_labels(data->labels), labels(rows_);
+    for (const Augmentation& augmentation : {Augmentation{}, kDistortion}) {
+      OnDevice<float> x(rows_ * static_cast<size_t>(form.count()));
+      ASSERT_EQ(
+          gather(x, labels, images, all_labels, device_state, form, augmentation, n_, nullptr),
+          cudaSuccess);
+      std::vector<uint8_t> exact_labels;
+      std::vector<double> exact;
+      for (uint32_t row = 0; row < rows_; ++row) {
+        const uint32_t index = order(3 + row);
+        exact_labels.push_back(data->labels[index]);
+        const AffineMap map = draw_map(augmentation, form, state.seed, state.epoch, index);
+        for (int p = 0; p < form.count(); ++p) {
+          const int channel = p / form.plane();
+          const uint8_t* plane = data->images.data() +
+                                 size_t{index} * static_cast<size_t>(form.count()) +
+                                 channel * form.plane();
+          const int at = p % form.plane();
+          const int pixel = augmentation.any()
+                                ? sample(plane, form, map, at / form.width, at % form.width)
+                                : plane[at];
+          exact.push_back((pixel / 255.0 - form.mean[channel]) / form.deviation[channel]);
+        }
       }
+      EXPECT_EQ(labels.values(), exact_labels);
+      EXPECT_TRUE(is_near(x.values(), exact, kTolerance)) << form_text(image);
     }
-    EXPECT_EQ(labels.values(), exact_labels);
-    EXPECT_TRUE(is_near(x.values(), exact, kTolerance)) << augmentation.any();
   }
 }
 
 // The loss's two passes, gradients in place; far logits too, whose exponentials would overflow.
 TEST_P(CudaKernels, SoftmaxCrossEntropyAndAdvance) {
-  std::vector<float> logits = random_.reals<float>(rows_ * kClasses, -4, 4);
-  logits[0] = 1000;
-  std::vector<uint8_t> labels(rows_);
-  for (uint8_t& label : labels) label = static_cast<uint8_t>(random_.between(0, kClasses - 1));
-  OnDevice<uint8_t> device_labels(labels);
-  for (const float smoothing : {0.0f, 0.1f}) {
-    std::vector<double> exact = in_double(logits);
-    int64_t correct = 0;
-    const double loss = reference::softmax_cross_entropy(exact.data(), &correct, labels.data(), n_,
-                                                         double{smoothing});
-    OnDevice<float> dlogits(logits);
-    OnDevice<LossSums> partials(loss_partials(n_)), sums(3);
-    StepState state = state_at(Permutation(1, 1, 1, false), 10);
-    state.slot = 1;
-    OnDevice<StepState> device_state({state});
-    ASSERT_EQ(
-        softmax_cross_entropy(dlogits, partials, dlogits, device_labels, n_, smoothing, nullptr),
-        cudaSuccess);
-    ASSERT_EQ(advance(device_state, sums, partials, loss_partials(n_), n_, nullptr), cudaSuccess);
+  for (const int classes : {10, 12}) {
+    std::vector<float> logits = random_.reals<float>(rows_ * size_t(classes), -4, 4);
+    logits[0] = 1000;
+    std::vector<uint8_t> labels(rows_);
+    for (uint8_t& label : labels) label = static_cast<uint8_t>(random_.between(0, classes - 1));
+    OnDevice<uint8_t> device_labels(labels);
+    for (const float smoothing : {0.0f, 0.1f}) {
+      std::vector<double> exact = in_double(logits);
+      int64_t correct = 0;
+      const double loss = reference::softmax_cross_entropy(exact.data(), &correct, labels.data(),
+                                                           n_, classes, double{smoothing});
+      OnDevice<float> dlogits(logits);
+      OnDevice<LossSums> partials(loss_partials(n_)), sums(3);
+      StepState state = state_at(Permutation(1, 1, 1, false), 10);
+      state.slot = 1;
+      OnDevice<StepState> device_state({state});
+      ASSERT_EQ(softmax_cross_entropy(dlogits, partials, dlogits, device_labels, n_, classes,
+                                      smoothing, nullptr),
+                cudaSuccess);
+      ASSERT_EQ(advance(device_state, sums, partials, loss_partials(n_), n_, nullptr), cudaSuccess);
 
-    EXPECT_TRUE(is_near(dlogits.values(), exact, kTolerance)) << smoothing;
-    const LossSums sum = sums.values()[1];
-    EXPECT_TRUE(std::abs(sum.loss - loss) <= kTolerance * loss) << smoothing;
-    EXPECT_EQ(sum.correct, correct);
-    EXPECT_EQ(sum.count, n_);
-    EXPECT_EQ(device_state.values()[0].slot, 2u);
-    EXPECT_EQ(device_state.values()[0].position, 10u + static_cast<uint32_t>(n_));
+      EXPECT_TRUE(is_near(dlogits.values(), exact, kTolerance)) << smoothing;
+      const LossSums sum = sums.values()[1];
+      EXPECT_TRUE(std::abs(sum.loss - loss) <= kTolerance * loss) << smoothing;
+      EXPECT_EQ(sum.correct, correct);
+      EXPECT_EQ(sum.count, n_);
+      EXPECT_EQ(device_state.values()[0].slot, 2u);
+      EXPECT_EQ(device_state.values()[0].position, 10u + static_cast<uint32_t>(n_));
+    }
   }
 }
 

@@ -14,6 +14,7 @@
 #include "kernels/sample_pass.h"
 #include "tests/cuda_testing.h"
 #include "tests/engine_testing.h"
+#include "tests/mnist_form.h"
 #include "tests/models.h"
 
 namespace digitron {

@@ -14,6 +14,7 @@
 #include "host/data/synthetic.h"
 #include "tests/data_testing.h"
 #include "tests/idx_files.h"
+#include "tests/mnist_form.h"
 #include "tests/png_files.h"
 
 namespace digitron {
@@ -43,6 +44,23 @@ void write_png_folder(const std::filesystem::path& folder, const Dataset& data) 
   }
 }
 
+// What knows these sets by the sums of their contents.
+KnownDataset known(const std::string& word, const std::string& name,
+                   const std::vector<std::filesystem::path>& directories,
+                   const std::vector<std::string>& mirrors, const Dataset& train,
+                   const Dataset& test) {
+  KnownDataset made = known_datasets().front();
+  made.word = word;
+  made.name = name;
+  made.directories = directories;
+  made.mirrors = mirrors;
+  made.files[0].sha256 = sha256_of(testing::idx_images_bytes(train));
+  made.files[1].sha256 = sha256_of(testing::idx_labels_bytes(train));
+  made.files[2].sha256 = sha256_of(testing::idx_images_bytes(test));
+  made.files[3].sha256 = sha256_of(testing::idx_labels_bytes(test));
+  return made;
+}
+
 // A search among temporary folders, in which the small data set plays MNIST's part.
 class DataTest : public ::testing::Test {
  protected:
@@ -65,17 +83,21 @@ class DataTest : public ::testing::Test {
     EXPECT_EQ(data.train->labels, train_.labels);
     EXPECT_EQ(data.test->images, test_.images);
     EXPECT_EQ(data.test->labels, test_.labels);
-    EXPECT_EQ(data.sha256, options_.mnist_files[0].sha256);
-    EXPECT_TRUE(data.is_mnist);
+    EXPECT_EQ(data.sha256, options_.known[0].files[0].sha256);
+    EXPECT_TRUE(data.is_mnist());
     EXPECT_EQ(data.description, "MNIST from " + data.source);
   }
 
   void expect_synthetic(const Data& data) {
     EXPECT_EQ(data.source, "synthetic");
     EXPECT_THAT(data.description, HasSubstr("not MNIST"));
-    EXPECT_FALSE(data.is_mnist);
+    EXPECT_FALSE(data.is_mnist());
     EXPECT_EQ(data.train->count(), kSyntheticTrainCount);
     EXPECT_EQ(data.test->count(), kSyntheticTestCount);
+  }
+
+  std::vector<std::string> mirrors() const {
+    return {"file://" + (directory_ / "no-mirror").string(), "file://" + mirror_.string()};
   }
 
   const TemporaryDirectory directory_;
@@ -85,13 +107,7 @@ class DataTest : public ::testing::Test {
   const Dataset train_ = small_dataset(30);
   const Dataset test_ = small_dataset(20, 100);
   const SearchOptions options_{
-      {first_, second_},
-      first_,
-      {"file://" + (directory_ / "no-mirror").string(), "file://" + mirror_.string()},
-      {{{kMnistFiles[0].name, sha256_of(testing::idx_images_bytes(train_))},
-        {kMnistFiles[1].name, sha256_of(testing::idx_labels_bytes(train_))},
-        {kMnistFiles[2].name, sha256_of(testing::idx_images_bytes(test_))},
-        {kMnistFiles[3].name, sha256_of(testing::idx_labels_bytes(test_))}}}};
+      {known("mnist", "MNIST", {first_, second_}, mirrors(), train_, test_)}};
   std::ostringstream log_;
 
  private:
@@ -132,11 +148,11 @@ TEST_F(DataTest, TestSetAlone) {
     EXPECT_EQ(data.sha256, "");
     EXPECT_EQ(data.test->images, test_.images);
     EXPECT_EQ(data.test->labels, test_.labels);
-    EXPECT_TRUE(data.is_mnist);
+    EXPECT_TRUE(data.is_mnist());
     EXPECT_EQ(data.description, "MNIST from " + first_.string());
   }
   write_png_folder(second_ / "test", small_dataset(20, 3));
-  EXPECT_FALSE(load_test_set(second_.string(), options_).is_mnist);
+  EXPECT_FALSE(load_test_set(second_.string(), options_).is_mnist());
   EXPECT_THAT(error_of<InputError>([&] { load(first_.string()); }),
               HasSubstr("train-images-idx3-ubyte is missing"));
 }
@@ -144,8 +160,105 @@ TEST_F(DataTest, TestSetAlone) {
 TEST_F(DataTest, OtherImagesAreFineAndSaidNotToBeMnist) {
   write_idx_directory(first_, train_, small_dataset(20, 3));
   const Data data = load(first_.string());
-  EXPECT_FALSE(data.is_mnist);
-  EXPECT_THAT(data.description, AllOf(HasSubstr(first_.string()), HasSubstr("not MNIST")));
+  EXPECT_FALSE(data.is_mnist());
+  EXPECT_THAT(data.description,
+              AllOf(HasSubstr(first_.string()), HasSubstr("no data set that is known")));
+}
+
+TEST_F(DataTest, AWordFindsItsDirectoryOrDownloads) {
+  write_idx_directory(mirror_, train_, test_, ".gz");
+  const Data data = load("mnist");
+  EXPECT_EQ(data.source, first_.string());
+  expect_small(data);
+  EXPECT_EQ(data.task, Task{});
+  std::filesystem::remove_all(mirror_);
+  write_idx_directory(second_, train_, test_);
+  std::filesystem::remove_all(first_);
+  EXPECT_EQ(load("mnist").source, second_.string());
+  setenv("DIGITRON_DATA", "mnist", 1);
+  EXPECT_EQ(load("").source, second_.string());
+}
+
+TEST_F(DataTest, AWordTakesNothingElse) {
+  write_idx_directory(second_, train_, small_dataset(20, 3));
+  EXPECT_THAT(error_of<InputError>([&] { load("mnist"); }),
+              AllOf(HasSubstr(second_.string() + " does not hold MNIST, by its check sums"),
+                    HasSubstr("remove it")));
+  std::filesystem::remove_all(second_);
+  EXPECT_THAT(error_of<MachineError>([&] { load("mnist"); }), HasSubstr("cannot download"));
+}
+
+// Of the .gz files where those are what is known.
+TEST_F(DataTest, KnownByTheSumsOfItsArchives) {
+  write_idx_directory(first_, train_, test_, ".gz");
+  SearchOptions options = options_;
+  for (KnownFile& file : options.known[0].files) {
+    file.sha256 = sha256_of(testing::read_file(first_ / (file.name + ".gz")));
+    file.of = KnownFile::Sum::kGz;
+  }
+  options.known[0].deviation = 0;  // measured
+  const Data data = load_data(first_.string(), options);
+  EXPECT_EQ(data.name, "MNIST");
+  EXPECT_NE(data.task.mean, Task{}.mean);
+  EXPECT_THAT(error_of<MachineError>([&] {
+                options.known[0].directories = {second_};
+                options.known[0].mirrors = {"file://" + first_.string()};
+                options.known[0].files[0].sha256[0] ^= 1;
+                load_data("mnist", options);
+              }),
+              HasSubstr("wrong SHA-256"));
+}
+
+TEST_F(DataTest, AnUnknownSetIsMeasured) {
+  Dataset train, test;
+  for (int i = 0; i < 12; ++i) {  // half black, half at 102, which is 0.4
+    train.labels.push_back(static_cast<uint8_t>(i));
+    for (int pixel = 0; pixel < 12; ++pixel) train.images.push_back(pixel % 2 == 0 ? 0 : 102);
+  }
+  test.labels = {13};
+  test.images.assign(12, 9);
+  const Shape image{1, 3, 4};
+  write_file(first_ / "train-images-idx3-ubyte", testing::idx_images_bytes(train, image));
+  write_file(first_ / "train-labels-idx1-ubyte", testing::idx_labels_bytes(train));
+  write_file(first_ / "t10k-images-idx3-ubyte", testing::idx_images_bytes(test, image));
+  write_file(first_ / "t10k-labels-idx1-ubyte", testing::idx_labels_bytes(test));
+  const Data data = load(first_.string());
+  EXPECT_EQ(data.name, "");
+  EXPECT_EQ(data.task, (Task{image, numbered_classes(14), {0.2f}, {0.2f}}));
+  EXPECT_THAT(data.description, HasSubstr("3x4 in 14 classes"));
+
+  write_file(first_ / "t10k-images-idx3-ubyte", testing::idx_images_bytes(test, {1, 4, 3}));
+  EXPECT_THAT(error_of<InputError>([&] { load(first_.string()); }),
+              AllOf(HasSubstr("training images of 3x4"), HasSubstr("test images of 4x3")));
+}
+
+TEST_F(DataTest, CifarsBinaryFiles) {
+  const auto record = [](int label, char red) {
+    return std::string(1, static_cast<char>(label)) + std::string(1024, red) +
+           std::string(2048, '\0');
+  };
+  write_file(first_ / "data_batch_1.bin", record(3, 'a') + record(9, 'b'));
+  write_file(first_ / "data_batch_2.bin", record(0, 'c'));
+  write_file(first_ / "test_batch.bin", record(1, 'd'));
+  const Data data = load(first_.string());
+  EXPECT_EQ(data.train->labels, (std::vector<uint8_t>{3, 9, 0}));
+  EXPECT_EQ(data.train->images[3072 + 1023], 'b');
+  EXPECT_EQ(data.train->images[3072 + 1024], 0);
+  EXPECT_EQ(data.test->count(), 1);
+  EXPECT_EQ(data.task.image, (Shape{3, 32, 32}));
+  EXPECT_EQ(data.task.classes[1], "automobile");
+  EXPECT_EQ(data.task.deviation[1], 1.0f);  // without contrast
+
+  write_file(first_ / "data_batch_2.bin", record(0, 'c').substr(0, 1500));
+  EXPECT_THAT(error_of<InputError>([&] { load(first_.string()); }),
+              AllOf(HasSubstr("data_batch_2.bin has 1500 bytes, not whole records of 3073"),
+                    HasSubstr("get it again")));
+  write_file(first_ / "data_batch_2.bin", record(10, 'c'));
+  EXPECT_THAT(error_of<InputError>([&] { load(first_.string()); }),
+              HasSubstr("has label 10 in record 0"));
+  std::filesystem::remove(first_ / "test_batch.bin");
+  EXPECT_THAT(error_of<InputError>([&] { load_test_set(first_.string(), options_); }),
+              HasSubstr("test_batch.bin is missing"));
 }
 
 TEST_F(DataTest, NamedDirectoryIsMissing) {
@@ -243,7 +356,7 @@ TEST(RealMnist, IsRecognisedByItsSums) {
   const std::string directory = variable != nullptr ? variable : beside.string();
   if (!std::filesystem::is_directory(directory)) GTEST_SKIP() << "no MNIST at " << directory;
   const Data data = load_data(directory);
-  EXPECT_TRUE(data.is_mnist);
+  EXPECT_TRUE(data.is_mnist());
   EXPECT_EQ(data.train->count(), 60'000);
   EXPECT_EQ(data.test->count(), 10'000);
   EXPECT_EQ(data.train->labels[0], 5);

@@ -6,7 +6,7 @@
 #include <vector>
 
 #include "host/core/error.h"
-#include "host/data/mnist.h"
+#include "host/data/known_datasets.h"
 #include "host/data/sha256.h"
 #include "tests/data_testing.h"
 #include "tests/idx_files.h"
@@ -121,10 +121,18 @@ TEST_F(Download, FailureWhileStoringRemovesWhatIsNewAndKeepsWhatWasThere) {
   EXPECT_THAT(names_in(target_ / "b.gz"), IsEmpty());
 }
 
-TEST(Mnist, HasTwoSecureMirrorsAndFourSums) {
-  EXPECT_GE(kMnistMirrors.size(), 2u);
-  for (const std::string& mirror : kMnistMirrors) EXPECT_TRUE(mirror.starts_with("https://"));
-  for (const KnownFile& file : kMnistFiles) EXPECT_EQ(file.sha256.size(), 64u);
+TEST(KnownDatasets, HaveMirrorsSumsAndClasses) {
+  for (const KnownDataset& known : known_datasets()) {
+    EXPECT_FALSE(known.mirrors.empty()) << known.name;
+    for (const KnownFile& file : known.files) EXPECT_EQ(file.sha256.size(), 64u) << known.name;
+    EXPECT_EQ(known.classes.size(), 10u) << known.name;
+    EXPECT_EQ(find_dataset(known.word), &known);
+  }
+  const KnownDataset& mnist = known_datasets().front();
+  EXPECT_EQ(mnist.name, "MNIST");
+  EXPECT_GE(mnist.mirrors.size(), 2u);
+  for (const std::string& mirror : mnist.mirrors) EXPECT_TRUE(mirror.starts_with("https://"));
+  EXPECT_EQ(find_dataset("MNIST"), nullptr);
 }
 
 }  // namespace

@@ -17,6 +17,7 @@
 #include "host/core/plan.h"
 #include "host/reference/reference_engine.h"
 #include "host/reference/reference_ops.h"
+#include "tests/mnist_form.h"
 
 namespace digitron::testing {
 
@@ -44,8 +45,8 @@ class Random {
 };
 
 // Mostly dark, so that the largest pixel of a window is rarely a tie.
-inline std::vector<uint8_t> random_image(Random& random) {
-  std::vector<uint8_t> image(kImagePixels);
+inline std::vector<uint8_t> random_image(Random& random, const Task& task = {}) {
+  std::vector<uint8_t> image(static_cast<size_t>(task.image.count()));
   for (uint8_t& pixel : image) {
     pixel = static_cast<uint8_t>(255 * std::pow(random.real(0, 1), 6));
   }
@@ -56,15 +57,17 @@ inline double norm(const std::vector<double>& values) {
   return std::sqrt(std::inner_product(values.begin(), values.end(), values.begin(), 0.0));
 }
 
-inline void append_sample(Dataset& data, const std::vector<uint8_t>& image, Random& random) {
+inline void append_sample(Dataset& data, Random& random, const Task& task = {}) {
+  const std::vector<uint8_t> image = random_image(random, task);
   data.images.insert(data.images.end(), image.begin(), image.end());
-  data.labels.push_back(static_cast<uint8_t>(random.between(0, kClasses - 1)));
+  data.labels.push_back(static_cast<uint8_t>(random.between(0, task.class_count() - 1)));
 }
 
-inline std::shared_ptr<const Dataset> random_dataset(int count, uint32_t seed) {
+inline std::shared_ptr<const Dataset> random_dataset(int count, uint32_t seed,
+                                                     const Task& task = {}) {
   Random random(seed);
   auto data = std::make_shared<Dataset>();
-  while (data->count() < count) append_sample(*data, random_image(random), random);
+  while (data->count() < count) append_sample(*data, random, task);
   return data;
 }
 
@@ -145,7 +148,7 @@ inline Dataset smooth_samples(const Plan& plan, std::span<const float> parameter
     if (tries > 100 * count + 100) throw std::runtime_error("no smooth samples of the network");
     Dataset more;
     while (more.count() < (together ? count : 1)) {
-      append_sample(more, random_image(random), random);
+      append_sample(more, random, plan.model.task);
     }
     engine.compute_gradients(more.images, more.labels);
     if (distance_to_kink(engine) < far_from_kinks) continue;

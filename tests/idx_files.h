@@ -12,6 +12,7 @@
 #include "host/core/dataset.h"
 #include "host/data/idx.h"
 #include "tests/data_testing.h"
+#include "tests/mnist_form.h"
 
 namespace digitron::testing {
 
@@ -21,8 +22,8 @@ inline std::string joined(const std::vector<uint8_t>& header, const std::vector<
   return bytes;
 }
 
-inline std::string idx_images_bytes(const Dataset& data) {
-  return joined(idx_images_header(static_cast<uint32_t>(data.count())), data.images);
+inline std::string idx_images_bytes(const Dataset& data, const Shape& image = {1, 28, 28}) {
+  return joined(idx_images_header(static_cast<uint32_t>(data.count()), image), data.images);
 }
 
 inline std::string idx_labels_bytes(const Dataset& data) {

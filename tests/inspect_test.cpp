@@ -56,13 +56,13 @@ TEST(InspectTest, PredictedClassIsTheFirstLargest) {
   std::vector<float> logits(20, -1);
   logits[3] = logits[5] = 2;
   logits[19] = 1;
-  EXPECT_EQ(predicted_classes(logits), (std::vector<int>{3, 9}));
+  EXPECT_EQ(predicted_classes(logits, 10), (std::vector<int>{3, 9}));
 }
 
 TEST(InspectTest, ConfusionHasTruthInRows) {
   const std::vector<uint8_t> labels{1, 1, 1, 1, 2};
   const std::vector<int> predictions{1, 1, 1, 7, 2};
-  const std::string table = confusion_table(confusion_counts(labels, predictions));
+  const std::string table = confusion_table({}, confusion_counts(labels, predictions, 10));
   EXPECT_THAT(table, HasSubstr("\n    1      0      3      0      0      0      0      0      1    "
                                "  0      0   75.00%\n"));
   EXPECT_THAT(table, EndsWith("    9      0      0      0      0      0      0      0      0      "

@@ -168,7 +168,7 @@ TEST(MakePlan, LeNet5Layers) {
     const PlannedLayer& layer = plan.layers[i];
     EXPECT_EQ(layer.name, golden[i].first);
     EXPECT_EQ(layer.out, golden[i].second) << layer.name;
-    EXPECT_EQ(layer.in, i == 0 ? plan.model.input : golden[i - 1].second) << layer.name;
+    EXPECT_EQ(layer.in, i == 0 ? plan.model.task.image : golden[i - 1].second) << layer.name;
     EXPECT_EQ(layer.input_gradient, i > 0) << layer.name;
     floats += (3 * static_cast<size_t>(layer.out.count()) + 63) / 64 * 64;
   }
@@ -253,7 +253,7 @@ TEST(MakePlan, RefusesWhatMemoryCannotHold) {
       plan_error("maxpool 28, conv 65536x1, conv 65536x1000 pad 1000 stride 1000" + tail, 1),
       HasSubstr("smaller"));
   Model model;
-  model.input = {65'536, 1, 1};
+  model.task.image = {65'536, 1, 1};
   model.layers = {Conv2d{65'536, 65'536, 65'536, 65'536}, Linear{10}};
   EXPECT_THROW(make_plan(model, 1), InputError);
 }

@@ -8,6 +8,7 @@
 #include "host/data/png_image.h"
 #include "tests/data_testing.h"
 #include "tests/idx_files.h"
+#include "tests/mnist_form.h"
 #include "tests/png_files.h"
 
 namespace digitron {
@@ -40,7 +41,7 @@ TEST_F(PngDataset, ReadsInTheOrderOfNumber) {
   put("0002_9.png", 10);
   write_file(directory_ / "README", "not an image");
   write_file(directory_ / "._2_9.png", "what another system leaves beside a file");
-  const Dataset data = read_png_dataset(directory_.path());
+  const Dataset data = read_png_dataset(directory_.path()).data;
   EXPECT_THAT(data.labels, ElementsAre(9, 0, 3));
   ASSERT_EQ(data.images.size(), size_t{3 * kImagePixels});
   EXPECT_EQ(data.images[0], 10);
@@ -59,10 +60,10 @@ TEST_F(PngDataset, NamesThatAreNot) {
   }
 }
 
-TEST_F(PngDataset, LabelsOutsideZeroToNine) {
-  put("7_10.png", 0);
-  EXPECT_THAT(read_error(), AllOf(HasSubstr("7_10.png has label 10"), HasSubstr("0 to 9")));
-  std::filesystem::rename(directory_ / "7_10.png", directory_ / "7_-1.png");
+TEST_F(PngDataset, LabelsThatAreNoBytes) {
+  put("7_256.png", 0);
+  EXPECT_THAT(read_error(), AllOf(HasSubstr("7_256.png has label 256"), HasSubstr("0 to 255")));
+  std::filesystem::rename(directory_ / "7_256.png", directory_ / "7_-1.png");
   EXPECT_THAT(read_error(), HasSubstr("label -1"));
 }
 

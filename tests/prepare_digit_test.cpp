@@ -7,6 +7,7 @@
 #include "host/core/error.h"
 #include "host/data/png_image.h"
 #include "tests/data_testing.h"
+#include "tests/mnist_form.h"
 
 namespace digitron {
 namespace {

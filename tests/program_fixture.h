@@ -12,6 +12,7 @@
 
 #include "host/files/json.h"
 #include "tests/idx_files.h"
+#include "tests/mnist_form.h"
 #include "tests/run_program.h"
 
 namespace digitron::testing {

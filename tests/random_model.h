@@ -5,6 +5,7 @@
 
 #include "host/core/plan.h"
 #include "tests/engine_testing.h"
+#include "tests/mnist_form.h"
 
 namespace digitron::testing {
 
@@ -28,7 +29,7 @@ Pool random_pool(Random& random, const Shape& in) {
 
 inline Model random_model(Random& random) {
   Model model;
-  Shape shape = model.input;
+  Shape shape = model.task.image;
   const auto add = [&](const Layer& layer) {
     model.layers.push_back(layer);
     shape = output_shape(layer, shape);
@@ -86,7 +87,7 @@ inline Conv2d random_fused_conv(Random& random, const Shape& in, int channels) {
 // Layers that the fused step has kernels for, perhaps too many.
 inline Model draw_fused_layers(Random& random) {
   Model model;
-  Shape shape = model.input;
+  Shape shape = model.task.image;
   const auto add = [&](const Layer& layer) {
     model.layers.push_back(layer);
     shape = output_shape(layer, shape);

@@ -4,6 +4,7 @@
 
 #include "host/core/error.h"
 #include "tests/engine_testing.h"
+#include "tests/mnist_form.h"
 #include "tests/models.h"
 
 namespace digitron {

@@ -7,6 +7,7 @@
 
 #include "host/core/plan.h"
 #include "tests/engine_testing.h"
+#include "tests/mnist_form.h"
 
 namespace digitron {
 namespace {
@@ -304,7 +305,7 @@ TEST(ReferenceLoss, GradientAgreesWithDifferences) {
     Values gradient = logits;
     int64_t correct = -1;
     const double loss =
-        reference::softmax_cross_entropy(gradient.data(), &correct, labels.data(), n);
+        reference::softmax_cross_entropy(gradient.data(), &correct, labels.data(), n, kClasses);
     EXPECT_TRUE(std::abs(loss / n - mean_loss()) <= 1e-14 * loss);
     EXPECT_TRUE(is_near(gradient, differences(logits, mean_loss), kReferenceTolerance));
   }
@@ -316,7 +317,8 @@ TEST(ReferenceLoss, LargeLogitsAndTies) {
   logits[kClasses + 4] = 1000;      // sample 1: certain and wrong
   const uint8_t labels[]{2, 3, 1};  // sample 2: all equal, the first counts
   int64_t correct = -1;
-  const double loss = reference::softmax_cross_entropy(logits.data(), &correct, labels, 3);
+  const double loss =
+      reference::softmax_cross_entropy(logits.data(), &correct, labels, 3, kClasses);
   EXPECT_TRUE(std::abs(loss - (1000 + std::log(10.0))) <= 1e-12 * loss);
   EXPECT_EQ(correct, 1);
   EXPECT_TRUE(std::abs(logits[kClasses + 4] - 1.0 / 3) <= 1e-15);
@@ -335,7 +337,8 @@ TEST(ReferenceLoss, LabelSmoothingAsPyTorch) {
       0.037779386678594,    0.111286429441045,     0.311099288045978,    -0.45499999822896};
   const uint8_t labels[]{2, 9};
   int64_t correct = -1;
-  const double loss = reference::softmax_cross_entropy(logits.data(), &correct, labels, 2, 0.1);
+  const double loss =
+      reference::softmax_cross_entropy(logits.data(), &correct, labels, 2, kClasses, 0.1);
   EXPECT_TRUE(std::abs(loss / 2 - 9.94447400646654) <= 1e-13);
   EXPECT_EQ(correct, 0);
   for (size_t i = 0; i < expected.size(); ++i) {

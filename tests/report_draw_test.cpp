@@ -5,6 +5,7 @@
 #include <limits>
 
 #include "host/text/text.h"
+#include "tests/mnist_form.h"
 #include "tests/report_testing.h"
 
 namespace digitron {
@@ -92,8 +93,8 @@ TEST(DrawPartTest, SaysWhyThereIsNothing) {
   EXPECT_THAT(reason({run}), HasSubstr("no finite numbers"));
   EXPECT_THAT(reason({trained("fc 500, fc 10", 0.5)}), HasSubstr("397,510 parameters"));
   run = trained("fc 10", 0.5);
-  run.plan->model.input = {3, 28, 28};
-  EXPECT_THAT(reason({run}), HasSubstr("does not take images of 28\u00d728"));
+  run.plan->model.task.image = {3, 28, 28};
+  EXPECT_THAT(reason({run}), HasSubstr("tells 10 classes of 3x28x28 images apart"));
   run.plan.reset();
   EXPECT_THAT(reason({run}), Not(IsEmpty()));
 }

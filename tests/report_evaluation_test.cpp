@@ -7,6 +7,7 @@
 #include "host/data/png_image.h"
 #include "tests/fake_engine.h"
 #include "tests/idx_files.h"
+#include "tests/mnist_form.h"
 #include "tests/report_testing.h"
 
 namespace digitron {

@@ -46,7 +46,7 @@ TEST_F(ReportProgramTest, WritesThePageAndItsTwin) {
   EXPECT_THAT(result.out, HasSubstr("Report: " + out() + "/report.html"));
   EXPECT_THAT(testing::names_in(out()), UnorderedElementsAre("report.html", "report.md"));
   for (const std::string& page : {html(), markdown()}) {
-    EXPECT_THAT(page, HasSubstr("This is not MNIST."));
+    EXPECT_THAT(page, HasSubstr("Not MNIST: there are runs here on "));
     EXPECT_THAT(page, HasSubstr("784 \u00d7 10 + 10 = 7,850"));
     EXPECT_THAT(page, HasSubstr("Confusion matrix"));
     EXPECT_THAT(page, HasSubstr("None: every test image was recognised."));

@@ -29,20 +29,20 @@ TEST(TrainSettingsTest, TheBestRecipeTrainsLeNet5Itself) {
   const Model best = find_model("lenet5-best");
   EXPECT_EQ(make_plan(best, 1).parameter_count, 61706u);
   EXPECT_EQ(to_text(best), to_text(lenet5()));
-  EXPECT_NO_THROW(check_settings(recipe_of(best)));
-  EXPECT_EQ(recipe_of(best).schedule, Schedule::kOneCycle);
-  EXPECT_TRUE(training_of(recipe_of(best)).augmentation.any());
-  EXPECT_EQ(recipe_of(best).epochs, 10);
+  EXPECT_NO_THROW(check_settings(recipe_of(best.id)));
+  EXPECT_EQ(recipe_of(best.id).schedule, Schedule::kOneCycle);
+  EXPECT_TRUE(training_of(recipe_of(best.id)).augmentation.any());
+  EXPECT_EQ(recipe_of(best.id).epochs, 10);
   for (const Model& model : {lenet5(), custom_mlp(), lenet5_improved()}) {
-    EXPECT_EQ(recipe_of(model).schedule, Schedule::kConstant) << model.id;
-    EXPECT_EQ(recipe_of(model).lr, 0.01) << model.id;
+    EXPECT_EQ(recipe_of(model.id).schedule, Schedule::kConstant) << model.id;
+    EXPECT_EQ(recipe_of(model.id).lr, 0.01) << model.id;
   }
 }
 
 TEST(TrainSettingsTest, TheFastestRecipeIsOneEpochOfASmallNetwork) {
   const Model fast = find_model("mnist-99");
   EXPECT_EQ(make_plan(fast, 1).parameter_count, 10558u);
-  const TrainSettings settings = recipe_of(fast);
+  const TrainSettings settings = recipe_of(fast.id);
   EXPECT_NO_THROW(check_settings(settings));
   EXPECT_EQ(settings.epochs, 1);
   EXPECT_EQ(settings.schedule, Schedule::kOneCycle);

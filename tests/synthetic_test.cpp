@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "host/core/model.h"
+#include "tests/mnist_form.h"
 
 namespace digitron {
 namespace {

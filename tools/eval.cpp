@@ -27,6 +27,21 @@ struct EvalOptions {
   DeviceRequest device;
 };
 
+// Whether what the model tells apart is in the test set.
+void require_fits(const Task& task, const Data& data) {
+  if (data.task.image != task.image) {
+    throw InputError(data.source + " has images of " + form_text(data.task.image) +
+                     ", and the checkpoint is for " + form_text(task.image) +
+                     "; give its own data set with --data");
+  }
+  const int most = *std::max_element(data.test->labels.begin(), data.test->labels.end());
+  if (most >= task.class_count()) {
+    throw InputError(data.source + " has label " + std::to_string(most) +
+                     ", and the checkpoint tells " + std::to_string(task.class_count()) +
+                     " classes apart; give its own data set with --data");
+  }
+}
+
 int run_eval(const EvalOptions& options) {
   const Checkpoint checkpoint = load_checkpoint(options.checkpoint, options.model, kBatch);
   if (is_of_another_run(options.checkpoint, checkpoint.state)) {
@@ -34,6 +49,7 @@ int run_eval(const EvalOptions& options) {
   }
   const std::jthread device = start_device(options.device);
   const Data data = load_test_set(options.data);
+  require_fits(checkpoint.plan.model.task, data);
   const std::unique_ptr<Engine> engine = make_engine(options.device, checkpoint.plan).engine;
   engine->set_state(State::kParameters, checkpoint.state.parameters);
   engine->set_state(State::kRunningStatistics, checkpoint.state.buffers);
@@ -44,7 +60,7 @@ int run_eval(const EvalOptions& options) {
       "{} from {}\n{}, {} test images\nTest Loss: {:.4f}, Test Acc: {:.2f}%, {} wrong\n\n{}",
       checkpoint.plan.model.name, options.checkpoint, data.description, grouped(test.count),
       test.loss(), 100 * test.accuracy(), grouped(test.count - test.correct),
-      confusion_table(evaluation.confusion));
+      confusion_table(checkpoint.plan.model.task, evaluation.confusion));
   std::fputs(text.c_str(), stdout);
   return 0;
 }

@@ -105,11 +105,13 @@ CLI::Option* add_data(CLI::App& app, std::string& data) {
   return app
       .add_option(
           "--data", data,
-          "Directory of MNIST's four IDX files (plain or .gz), or of train/ and test/ with\n"
-          "{number}_{label}.png; or the word synthetic. Default: the first that is there of\n"
-          "$DIGITRON_DATA, data/mnist, ../shared/mnist, a download, synthetic. Inflated .gz\n"
-          "are kept in ~/.cache/digitron (XDG_CACHE_HOME), unless DIGITRON_CACHE=off")
-      ->type_name("DIR");
+          "mnist, fashion-mnist, kmnist or qmnist, which are downloaded where they are not\n"
+          "there; synthetic digits; or a directory of four IDX files (plain or .gz), as MNIST\n"
+          "has them, of CIFAR-10's binary files, or of train/ and test/ with\n"
+          "{number}_{label}.png. Default: $DIGITRON_DATA, mnist, and without it synthetic.\n"
+          "Inflated .gz are kept in ~/.cache/digitron (XDG_CACHE_HOME), unless\n"
+          "DIGITRON_CACHE=off")
+      ->type_name("DATA");
 }
 
 void add_device_name(CLI::App& app, std::string& device) {

@@ -23,17 +23,20 @@ struct PredictOptions {
   bool json = false;
 };
 
-// {"schema", "model", "images": [{"image", "class", "probabilities", "logits"}]}
+// {"schema", "model", "images": [{"image", "class", "name", "probabilities",
+// "logits"}]}
 std::string predictions_json(const Model& model, const std::vector<std::string>& names,
                              std::span<const float> logits) {
   nlohmann::ordered_json json{{"schema", "digitron-predict/1"},
                               {"model", {{"name", model.name}, {"text", to_text(model)}}},
                               {"images", nlohmann::ordered_json::array()}};
-  const std::vector<int> classes = predicted_classes(logits);
+  const auto count = static_cast<size_t>(model.task.class_count());
+  const std::vector<int> classes = predicted_classes(logits, model.task.class_count());
   for (size_t i = 0; i < names.size(); ++i) {
-    const std::span<const float> row = logits.subspan(i * kClasses, kClasses);
+    const std::span<const float> row = logits.subspan(i * count, count);
     json["images"].push_back({{"image", names[i]},
                               {"class", classes[i]},
+                              {"name", model.task.classes[static_cast<size_t>(classes[i])]},
                               {"probabilities", softmax(row)},
                               {"logits", std::vector<float>(row.begin(), row.end())}});
   }
@@ -43,10 +46,12 @@ std::string predictions_json(const Model& model, const std::vector<std::string>&
 
 int predict(const PredictOptions& options) {
   const Checkpoint checkpoint = load_checkpoint(options.checkpoint, options.model, 1);
+  const Task& task = checkpoint.plan.model.task;
   std::vector<uint8_t> pixels;
   for (const std::string& path : options.images) {
-    const std::vector<uint8_t> digit = prepare_digit(read_png_grey(path));
-    pixels.insert(pixels.end(), digit.begin(), digit.end());
+    const std::vector<uint8_t> image = shows_digits(task) ? prepare_digit(read_png_grey(path))
+                                                          : read_png_exactly(path, task.image);
+    pixels.insert(pixels.end(), image.begin(), image.end());
   }
   const std::unique_ptr<Engine> engine = make_cpu_engine(checkpoint.plan, 1);
   engine->set_state(State::kParameters, checkpoint.state.parameters);
@@ -54,7 +59,7 @@ int predict(const PredictOptions& options) {
   const std::vector<float> logits = engine->predict(pixels);
   const std::string text = options.json
                                ? predictions_json(checkpoint.plan.model, options.images, logits)
-                               : prediction_table(options.images, logits);
+                               : prediction_table(task, options.images, logits);
   std::fputs(text.c_str(), stdout);
   return 0;
 }

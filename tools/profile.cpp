@@ -44,7 +44,7 @@ std::vector<std::string> train_options(const std::vector<CLI::Option*>& of_train
 }
 
 TrainSettings profile_settings(const SessionRequest& training, const Model& model) {
-  const TrainSettings settings = settings_from_json(training.settings, recipe_of(model));
+  const TrainSettings settings = settings_from_json(training.settings, recipe_of(model.id));
   check_settings(settings);
   return settings;
 }
@@ -91,7 +91,7 @@ int profile_with_trace(const ProfileOptions& options, StepRange range, const Mod
   const Data data = load_data(options.training.data);
   check_counts(settings, data.train->count());
   const auto [train, validation] = split_validation(data.train, settings.validation);
-  const Plan plan = make_plan(model, settings.batch);
+  const Plan plan = make_plan(with_task(model, data.task), settings.batch);
   require_trainable(plan, train->count());
   const std::unique_ptr<Engine> engine = make_engine(options.training.device, plan).engine;
   engine->load(train, data.test);

@@ -41,7 +41,8 @@ std::string drawn_once(const std::string& source, const ScratchDirectory& scratc
   for (const auto& [split, images] : {std::pair("train", data.train), {"t10k", data.test}}) {
     const auto count = static_cast<uint32_t>(images->count());
     const std::string start = (scratch / split).string();
-    write_idx(start + "-images-idx3-ubyte", idx_images_header(count), images->images);
+    write_idx(start + "-images-idx3-ubyte", idx_images_header(count, data.task.image),
+              images->images);
     write_idx(start + "-labels-idx1-ubyte", idx_labels_header(count), images->labels);
   }
   return (scratch / "").string();

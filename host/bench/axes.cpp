@@ -78,7 +78,7 @@ std::vector<Model> models_of(const BenchRequest& request) {
 }
 
 TrainSettings settings_of(const BenchRequest& request, const Model& model, int batch) {
-  TrainSettings settings = settings_from_json(request.settings, recipe_of(model));
+  TrainSettings settings = settings_from_json(request.settings, recipe_of(model.id));
   settings.batch = batch;
   check_settings(settings);
   return settings;

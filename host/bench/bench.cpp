@@ -83,7 +83,7 @@ std::function<Call()> calls_of(const BenchRow& row, const SetUp& ready, Training
   if (row.work == Work::kEvaluate) return [&engine] { return evaluate_once(engine); };
   if (row.work == Work::kPredict) {
     const std::vector<uint8_t>& images = ready.data.train->images;
-    const size_t bytes = static_cast<size_t>(row.images) * kImagePixels;
+    const size_t bytes = static_cast<size_t>(row.images) * engine.plan().pixels();
     return
         [&engine, batch = std::span(images).first(bytes)] { return predict_once(engine, batch); };
   }

@@ -39,7 +39,7 @@ StepWork step_work(const Plan& plan, const Optimizer& optimizer) {
   }
   for (const Buffer& buffer : plan.buffers) kept += static_cast<int64_t>(buffer.count);
   return {.flops = plan.flops_forward + plan.flops_backward,
-          .bytes = plan.batch * int64_t{kImagePixels + 1} + 2 * kept * float_bytes};
+          .bytes = plan.batch * (static_cast<int64_t>(plan.pixels()) + 1) + 2 * kept * float_bytes};
 }
 
 std::string roofline_table(const Roofline& roofline) {

@@ -7,11 +7,11 @@ namespace digitron {
 SetUp set_up(const Model& model, const TrainSettings& settings, const DeviceRequest& device,
              const std::string& data) {
   check_settings(settings);
-  const Plan plan = make_plan(model, settings.batch);
   const double start = steady_seconds();
   const std::jthread starting = start_device(device);
   SetUp made{load_data(data), nullptr, {}, 0, 0};
   check_counts(settings, made.data.train->count());
+  const Plan plan = make_plan(with_task(model, made.data.task), settings.batch);
   require_trainable(plan, made.data.train->count());
 
   const double read = steady_seconds();

@@ -56,13 +56,14 @@ TimeToReport start_report(const TimeToRequest& request) {
   TimeToReport report;
   report.command = session.command;
   report.accuracy = request.accuracy;
-  report.model = find_model(session.model.empty() ? "mnist-99" : session.model);
-  report.settings = settings_from_json(session.settings, recipe_of(report.model));
+  const std::string model = session.model.empty() ? "mnist-99" : session.model;
+  report.settings = settings_from_json(session.settings, recipe_of(model_id(model).value_or("")));
   check_time_to(request, report.settings);
-  if (session.dropout) report.model = with_dropout(report.model, *session.dropout);
 
   start_device(session.device);  // and waits until it has started
   report.data = load_data(session.data);
+  report.model = find_model(model, report.data.task);
+  if (session.dropout) report.model = with_dropout(report.model, *session.dropout);
   const int train_count = report.data.train->count();
   check_counts(report.settings, train_count);
   const Plan plan = make_plan(report.model, report.settings.batch);

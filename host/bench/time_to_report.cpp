@@ -102,7 +102,7 @@ ordered_json time_to_json(const TimeToReport& report) {
   if (!details.empty()) json["details"] = details;
   json["data"] = {{"source", report.data.source},
                   {"description", report.data.description},
-                  {"is_mnist", report.data.is_mnist},
+                  {"is_mnist", report.data.is_mnist()},
                   {"train_images_sha256", report.data.sha256}};
   json["evaluated_on"] = held_out_name(report);
   json["settings"] = settings_json(report.settings);

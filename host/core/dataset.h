@@ -1,4 +1,4 @@
-// Labelled images in memory: 28x28 grey levels as they are in the files, 0 to 255.
+// Labelled images in memory: levels from 0 to 255, as they are in the files.
 #pragma once
 
 #include <cstddef>
@@ -7,13 +7,13 @@
 #include <string>
 #include <vector>
 
-#include "host/shared/dataset_constants.h"
+#include "host/core/task.h"
 
 namespace digitron {
 
 struct Dataset {
-  std::vector<uint8_t> images;  // (count, 28, 28)
-  std::vector<uint8_t> labels;  // (count), each under kClasses
+  std::vector<uint8_t> images;  // (count, channels, height, width)
+  std::vector<uint8_t> labels;  // (count), each below the task's number of classes
   int count() const { return static_cast<int>(labels.size()); }
 };
 
@@ -22,11 +22,14 @@ struct Data {
   std::shared_ptr<const Dataset> train;
   std::shared_ptr<const Dataset> test;
   std::string source;  // a directory, or "synthetic"
-  std::string
-      description;  // one line for logs: "MNIST from data/mnist", "synthetic digits (not MNIST)"
-  std::string
-      sha256;  // of the training images as IDX bytes, in hexadecimal; empty when not computed
-  bool is_mnist = false;  // the four files are MNIST's, by checksum
+  Task task;
+  std::string name = {};  // "MNIST", "Fashion-MNIST", by checksum; empty for others
+  // One line for logs: "MNIST from data/mnist", "synthetic digits (not MNIST)".
+  std::string description;
+  // Of the training images as IDX bytes, in hexadecimal; empty when not computed.
+  std::string sha256;
+
+  bool is_mnist() const { return name == "MNIST"; }
 };
 
 }  // namespace digitron

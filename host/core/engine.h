@@ -121,7 +121,8 @@ class Engine {
   // statistics.
   virtual Metrics evaluate(Split split) = 0;
 
-  // images (count, 28, 28) of u8 -> logits (count, kClasses), with what evaluate uses.
+  // images (count, channels, height, width) of u8 -> logits (count, classes), with what evaluate
+  // uses.
   virtual std::vector<float> predict(std::span<const uint8_t> images) = 0;
 
   // Empty for an engine that times nothing; the host's clock then times its calls.

@@ -190,11 +190,10 @@ std::string window_text(int kernel, int stride) {
   return std::to_string(kernel) + (stride == kernel ? "" : " stride " + std::to_string(stride));
 }
 
-Model named_model(const NamedModel& known) {
-  Model model;
-  model.id = known.id;
-  model.name = known.name;
-  model.layers = Parser(known.text).layers(model.input);
+// Written for ten classes.
+Model named_model(const NamedModel& known, const Task& task) {
+  Model model{known.id, known.name, task, Parser(known.text).layers(task.image)};
+  model.layers.back() = Linear{task.class_count()};
   return model;
 }
 
@@ -218,25 +217,41 @@ std::vector<std::string> model_names() {
   return names;
 }
 
-Model find_model(std::string_view name_or_text) {
+std::optional<std::string> model_id(std::string_view name_or_text) {
   const std::string wanted = normalised(name_or_text);
+  if (wanted == "mlp") return "custom-mlp";
   for (const NamedModel& known : kModels) {
-    if (wanted == normalised(known.id)) return named_model(known);
+    if (wanted == normalised(known.id)) return known.id;
   }
-  if (wanted == "mlp") return find_model("custom-mlp");
   // A text has a number or several layers; a single word is a name that nobody knows.
-  if (name_or_text.find_first_of(", ") != std::string_view::npos) return parse_model(name_or_text);
+  if (name_or_text.find_first_of(", ") != std::string_view::npos) return std::nullopt;
   std::string names;
   for (const std::string& name : model_names()) names += (names.empty() ? "" : ", ") + name;
   throw InputError("unknown model " + quoted(name_or_text) + ": use one of " + names +
                    ", or a text such as 'conv 8x5, relu, maxpool 2, fc 10'");
 }
 
-Model parse_model(std::string_view text) {
+Model find_model(std::string_view name_or_text, const Task& task) {
+  const std::optional<std::string> id = model_id(name_or_text);
+  if (!id) return parse_model(name_or_text, task);
+  const auto known = std::find_if(kModels.begin(), kModels.end(),
+                                  [&](const NamedModel& each) { return each.id == *id; });
+  return named_model(*known, task);
+}
+
+Model parse_model(std::string_view text, const Task& task) {
   Model model;
-  model.layers = Parser(text).layers(model.input);
+  model.task = task;
+  model.layers = Parser(text).layers(task.image);
   model.id = to_text(model);
   model.name = model.id;
+  return model;
+}
+
+Model with_task(Model model, const Task& task) {
+  const bool named = model.id != to_text(model);
+  model.task = task;
+  if (named && !model.layers.empty()) model.layers.back() = Linear{task.class_count()};
   return model;
 }
 

@@ -1,26 +1,16 @@
 // What a network is: data only. Everything else (shapes, parameters, memory, work) is in its Plan.
 #pragma once
 
+#include <optional>
 #include <string>
 #include <string_view>
 #include <variant>
 #include <vector>
 
+#include "host/core/task.h"
 #include "host/shared/batchnorm.h"
-#include "host/shared/dataset_constants.h"
 
 namespace digitron {
-
-struct Shape {
-  int channels;
-  int height;
-  int width;
-  bool vector = false;  // what a linear layer makes: no longer an image
-
-  int plane() const { return height * width; }
-  int count() const { return channels * height * width; }
-  bool operator==(const Shape&) const = default;
-};
 
 // Square kernels, PyTorch's rules: out = (in + 2 * padding - kernel) / stride + 1, rounded down.
 struct Conv2d {
@@ -75,21 +65,29 @@ using Layer = std::variant<Conv2d, MaxPool2d, AvgPool2d, Linear, ReLU, BatchNorm
 struct Model {
   std::string id;    // what --model takes: "lenet5", or the text itself
   std::string name;  // what logs and reports print: "LeNet-5"
-  Shape input{1, 28, 28};
+  Task task;         // what it takes, and tells apart
   std::vector<Layer> layers;
 };
 
 // The names find_model knows, in the order help texts list them.
 std::vector<std::string> model_names();
 
-// A model by name, or parsed from text when the argument is not a name.
-// Throws InputError that lists the names, or points at the column of the text.
-Model find_model(std::string_view name_or_text);
+// The id of a model that is named, "lenet5" of "LeNet_5"; nothing for a text. Throws InputError
+// that lists the names.
+std::optional<std::string> model_id(std::string_view name_or_text);
+
+// A model by name, or parsed from text when the argument is not a name; one with a name gets as
+// many outputs as the task has classes. Throws InputError that lists the names, or points at the
+// column of the text.
+Model find_model(std::string_view name_or_text, const Task& task = {});
 
 // Comma-separated layers: `conv 6x5 [stride S] [pad P]`, `maxpool K [stride S]`,
 // `avgpool K [stride S]`, `fc N`, `relu`, `bn`, `dropout P`. Throws InputError that points at the
-// column, also when the shapes do not work out.
-Model parse_model(std::string_view text);
+// column, also when the shapes do not work out from the task's images on.
+Model parse_model(std::string_view text, const Task& task = {});
+
+// The same model for another task: one with a name gets as many outputs as that has classes.
+Model with_task(Model model, const Task& task);
 
 // The canonical text of a model; parse_model(to_text(m)).layers == m.layers.
 std::string to_text(const Model& model);

@@ -173,7 +173,7 @@ Plan make_plan(const Model& model, int batch) {
   plan.model = model;
   plan.batch = batch;
   std::map<std::string, int> numbers;  // of each stem's layers so far
-  Shape shape = model.input;
+  Shape shape = model.task.image;
   for (const Layer& layer : model.layers) {
     const Description what = describe(layer, shape);
     PlannedLayer planned{what.stem + std::to_string(++numbers[what.stem]), layer, shape, what.out};
@@ -189,10 +189,11 @@ Plan make_plan(const Model& model, int batch) {
     count_work(plan, planned, what);
     plan.layers.push_back(std::move(planned));
   }
-  if (plan.layers.empty() || shape.count() != kClasses) {
+  const int classes = model.task.class_count();
+  if (plan.layers.empty() || shape.count() != classes) {
     throw InputError("the model gives " + std::to_string(shape.count()) + " outputs, not " +
-                     std::to_string(kClasses) + ": end it with 'fc " + std::to_string(kClasses) +
-                     "'");
+                     std::to_string(classes) + ", one for each class: end it with 'fc " +
+                     std::to_string(classes) + "'");
   }
   return plan;
 }

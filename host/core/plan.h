@@ -67,6 +67,10 @@ struct Plan {
   int64_t flops_forward = 0;     // for one step
   int64_t flops_backward = 0;
 
+  int classes() const { return model.task.class_count(); }
+  // Bytes of an image.
+  size_t pixels() const { return static_cast<size_t>(model.task.image.count()); }
+
   // The tensors of a layer that has them.
   const Parameter& weight(const PlannedLayer& layer) const {
     return parameters[layer.parameters->weight];

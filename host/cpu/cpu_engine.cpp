@@ -43,6 +43,20 @@ int kept_blocks(const CpuLayout& layout, int batch, int threads) {
   return layout.segment_count() > 1 ? std::max(passing, blocks_of(batch)) : passing;
 }
 
+// Every channel of an image through the map.
+void augment_channels(const CpuKernels& kernels, uint8_t* out, const uint8_t* image,
+                      const PixelForm& form, const AffineMap& map) {
+  for (int c = 0; c < form.channels; ++c, out += form.plane(), image += form.plane()) {
+    if (can_augment(form.height, form.width)) {
+      kernels.augment_image(out, image, form.height, form.width, map);
+      continue;
+    }
+    for (int i = 0; i < form.plane(); ++i) {
+      out[i] = sample(image, form, map, i / form.width, i % form.width);
+    }
+  }
+}
+
 }  // namespace
 
 uint64_t cpu_engine_bytes(const Plan& plan, const ThreadRequest& request) {
@@ -63,6 +77,7 @@ uint64_t cpu_engine_bytes(const Plan& plan, const ThreadRequest& request) {
 
 CpuEngine::CpuEngine(const Plan& plan, const ThreadRequest& threads, const CpuKernels& kernels)
     : plan_(plan),
+      form_(pixel_form(plan.model.task)),
       layout_(make_cpu_layout(plan)),
       kernels_(kernels),
       threads_(threads, useful_threads(layout_, plan.batch, most_threads(threads))),
@@ -105,7 +120,7 @@ void CpuEngine::configure(const Training& training) {
     }
   }
   if (training.augmentation.any() && !augmented_) {
-    augmented_ = make_aligned<uint8_t>(static_cast<size_t>(plan_.batch) * kImagePixels);
+    augmented_ = make_aligned<uint8_t>(static_cast<size_t>(plan_.batch) * plan_.pixels());
   }
 }
 
@@ -224,6 +239,7 @@ void CpuEngine::update(Worker worker, int count, const StepRates& rates, StepRec
       kernels_,
       batch_,
       std::span<const BlockSamples>(samples_).first(static_cast<size_t>(blocks_of(count))),
+      layout_.pixels,
       memory_[static_cast<size_t>(worker.index)],
       step,
       worker};
@@ -251,13 +267,13 @@ void CpuEngine::take_sample(int row, int epoch, int begin, const Permutation& pe
   const uint32_t index = permutation(static_cast<uint32_t>(begin + row));
   BlockSamples& samples = samples_[static_cast<size_t>(row / kLanes)];
   const uint8_t*& image = samples.images[row % kLanes];
-  image = train_->images.data() + static_cast<size_t>(index) * kImagePixels;
+  image = train_->images.data() + static_cast<size_t>(index) * plan_.pixels();
   samples.labels[row % kLanes] = train_->labels[index];
   if (!training_.augmentation.any()) return;
-  uint8_t* augmented = augmented_.get() + static_cast<size_t>(row) * kImagePixels;
-  kernels_.augment_image(
-      augmented, image,
-      draw_map(training_.augmentation, training_.seed, static_cast<uint32_t>(epoch), index));
+  uint8_t* augmented = augmented_.get() + static_cast<size_t>(row) * plan_.pixels();
+  augment_channels(
+      kernels_, augmented, image, form_,
+      draw_map(training_.augmentation, form_, training_.seed, static_cast<uint32_t>(epoch), index));
   image = augmented;
 }
 

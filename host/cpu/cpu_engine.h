@@ -60,6 +60,7 @@ class CpuEngine final : public Engine {
   Metrics sum_losses(int count) const;
 
   Plan plan_;
+  PixelForm form_;
   CpuLayout layout_;
   const CpuKernels& kernels_;
   CpuThreads threads_;
@@ -72,7 +73,7 @@ class CpuEngine final : public Engine {
   BlockMemory block_memory_;          // of the threads and the crews; in part one a block
   BatchMemory batch_;
   std::vector<BlockSamples> samples_;  // of each block of the batch
-  AlignedArray<uint8_t> augmented_;    // (batch, 28, 28), where samples_ points; null without
+  AlignedArray<uint8_t> augmented_;    // (batch, pixels), where samples_ points; null without
   std::vector<BlockLosses> losses_;
   Timing timing_;
   std::vector<Barrier> crew_barriers_;  // where crews meet, by crew_place

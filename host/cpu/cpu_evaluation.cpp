@@ -10,12 +10,13 @@ namespace digitron {
 namespace {
 
 // Block b of `count` samples that lie one after another.
-BlockSamples consecutive(const uint8_t* images, const uint8_t* labels, int b, int count) {
+BlockSamples consecutive(const uint8_t* images, size_t pixels, const uint8_t* labels, int b,
+                         int count) {
   BlockSamples samples;
   samples.count = std::min(kLanes, count - b * kLanes);
   for (int n = 0; n < samples.count; ++n) {
     const size_t index = static_cast<size_t>(b) * kLanes + n;
-    samples.images[n] = images + index * kImagePixels;
+    samples.images[n] = images + index * pixels;
     samples.labels[n] = labels ? labels[index] : 0;
   }
   return samples;
@@ -43,7 +44,7 @@ void CpuEngine::forward_blocks(int count, const uint8_t* images, const uint8_t* 
       Block taken[kGroupBlocks];
       const int together = std::min(group, blocks - first);
       for (int k = 0; k < together; ++k) {
-        samples[k] = consecutive(images, labels, first + k, count);
+        samples[k] = consecutive(images, plan_.pixels(), labels, first + k, count);
         taken[k] = block_at(worker.index * group + k, nullptr, first + k, samples[k]);
       }
       const auto there = std::span<const Block>(taken, static_cast<size_t>(together));
@@ -74,13 +75,15 @@ Metrics CpuEngine::evaluate(Split split) {
 }
 
 std::vector<float> CpuEngine::predict(std::span<const uint8_t> images) {
-  const int count = static_cast<int>(images.size() / kImagePixels);
-  std::vector<float> logits(static_cast<size_t>(count) * kClasses);
+  const int count = static_cast<int>(images.size() / plan_.pixels());
+  const int classes = plan_.classes();
+  std::vector<float> logits(static_cast<size_t>(count) * static_cast<size_t>(classes));
   forward_blocks(count, images.data(), nullptr, [&](const NetworkPass& pass, const Block& block) {
     const float* lanes = pass.logits(block);
     for (int n = 0; n < block.count(); ++n) {
-      float* row = logits.data() + static_cast<size_t>(block.first_row() + n) * kClasses;
-      for (int c = 0; c < kClasses; ++c) row[c] = lanes[c * kLanes + n];
+      float* row =
+          logits.data() + static_cast<size_t>(block.first_row() + n) * static_cast<size_t>(classes);
+      for (int c = 0; c < classes; ++c) row[c] = lanes[c * kLanes + n];
     }
   });
   return logits;

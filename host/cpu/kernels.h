@@ -13,6 +13,7 @@
 
 #include "host/shared/augment.h"
 #include "host/shared/optimizer.h"
+#include "host/shared/pixel_form.h"
 
 namespace digitron {
 
@@ -100,20 +101,32 @@ struct DropoutLayer {
   float scale;  // 1 / (1 - probability)
 };
 
+// Images (channels, height, width) as values: a pixel p of a channel becomes p * scale + shift.
+struct PixelValues {
+  int channels;
+  int height;
+  int width;
+  float scale[kMostChannels];
+  float shift[kMostChannels];
+};
+
 struct CpuKernels {
   const char* name;  // "AVX-512"
 
-  // Pixels [first, last), multiples of kLanes, of x (1, 28, 28) inside its border = normalised
-  // pixels of `count` images; lanes from `count` on are 0.
-  void (*gather)(Tensor x, const uint8_t* const* images, int count, int first, int last);
+  // Pixels [first, last) of x (channels, height, width) inside its border = those of `count`
+  // images, normalised; lanes from `count` on are 0. first divides by kLanes.
+  void (*gather)(Tensor x, const uint8_t* const* images, int count, const PixelValues& form,
+                 int first, int last);
   // The same, one sample a row, for linear layers: x_rows (kLanes, row_floats) = pixels
-  // [first_pixel, first_pixel + row_floats), as far as images go, and 0 after them; row_floats
-  // divides by kLanes.
+  // [first_pixel, first_pixel + row_floats), as far as images go, and 0 after them; both divide by
+  // kLanes.
   void (*gather_rows)(float* x_rows, int row_floats, const uint8_t* const* images, int count,
-                      int first_pixel);
+                      const PixelValues& form, int first_pixel);
 
-  // out (28, 28) = image (28, 28) through the map, the same bytes as digitron::sample's.
-  void (*augment_image)(uint8_t* out, const uint8_t* image, const AffineMap& map);
+  // out = image, both (height, width), through the map, the same bytes as digitron::sample's; of
+  // a form that can_augment.
+  void (*augment_image)(uint8_t* out, const uint8_t* image, int height, int width,
+                        const AffineMap& map);
 
   // Rows [first, first + y.height) of the convolution of x with w (O, C, rows, columns), plus b
   // unless it is null, into y's rows from 0 on; x points at the input's corner, border included.
@@ -222,6 +235,16 @@ struct CpuKernels {
 };
 
 inline constexpr uint16_t kNoWinner = 65535;
+
+// An image with a black border, which augment_image makes itself: the bytes of it, and of a row.
+inline constexpr int kMostBorderedBytes = 16384;
+constexpr int bordered_stride(int width) {
+  return width + 4;
+}
+// Whether augment_image takes images of this size; others go pixel by pixel.
+constexpr bool can_augment(int height, int width) {
+  return width >= kLanes && bordered_stride(width) * (height + 3) <= kMostBorderedBytes;
+}
 
 inline constexpr int kSumFloats = 384;
 

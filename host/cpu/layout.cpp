@@ -83,8 +83,18 @@ const Slot& CpuLayout::logits() const {
   return base(stages.back()).out;
 }
 
+PixelValues pixel_values(const PixelForm& form) {
+  PixelValues values{form.channels, form.height, form.width, {}, {}};
+  for (int c = 0; c < form.channels; ++c) {
+    values.scale[c] = 1.0f / (255.0f * form.deviation[c]);
+    values.shift[c] = -form.mean[c] / form.deviation[c];
+  }
+  return values;
+}
+
 CpuLayout make_cpu_layout(const Plan& plan) {
   CpuLayout layout;
+  layout.pixels = pixel_values(pixel_form(plan.model.task));
   for (const FusedLayers& layers : fuse(plan, kFusion)) {
     const StageRequest request{plan, layers, layout.stages.empty(), layout.sizes};
     if (!layers.layer->has_backward()) ++layout.first_trained;

@@ -23,6 +23,7 @@ struct CpuLayout {
   std::vector<Stage> stages;
   std::vector<std::string> names;  // of the stages: their first layers'
   MemorySizes sizes;
+  PixelValues pixels{};
   size_t first_trained = 0;  // stages before this one have no parameters: backward ends here
   // Segment i is stages [segments[i], segments[i + 1]): each but the first begins with a batch
   // normalisation.
@@ -38,9 +39,13 @@ struct CpuLayout {
   const BatchNormStage& norm(int segment) const {
     return std::get<BatchNormStage>(stages[segment_begin(segment)]);
   }
-  const Slot& input() const;   // (1, 28, 28)
-  const Slot& logits() const;  // (kClasses)
+  const Slot& input() const;   // the images
+  const Slot& logits() const;  // (classes)
+  int classes() const { return logits().shape.count(); }
 };
+
+// Of each channel, as a multiplication and an addition.
+PixelValues pixel_values(const PixelForm& form);
 
 CpuLayout make_cpu_layout(const Plan& plan);
 

@@ -4,14 +4,16 @@
 
 namespace digitron {
 
-// The crew has looked up the samples together, and shares the pixels of the one channel.
+// The crew has looked up the samples together, and shares their pixels.
 void NetworkPass::gather(std::span<const Block> blocks) {
   pass_.meet();
   begin(StepPart::kGather, blocks);
-  const Range vectors = share(kImagePixels / kLanes, pass_.part);
+  const int pixels = layout_.input().shape.count();
+  const Range vectors = share((pixels + kLanes - 1) / kLanes, pass_.part);
   for (const Block& block : blocks) {
     pass_.kernels.gather(layout_.input().values(block), block.samples->images, block.count(),
-                         vectors.first * kLanes, vectors.last * kLanes);
+                         layout_.pixels, vectors.first * kLanes,
+                         std::min(vectors.last * kLanes, pixels));
   }
   pass_.mark_work();
   pass_.meet();
@@ -53,8 +55,8 @@ void NetworkPass::loss_and_gradient(std::span<BlockLosses> losses, std::span<con
     for (size_t i = 0; i < blocks.size(); ++i) {
       pass_.kernels.softmax_cross_entropy(layout_.logits().gradient(blocks[i]).data, losses[i].loss,
                                           losses[i].correct, logits(blocks[i]),
-                                          blocks[i].samples->labels, kClasses, blocks[i].count(),
-                                          scale, pass_.step->smoothing);
+                                          blocks[i].samples->labels, layout_.classes(),
+                                          blocks[i].count(), scale, pass_.step->smoothing);
     }
     pass_.mark_work();
   }
@@ -90,7 +92,8 @@ void NetworkPass::backward(int segment, std::span<const Block> blocks) {
 
 void NetworkPass::loss(BlockLosses& losses, const Block& block) const {
   pass_.kernels.softmax_cross_entropy(nullptr, losses.loss, losses.correct, logits(block),
-                                      block.samples->labels, kClasses, block.count(), 0.0f, 0.0f);
+                                      block.samples->labels, layout_.classes(), block.count(), 0.0f,
+                                      0.0f);
 }
 
 }  // namespace digitron

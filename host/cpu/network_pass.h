@@ -30,7 +30,7 @@ class NetworkPass {
 
   // The losses of a block that has gone forward in evaluation.
   void loss(BlockLosses& losses, const Block& block) const;
-  // Its logits, (kClasses, kLanes).
+  // Its logits, (classes, kLanes).
   const float* logits(const Block& block) const { return layout_.logits().values(block).data; }
 
  private:

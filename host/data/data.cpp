@@ -2,13 +2,19 @@
 
 #include <spdlog/spdlog.h>
 
+#include <algorithm>
+#include <array>
+#include <cmath>
 #include <cstdlib>
+#include <fstream>
 #include <future>
+#include <iterator>
 #include <optional>
 #include <utility>
 
 #include "host/core/engine.h"
 #include "host/core/error.h"
+#include "host/data/cifar.h"
 #include "host/data/idx.h"
 #include "host/data/png_dataset.h"
 #include "host/data/sha256.h"
@@ -23,12 +29,12 @@ namespace fs = std::filesystem;
 constexpr const char* kSynthetic = "synthetic";
 constexpr uint64_t kSyntheticSeed = 1;  // one data set: no run's seed changes what it learns from
 
-// In the order of kMnistFiles; each also as .gz.
-constexpr std::array<std::array<const char*, 2>, 4> kIdxNames{{
-    {"train-images-idx3-ubyte", "train-images.idx3-ubyte"},
-    {"train-labels-idx1-ubyte", "train-labels.idx1-ubyte"},
-    {"t10k-images-idx3-ubyte", "t10k-images.idx3-ubyte"},
-    {"t10k-labels-idx1-ubyte", "t10k-labels.idx1-ubyte"},
+// In the order of KnownDataset::files; each also as .gz. The last are QMNIST's.
+constexpr std::array<std::array<const char*, 3>, 4> kIdxNames{{
+    {"train-images-idx3-ubyte", "train-images.idx3-ubyte", "qmnist-train-images-idx3-ubyte"},
+    {"train-labels-idx1-ubyte", "train-labels.idx1-ubyte", "qmnist-train-labels-idx2-int"},
+    {"t10k-images-idx3-ubyte", "t10k-images.idx3-ubyte", "qmnist-test-images-idx3-ubyte"},
+    {"t10k-labels-idx1-ubyte", "t10k-labels.idx1-ubyte", "qmnist-test-labels-idx2-int"},
 }};
 
 bool is_there(const fs::path& path) {
@@ -48,15 +54,21 @@ std::optional<fs::path> find_idx(const fs::path& directory, size_t file) {
 bool has_data(const fs::path& directory) {
   for (size_t file = 0; file < kIdxNames.size(); ++file)
     if (find_idx(directory, file)) return true;
-  return is_there(directory / "train") || is_there(directory / "test");
+  return is_there(directory / "train") || is_there(directory / "test") || has_cifar(directory);
 }
 
-// The files of the training set are the first two of kIdxNames and kMnistFiles.
+// The files of the training set are the first two of kIdxNames and of KnownDataset::files.
 constexpr size_t first_file(Split split) {
   return split == Split::kTrain ? 0 : 2;
 }
 
-IdxDataset read_idx_directory(const fs::path& directory, Split split) {
+struct ReadSet {
+  ImageSet set;
+  std::array<fs::path, 2> files = {};         // images and labels, where they are IDX files
+  std::vector<std::string> class_names = {};  // that its form has; empty: by number
+};
+
+ReadSet read_idx_directory(const fs::path& directory, Split split) {
   std::array<fs::path, 2> paths;  // images, labels
   for (size_t i = 0; i < paths.size(); ++i) {
     const size_t file = first_file(split) + i;
@@ -66,29 +78,37 @@ IdxDataset read_idx_directory(const fs::path& directory, Split split) {
                        " is missing, plain or .gz; put it beside the other IDX files");
     paths[i] = *path;
   }
-  return read_idx_dataset(paths[0], paths[1]);
+  return {read_idx_dataset(paths[0], paths[1]), paths};
 }
 
-IdxDataset read_directory(const fs::path& directory, Split split) {
+std::string words(const SearchOptions& options) {
+  std::string all = kSynthetic;
+  for (const KnownDataset& known : options.known) all += ", " + known.word;
+  return all;
+}
+
+ReadSet read_directory(const fs::path& directory, Split split, const SearchOptions& options) {
   std::error_code error;
   if (!fs::is_directory(directory, error))
     throw InputError("no data directory " + directory.string() +
-                     "; give --data a directory, or the word synthetic");
+                     "; give --data a directory, or one of the words " + words(options));
   for (size_t file = 0; file < kIdxNames.size(); ++file)
     if (find_idx(directory, file)) return read_idx_directory(directory, split);
+  if (has_cifar(directory)) return {read_cifar(directory, split), {}, cifar_classes()};
   if (has_data(directory))
-    return {read_png_dataset(directory / (split == Split::kTrain ? "train" : "test")), ""};
+    return {read_png_dataset(directory / (split == Split::kTrain ? "train" : "test"))};
   throw InputError(
       directory.string() +
       " has neither train-images-idx3-ubyte, train-labels-idx1-ubyte, "
       "t10k-images-idx3-ubyte and t10k-labels-idx1-ubyte (plain or .gz) nor train/ and "
-      "test/ with {number}_{label}.png; put one or the other there");
+      "test/ with {number}_{label}.png nor CIFAR-10's data_batch_1.bin and test_batch.bin; put one "
+      "of them there");
 }
 
-IdxDataset read_set(const std::string& source, Split split) {
-  if (source != kSynthetic) return read_directory(source, split);
+ReadSet read_set(const std::string& source, Split split, const SearchOptions& options) {
+  if (source != kSynthetic) return read_directory(source, split, options);
   const int count = split == Split::kTrain ? kSyntheticTrainCount : kSyntheticTestCount;
-  return {synthetic_digits(kSyntheticSeed, split, count), ""};
+  return {{synthetic_digits(kSyntheticSeed, split, count), Task{}.image, ""}};
 }
 
 std::string sha256_with_header(const std::vector<uint8_t>& header,
@@ -99,85 +119,220 @@ std::string sha256_with_header(const std::vector<uint8_t>& header,
   return sha256.hex();
 }
 
-std::string images_sha256(const Dataset& data) {
-  return sha256_with_header(idx_images_header(static_cast<uint32_t>(data.count())), data.images);
+// ---- which data set it is
+
+// Of a file's own bytes; empty where it cannot be read.
+std::string file_sha256(const fs::path& path) {
+  std::ifstream file(path, std::ios::binary);
+  const std::string bytes(std::istreambuf_iterator<char>(file), {});
+  return file ? sha256_hex({reinterpret_cast<const uint8_t*>(bytes.data()), bytes.size()}) : "";
 }
 
-std::string labels_sha256(const Dataset& data) {
-  return sha256_with_header(idx_labels_header(static_cast<uint32_t>(data.count())), data.labels);
-}
+// The check sums of a split's images and labels, as KnownDataset::files has them. Those of the
+// contents are what the set has as IDX files, also where it was read from PNGs; those of the .gz
+// files are made when they are asked for.
+class Sums {
+ public:
+  explicit Sums(const ReadSet& read) : read_(read) {
+    const Dataset& data = read.set.data;
+    const auto count = static_cast<uint32_t>(data.count());
+    contents_[0] = read.set.images_sha256;
+    if (contents_[0].empty()) {
+      contents_[0] = sha256_with_header(idx_images_header(count, read.set.image), data.images);
+    }
+    contents_[1] = sha256_with_header(idx_labels_header(count), data.labels);
+  }
+
+  const std::string& images() const { return contents_[0]; }
+
+  bool are(const KnownFile* files) {
+    for (size_t i = 0; i < contents_.size(); ++i) {
+      const bool gz = files[i].of == KnownFile::Sum::kGz;
+      if (files[i].sha256 != (gz ? of_gz(i) : contents_[i])) return false;
+    }
+    return true;
+  }
+
+ private:
+  const std::string& of_gz(size_t i) {
+    const fs::path& path = read_.files[i];
+    if (gz_[i].empty() && path.extension() == ".gz") gz_[i] = file_sha256(path);
+    return gz_[i];
+  }
+
+  const ReadSet& read_;
+  std::array<std::string, 2> contents_, gz_;
+};
 
 struct CheckedSet {
   std::shared_ptr<const Dataset> data;
-  std::string sha256;  // of its images
-  bool is_mnist;
+  Shape image;
+  std::vector<std::string> class_names;
+  std::string sha256;         // of its images
+  const KnownDataset* known;  // null for none
 };
 
-// The check sums are those that the set has as IDX files, also where it was read from PNGs.
 CheckedSet load_set(const std::string& source, Split split, const SearchOptions& options) {
-  const KnownFile* const mnist = &options.mnist_files[first_file(split)];
-  IdxDataset set = read_set(source, split);
-  const auto data = std::make_shared<const Dataset>(std::move(set.data));
-  const std::string sha256 =
-      set.images_sha256.empty() ? images_sha256(*data) : std::move(set.images_sha256);
-  return {data, sha256, sha256 == mnist[0].sha256 && labels_sha256(*data) == mnist[1].sha256};
+  ReadSet read = read_set(source, split, options);
+  Sums sums(read);
+  const auto known = std::find_if(
+      options.known.begin(), options.known.end(),
+      [&](const KnownDataset& each) { return sums.are(&each.files[first_file(split)]); });
+  std::string sha256 = sums.images();
+  return {std::make_shared<const Dataset>(std::move(read.set.data)), read.set.image,
+          std::move(read.class_names), std::move(sha256),
+          known == options.known.end() ? nullptr : &*known};
+}
+
+// ---- the task that it sets
+
+int classes_by_label(const Dataset& data) {
+  return 1 + *std::max_element(data.labels.begin(), data.labels.end());
+}
+
+// Over all pixels of a channel. Images without any contrast are left as they are.
+void measure_pixels(Task& task, const Dataset& data) {
+  const auto plane = static_cast<size_t>(task.image.plane());
+  std::vector<std::array<uint64_t, 256>> counts(static_cast<size_t>(task.image.channels));
+  for (size_t at = 0; at < data.images.size();) {
+    for (std::array<uint64_t, 256>& count : counts) {
+      for (const size_t end = at + plane; at < end; ++at) ++count[data.images[at]];
+    }
+  }
+  task.mean.clear();
+  task.deviation.clear();
+  const double pixels = static_cast<double>(plane) * data.count();
+  for (const std::array<uint64_t, 256>& count : counts) {
+    double sum = 0, squares = 0;
+    for (size_t value = 0; value < count.size(); ++value) {
+      const double level = static_cast<double>(value) / 255;
+      sum += level * static_cast<double>(count[value]);
+      squares += level * level * static_cast<double>(count[value]);
+    }
+    const double mean = sum / pixels;
+    const double variance = squares / pixels - mean * mean;
+    task.mean.push_back(static_cast<float>(mean));
+    task.deviation.push_back(variance > 1e-9 ? static_cast<float>(std::sqrt(variance)) : 1.0f);
+  }
+}
+
+// `first`: the training set, where there is one.
+Task task_of(const CheckedSet& first, const CheckedSet& test, const KnownDataset* known,
+             const std::string& source) {
+  Task task;
+  task.image = first.image;
+  if (known != nullptr) {
+    task.classes = known->classes;
+  } else if (!first.class_names.empty()) {
+    task.classes = first.class_names;
+  } else {
+    int count = std::max({2, classes_by_label(*first.data), classes_by_label(*test.data)});
+    if (task.image == Task{}.image) count = std::max(count, Task{}.class_count());
+    task.classes = numbered_classes(count);
+  }
+  if (known != nullptr && known->deviation > 0) {
+    task.mean = {known->mean};
+    task.deviation = {known->deviation};
+  } else if (source != kSynthetic) {  // that is as MNIST
+    measure_pixels(task, *first.data);
+  }
+  check_task(task, source);
+  return task;
 }
 
 std::string description_of(const Data& data) {
   if (data.source == kSynthetic) return "synthetic digits (not MNIST)";
-  if (data.is_mnist) return "MNIST from " + data.source;
-  return "images from " + data.source + " (not MNIST, by their check sums)";
+  if (!data.name.empty()) return data.name + " from " + data.source;
+  return "images from " + data.source + ", " + form_text(data.task.image) + " in " +
+         std::to_string(data.task.class_count()) + " classes (no data set that is known)";
 }
 
 enum class Sets { kBoth, kTest };
 
 // Both sets are read, inflated and checked side by side.
 Data load_named(const std::string& source, Sets sets, const SearchOptions& options) {
-  auto test =
+  auto reading =
       std::async(std::launch::async, [&] { return load_set(source, Split::kHeldOut, options); });
   Data data;
   data.source = source;
-  data.is_mnist = true;
-  if (sets == Sets::kBoth) {
-    CheckedSet train = load_set(source, Split::kTrain, options);
-    data.train = std::move(train.data);
-    data.sha256 = std::move(train.sha256);
-    data.is_mnist = train.is_mnist;
+  std::optional<CheckedSet> train;
+  if (sets == Sets::kBoth) train = load_set(source, Split::kTrain, options);
+  const CheckedSet test = reading.get();
+  const CheckedSet& first = train ? *train : test;
+  if (first.image != test.image) {
+    throw InputError(source + " has training images of " + form_text(first.image) +
+                     " and test images of " + form_text(test.image) +
+                     "; take both from one data set");
   }
-  const CheckedSet checked = test.get();
-  data.test = checked.data;
-  data.is_mnist = data.is_mnist && checked.is_mnist;
+  const KnownDataset* const known = first.known == test.known ? test.known : nullptr;
+  data.task = task_of(first, test, known, source);
+  if (known != nullptr) data.name = known->name;
+  if (train) {
+    data.train = train->data;
+    data.sha256 = train->sha256;
+  }
+  data.test = test.data;
   data.description = description_of(data);
   return data;
 }
 
-bool download(const SearchOptions& options) {
-  try {
-    download_files(options.mirrors, options.mnist_files, options.download_directory);
-    return true;
-  } catch (const std::runtime_error& error) {
-    spdlog::warn("MNIST was not downloaded: {}", error.what());
-    return false;
+// ---- where it is looked for
+
+std::optional<fs::path> find_directory(const KnownDataset& known) {
+  const auto there = std::find_if(known.directories.begin(), known.directories.end(), has_data);
+  if (there == known.directories.end()) return std::nullopt;
+  return *there;
+}
+
+Data load_known(const KnownDataset& known, Sets sets, const SearchOptions& options) {
+  std::optional<fs::path> directory = find_directory(known);
+  if (!directory) {
+    directory = known.directories.front();
+    download_files(known.mirrors, known.files, *directory);
   }
+  Data data = load_named(directory->string(), sets, options);
+  if (data.name != known.name) {
+    throw InputError(directory->string() + " does not hold " + known.name +
+                     ", by its check sums; remove it, to download it anew, or give --data ./" +
+                     directory->string() + " to train on what is there");
+  }
+  return data;
+}
+
+// A word or a directory.
+Data load_source(const std::string& source, Sets sets, const SearchOptions& options) {
+  for (const KnownDataset& known : options.known) {
+    if (source == known.word) return load_known(known, sets, options);
+  }
+  return load_named(source, sets, options);
+}
+
+Data search(Sets sets, const SearchOptions& options) {
+  const KnownDataset& mnist = options.known.front();
+  if (const auto directory = find_directory(mnist)) {
+    return load_named(directory->string(), sets, options);
+  }
+  try {
+    download_files(mnist.mirrors, mnist.files, mnist.directories.front());
+  } catch (const std::runtime_error& error) {
+    spdlog::warn("{} was not downloaded: {}", mnist.name, error.what());
+    spdlog::warn(
+        "no MNIST here: using synthetic digits, which are NOT MNIST; their accuracy says "
+        "nothing about MNIST's");
+    return load_named(kSynthetic, sets, options);
+  }
+  return load_named(mnist.directories.front().string(), sets, options);
 }
 
 Data load(const std::string& source, Sets sets, const SearchOptions& options) {
-  if (!source.empty()) return load_named(source, sets, options);
+  if (!source.empty()) return load_source(source, sets, options);
   const char* const variable = std::getenv("DIGITRON_DATA");
-  if (variable != nullptr && *variable != '\0') {
-    try {
-      return load_named(variable, sets, options);
-    } catch (const InputError& error) {
-      throw InputError(std::string(error.what()) + " (named by $DIGITRON_DATA)");
-    }
+  if (variable == nullptr || *variable == '\0') return search(sets, options);
+  try {
+    return load_source(variable, sets, options);
+  } catch (const InputError& error) {
+    throw InputError(std::string(error.what()) + " (named by $DIGITRON_DATA)");
   }
-  for (const fs::path& directory : options.directories)
-    if (has_data(directory)) return load_named(directory.string(), sets, options);
-  if (download(options)) return load_named(options.download_directory.string(), sets, options);
-  spdlog::warn(
-      "no MNIST here: using synthetic digits, which are NOT MNIST; their accuracy says "
-      "nothing about MNIST's");
-  return load_named(kSynthetic, sets, options);
 }
 
 }  // namespace

@@ -8,8 +8,11 @@
 namespace digitron {
 
 struct KnownFile {
+  enum class Sum { kContents, kGz };
+
   std::string name;    // uncompressed: a mirror has name.gz
-  std::string sha256;  // of the uncompressed bytes
+  std::string sha256;  // of the uncompressed bytes, or of the .gz
+  Sum of = Sum::kContents;
 };
 
 // Gets every file as directory/name.gz, creating the directory. A mirror is the part of a URL

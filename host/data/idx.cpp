@@ -10,15 +10,17 @@
 #include <span>
 
 #include "host/core/error.h"
-#include "host/core/model.h"
 #include "host/data/gzip.h"
 
 namespace digitron {
 
 namespace {
 
-constexpr uint32_t kImagesMagic = 0x00000803;  // u8, 3 dimensions
-constexpr uint32_t kLabelsMagic = 0x00000801;  // u8, 1 dimension
+// The third byte is the type of the elements, the fourth the number of dimensions.
+constexpr uint32_t kImagesMagic = 0x00000803;  // u8, 3
+constexpr uint32_t kColourMagic = 0x00000804;  // u8, 4
+constexpr uint32_t kLabelsMagic = 0x00000801;  // u8, 1
+constexpr uint32_t kRowsMagic = 0x00000c02;    // i32, 2: a row for each label
 
 // Deflate's limit: no .gz holds more than this many times its own size.
 constexpr uint64_t kMaxInflation = 1032;
@@ -86,6 +88,7 @@ class Reader {
   }
 
   [[noreturn]] void fail(const std::string& what) const { throw InputError(path_ + " " + what); }
+  const std::string& path() const { return path_; }
 
  private:
   struct Close {
@@ -97,22 +100,29 @@ class Reader {
   uint64_t found_ = 0;
 };
 
-void check_magic(Reader& reader, uint32_t expected, const char* kind) {
+// The magic number, which must be one of two.
+uint32_t read_magic(Reader& reader, uint32_t expected, uint32_t other, const char* kind) {
   const uint32_t magic = reader.read_u32();
-  if (magic == expected) return;
+  if (magic == expected || magic == other) return magic;
   char text[128];
   std::snprintf(text, sizeof text,
-                "has the wrong magic number: 0x%08x, but an IDX file of %s has 0x%08x", magic, kind,
-                expected);
+                "has the wrong magic number: 0x%08x, but an IDX file of %s has 0x%08x or 0x%08x",
+                magic, kind, expected, other);
   reader.fail(std::string(text) + "; check that the right file has this name");
 }
 
 // Before a byte of the images is inflated: ten megabytes of .gz can hold eight gigabytes of them.
-void check_count(const Reader& reader, uint32_t count) {
+void check_count(const Reader& reader, uint32_t count, uint64_t each) {
   constexpr uint32_t kMostImages = 2'000'000;  // the largest set of this kind, EMNIST, has 814,255
-  if (count <= kMostImages) return;
-  reader.fail("promises " + std::to_string(count) + " images; at most " +
-              std::to_string(kMostImages) + " can be: give a smaller set");
+  constexpr uint64_t kMostBytes = uint64_t{kMostImages} * 784;
+  if (count > kMostImages) {
+    reader.fail("promises " + std::to_string(count) + " images; at most " +
+                std::to_string(kMostImages) + " can be: give a smaller set");
+  }
+  if (count * each > kMostBytes) {
+    reader.fail("promises " + std::to_string(count * each) + " bytes; at most " +
+                std::to_string(kMostBytes) + " can be: give a smaller set");
+  }
 }
 
 std::vector<uint8_t> big_endian(std::initializer_list<uint32_t> words) {
@@ -123,56 +133,86 @@ std::vector<uint8_t> big_endian(std::initializer_list<uint32_t> words) {
   return bytes;
 }
 
-Inflated pixels_of(const std::filesystem::path& path) {
-  Reader reader(path);
-  check_magic(reader, kImagesMagic, "images");
-  const uint32_t count = reader.read_u32();
-  const uint32_t rows = reader.read_u32();
-  const uint32_t columns = reader.read_u32();
-  if (rows != kImageSide || columns != kImageSide)
-    reader.fail("has images of " + std::to_string(rows) + "x" + std::to_string(columns) +
-                " pixels; they must be 28x28");
-  if (count == 0) reader.fail("has no images; get it again");
-  check_count(reader, count);
-  return reader.read_rest(uint64_t{count} * kImagePixels);
+Shape read_image_shape(Reader& reader, uint32_t magic) {
+  Shape image{1, 0, 0};
+  const auto side = [&] {
+    const uint32_t value = reader.read_u32();
+    return static_cast<int>(std::min(value, uint32_t{1} << 30));
+  };
+  if (magic == kColourMagic) image.channels = side();
+  image.height = side();
+  image.width = side();
+  Task task;
+  task.image = image;
+  task.mean.resize(static_cast<size_t>(std::clamp(image.channels, 1, kMostChannels)), 0.0f);
+  task.deviation.resize(task.mean.size(), 1.0f);
+  check_task(task, reader.path());
+  return image;
 }
 
 }  // namespace
 
-std::vector<uint8_t> read_idx_images(const std::filesystem::path& path) {
-  return pixels_of(path).bytes;
+IdxImages read_idx_images(const std::filesystem::path& path) {
+  Reader reader(path);
+  const uint32_t magic = read_magic(reader, kImagesMagic, kColourMagic, "images");
+  const uint32_t count = reader.read_u32();
+  const Shape image = read_image_shape(reader, magic);
+  if (count == 0) reader.fail("has no images; get it again");
+  const auto pixels = static_cast<uint64_t>(image.count());
+  check_count(reader, count, pixels);
+  Inflated rest = reader.read_rest(count * pixels);
+  return {std::move(rest.bytes), image, std::move(rest.sha256)};
 }
 
 std::vector<uint8_t> read_idx_labels(const std::filesystem::path& path) {
   Reader reader(path);
-  check_magic(reader, kLabelsMagic, "labels");
+  const uint32_t magic = read_magic(reader, kLabelsMagic, kRowsMagic, "labels");
   const uint32_t count = reader.read_u32();
   if (count == 0) reader.fail("has no labels; get it again");
-  check_count(reader, count);
-  std::vector<uint8_t> labels = reader.read_rest(count).bytes;
-  const auto bad = std::find_if(labels.begin(), labels.end(), [](int y) { return y >= kClasses; });
-  if (bad != labels.end())
-    reader.fail("has label " + std::to_string(*bad) + " at index " +
-                std::to_string(bad - labels.begin()) + "; labels must be 0 to 9");
+  if (magic == kLabelsMagic) {
+    check_count(reader, count, 1);
+    return reader.read_rest(count).bytes;
+  }
+  constexpr uint32_t kMostColumns = 64;
+  const uint32_t columns = reader.read_u32();
+  if (columns == 0 || columns > kMostColumns) {
+    reader.fail("has rows of " + std::to_string(columns) + " integers; they can have 1 to " +
+                std::to_string(kMostColumns));
+  }
+  const size_t row = columns * sizeof(uint32_t);
+  check_count(reader, count, row);
+  const std::vector<uint8_t> rows = reader.read_rest(uint64_t{count} * row).bytes;
+  std::vector<uint8_t> labels(count);
+  for (size_t i = 0; i < labels.size(); ++i) {
+    const uint8_t* label = rows.data() + i * row;  // big-endian
+    if (label[0] != 0 || label[1] != 0 || label[2] != 0) {
+      reader.fail("has a label at index " + std::to_string(i) + " that is not 0 to 255");
+    }
+    labels[i] = label[3];
+  }
   return labels;
 }
 
-IdxDataset read_idx_dataset(const std::filesystem::path& images,
-                            const std::filesystem::path& labels) {
+ImageSet read_idx_dataset(const std::filesystem::path& images,
+                          const std::filesystem::path& labels) {
   Dataset data;
   data.labels = read_idx_labels(labels);
-  Inflated pixels = pixels_of(images);
-  data.images = std::move(pixels.bytes);
-  const size_t count = data.images.size() / kImagePixels;
+  IdxImages read = read_idx_images(images);
+  data.images = std::move(read.bytes);
+  const size_t count = data.images.size() / static_cast<size_t>(read.image.count());
   if (count != data.labels.size())
     throw InputError(images.string() + " has " + std::to_string(count) + " images but " +
                      labels.string() + " has " + std::to_string(data.labels.size()) +
                      " labels; take both from one data set");
-  return {std::move(data), std::move(pixels.sha256)};
+  return {std::move(data), read.image, std::move(read.sha256)};
 }
 
-std::vector<uint8_t> idx_images_header(uint32_t count) {
-  return big_endian({kImagesMagic, count, kImageSide, kImageSide});
+std::vector<uint8_t> idx_images_header(uint32_t count, const Shape& image) {
+  const auto channels = static_cast<uint32_t>(image.channels);
+  const auto height = static_cast<uint32_t>(image.height);
+  const auto width = static_cast<uint32_t>(image.width);
+  if (channels == 1) return big_endian({kImagesMagic, count, height, width});
+  return big_endian({kColourMagic, count, channels, height, width});
 }
 
 std::vector<uint8_t> idx_labels_header(uint32_t count) {

@@ -7,7 +7,6 @@
 #include <vector>
 
 #include "host/core/error.h"
-#include "host/core/model.h"
 #include "host/data/parallel_ranges.h"
 #include "host/data/png_image.h"
 
@@ -33,9 +32,9 @@ Entry parse_name(const std::filesystem::path& path) {
   if (number.ec != std::errc{} || rest.ec != std::errc{} ||
       std::string_view(rest.ptr, end) != ".png")
     throw InputError(path.string() + " is not named {number}_{label}.png; rename or remove it");
-  if (label < 0 || label >= kClasses)
+  if (label < 0 || label >= kMostClasses)
     throw InputError(path.string() + " has label " + std::to_string(label) +
-                     " in its name; labels must be 0 to 9");
+                     " in its name; labels must be 0 to 255");
   entry.label = static_cast<uint8_t>(label);
   return entry;
 }
@@ -67,22 +66,29 @@ std::vector<Entry> entries_of(const std::filesystem::path& folder) {
 
 }  // namespace
 
-Dataset read_png_dataset(const std::filesystem::path& folder) {
+ImageSet read_png_dataset(const std::filesystem::path& folder) {
   const std::vector<Entry> entries = entries_of(folder);
-  Dataset data;
+  const GreyImage first = read_png_grey(folder / entries[0].name);
+  ImageSet set{{}, {1, first.height, first.width}, ""};
+  Task task;
+  task.image = set.image;
+  check_task(task, first.name);
+  Dataset& data = set.data;
   for (const Entry& entry : entries) data.labels.push_back(entry.label);
-  data.images.resize(entries.size() * kImagePixels);
+  const auto pixels = static_cast<ptrdiff_t>(set.image.count());
+  data.images.resize(entries.size() * static_cast<size_t>(pixels));
   for_ranges(data.count(), [&](int begin, int end) {
     for (int i = begin; i < end; ++i) {
       const GreyImage image = read_png_grey(folder / entries[static_cast<size_t>(i)].name);
-      if (image.width != kImageSide || image.height != kImageSide)
+      if (image.width != first.width || image.height != first.height)
         throw InputError(image.name + " has " + std::to_string(image.width) + "x" +
-                         std::to_string(image.height) + " pixels; it must be 28x28");
-      std::copy(image.pixels.begin(), image.pixels.end(),
-                data.images.begin() + ptrdiff_t{i} * kImagePixels);
+                         std::to_string(image.height) + " pixels, and " + first.name + " " +
+                         std::to_string(first.width) + "x" + std::to_string(first.height) +
+                         "; give images of one size");
+      std::copy(image.pixels.begin(), image.pixels.end(), data.images.begin() + i * pixels);
     }
   });
-  return data;
+  return set;
 }
 
 }  // namespace digitron

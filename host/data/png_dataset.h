@@ -3,13 +3,13 @@
 
 #include <filesystem>
 
-#include "host/core/dataset.h"
+#include "host/data/image_set.h"
 
 namespace digitron {
 
-// Every `{number}_{label}.png` of a folder, in the order of number: 28x28, as read_png_grey reads
-// them. Throws InputError naming the file when a PNG is broken, of another size, or not named so,
-// when two have one number, or when there is none. Other files are left alone.
-Dataset read_png_dataset(const std::filesystem::path& folder);
+// Every `{number}_{label}.png` of a folder, in the order of number, in grey, as read_png_grey reads
+// them. Throws InputError naming the file when a PNG is broken, of another size than the first, or
+// not named so, when two have one number, or when there is none. Other files are left alone.
+ImageSet read_png_dataset(const std::filesystem::path& folder);
 
 }  // namespace digitron

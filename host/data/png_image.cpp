@@ -33,6 +33,27 @@ class PngImage {
   throw InputError("cannot read " + name + " as a PNG: " + reason + "; check the file");
 }
 
+// Any PNG in one of libpng's 8-bit formats: its size, and pixels by pixels.
+GreyImage decode(const std::filesystem::path& path, png_uint_32 format) {
+  const std::string name = path.string();
+  std::error_code ignored;
+  if (std::filesystem::exists(path, ignored) && !std::filesystem::is_regular_file(path, ignored))
+    fail(name, "it is no regular file");
+  PngImage png;
+  if (!png_image_begin_read_from_file(png.get(), path.c_str())) fail(name, png->message);
+  if (uint64_t{png->width} * png->height > kMaxPixels)
+    fail(name, "its " + std::to_string(png->width) + "x" + std::to_string(png->height) +
+                   " pixels are more than " + std::to_string(kMaxPixels));
+
+  GreyImage image{name, static_cast<int>(png->width), static_cast<int>(png->height), {}};
+  png->format = format;
+  image.pixels.resize(PNG_IMAGE_SIZE(*png.get()));
+  const png_color white{255, 255, 255};
+  if (!png_image_finish_read(png.get(), &white, image.pixels.data(), 0, nullptr))
+    fail(name, png->message);
+  return image;
+}
+
 std::string encode(int width, int height, png_uint_32 format, std::span<const uint8_t> pixels) {
   PngImage png;
   png->width = static_cast<png_uint_32>(width);
@@ -54,23 +75,27 @@ std::string encode(int width, int height, png_uint_32 format, std::span<const ui
 }  // namespace
 
 GreyImage read_png_grey(const std::filesystem::path& path) {
-  const std::string name = path.string();
-  std::error_code ignored;
-  if (std::filesystem::exists(path, ignored) && !std::filesystem::is_regular_file(path, ignored))
-    fail(name, "it is no regular file");
-  PngImage png;
-  if (!png_image_begin_read_from_file(png.get(), path.c_str())) fail(name, png->message);
-  if (uint64_t{png->width} * png->height > kMaxPixels)
-    fail(name, "its " + std::to_string(png->width) + "x" + std::to_string(png->height) +
-                   " pixels are more than " + std::to_string(kMaxPixels));
+  return decode(path, PNG_FORMAT_GRAY);
+}
 
-  GreyImage image{name, static_cast<int>(png->width), static_cast<int>(png->height), {}};
-  png->format = PNG_FORMAT_GRAY;
-  image.pixels.resize(PNG_IMAGE_SIZE(*png.get()));
-  const png_color white{255, 255, 255};
-  if (!png_image_finish_read(png.get(), &white, image.pixels.data(), 0, nullptr))
-    fail(name, png->message);
-  return image;
+std::vector<uint8_t> read_png_exactly(const std::filesystem::path& path, const Shape& image) {
+  if (image.channels != 1 && image.channels != 3) {
+    throw InputError("a PNG has 1 or 3 channels, and the model takes images of " +
+                     std::to_string(image.channels) + "; it reads no PNG");
+  }
+  const GreyImage read = decode(path, image.channels == 1 ? PNG_FORMAT_GRAY : PNG_FORMAT_RGB);
+  if (read.width != image.width || read.height != image.height) {
+    throw InputError(read.name + " has " + std::to_string(read.height) + "x" +
+                     std::to_string(read.width) + " pixels, and the model takes " +
+                     form_text(image) + "; scale it to that");
+  }
+  std::vector<uint8_t> planes(read.pixels.size());
+  const auto channels = static_cast<size_t>(image.channels);
+  const auto plane = static_cast<size_t>(image.plane());
+  for (size_t i = 0; i < planes.size(); ++i) {
+    planes[i % channels * plane + i / channels] = read.pixels[i];
+  }
+  return planes;
 }
 
 std::string grey_png(int width, int height, std::span<const uint8_t> pixels) {

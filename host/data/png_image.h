@@ -7,6 +7,8 @@
 #include <string>
 #include <vector>
 
+#include "host/core/task.h"
+
 namespace digitron {
 
 struct GreyImage {
@@ -21,6 +23,10 @@ struct GreyImage {
 // it is in the file. Throws InputError when the file is missing, is not a PNG, is broken, or has
 // more than 64 million pixels.
 GreyImage read_png_grey(const std::filesystem::path& path);
+
+// Reads a PNG of exactly the size of `image`: (1, height, width) of grey as above, or (3, height,
+// width) of red, green and blue. Throws as above, and for another size or number of channels.
+std::vector<uint8_t> read_png_exactly(const std::filesystem::path& path, const Shape& image);
 
 // A PNG file as bytes: pixels (height, width) of grey, or (height, width, 3) of red, green and
 // blue. Throws InputError when there are not that many pixels.

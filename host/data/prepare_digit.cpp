@@ -2,7 +2,6 @@
 #include <cmath>
 #include <utility>
 
-#include "host/core/dataset.h"
 #include "host/core/error.h"
 #include "host/data/png_image.h"
 
@@ -10,6 +9,7 @@ namespace digitron {
 
 namespace {
 
+constexpr int kImageSide = 28;
 constexpr int kDigitSide = 20;     // MNIST's digits fit into 20x20 of the 28x28
 constexpr int kMinContrast = 16;   // under this an image is blank: noise, not ink
 constexpr float kInkLevel = 0.2f;  // what is fainter, the strongest ink being 1, is ground
@@ -115,7 +115,7 @@ std::pair<int, int> centred_corner(const Picture& picture) {
 std::vector<uint8_t> place(const Picture& picture) {
   const auto [left, top] = centred_corner(picture);
   const float scale = 255.0f / *std::max_element(picture.values.begin(), picture.values.end());
-  std::vector<uint8_t> digit(kImagePixels, 0);
+  std::vector<uint8_t> digit(size_t{kImageSide} * kImageSide, 0);
   for (int y = 0; y < picture.height; ++y)
     for (int x = 0; x < picture.width; ++x)
       digit[static_cast<size_t>(top + y) * kImageSide + left + x] =

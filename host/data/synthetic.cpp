@@ -15,6 +15,11 @@ namespace digitron {
 
 namespace {
 
+// As MNIST's.
+constexpr int kClasses = 10;
+constexpr int kImageSide = 28;
+constexpr int kImagePixels = kImageSide * kImageSide;
+
 // The random numbers of one image, in sequence.
 class ImageRandom {
  public:

@@ -15,7 +15,8 @@ struct Checkpoint {
 };
 
 // The model is `model` (a name or text) or, when that is empty, the one that the file's metadata
-// names. Throws InputError when neither says, or when the file does not hold that model.
+// names, for the task that the file has. Throws InputError when neither says, or when the file does
+// not hold that model.
 Checkpoint load_checkpoint(const std::filesystem::path& path, const std::string& model, int batch);
 
 }  // namespace digitron

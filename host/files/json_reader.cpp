@@ -82,6 +82,28 @@ std::string JsonReader::text(const char* key) const {
   return found.get<std::string>();
 }
 
+std::vector<double> JsonReader::numbers(const char* key) const {
+  std::vector<double> numbers;
+  const ordered_json& list = value(key);
+  if (!list.is_array()) fail(key, "a list of numbers");
+  for (const ordered_json& entry : list) {
+    if (!entry.is_number() || !std::isfinite(entry.get<double>())) fail(key, "a list of numbers");
+    numbers.push_back(entry.get<double>());
+  }
+  return numbers;
+}
+
+std::vector<std::string> JsonReader::texts(const char* key) const {
+  std::vector<std::string> texts;
+  const ordered_json& list = value(key);
+  if (!list.is_array()) fail(key, "a list of texts");
+  for (const ordered_json& entry : list) {
+    if (!entry.is_string()) fail(key, "a list of texts");
+    texts.push_back(entry.get<std::string>());
+  }
+  return texts;
+}
+
 JsonReader JsonReader::object(const char* key) const {
   return {value(key), place(key), advice_};
 }

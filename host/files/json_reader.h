@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <string>
+#include <vector>
 
 #include "host/files/json.h"
 
@@ -23,6 +24,8 @@ class JsonReader {
   bool flag(const char* key) const;
   std::string text(const char* key) const;
   JsonReader object(const char* key) const;
+  std::vector<double> numbers(const char* key) const;  // a list, each finite
+  std::vector<std::string> texts(const char* key) const;
   // A list of objects; calls f with a reader of each. None where the key is missing or null.
   template <class F>
   void for_each_object(const char* key, F f) const {
@@ -30,6 +33,12 @@ class JsonReader {
     const nlohmann::ordered_json& list = value(key);
     if (!list.is_array()) fail(key, "a list");
     for (const auto& entry : list) f(JsonReader(entry, place(key), advice_));
+  }
+
+  const std::string& where() const { return where_; }
+  // Throws for what the reader's caller finds wrong: `expected` says what may stand there.
+  [[noreturn]] void refuse(const char* key, const std::string& expected) const {
+    fail(key, expected);
   }
 
  private:

@@ -10,6 +10,7 @@
 
 #include "host/core/error.h"
 #include "host/files/safetensors.h"
+#include "host/files/task_json.h"
 #include "host/text/text.h"
 
 namespace digitron {
@@ -146,7 +147,9 @@ void read_model(RunRecord& run) {
     return;
   }
   try {
-    Model model = text.empty() ? find_model(id) : parse_model(text);
+    const ordered_json* described = run.find({"model"});
+    const Task task = task_in(JsonReader(*described, "run.json: model", "restore the file"));
+    Model model = text.empty() ? find_model(id, task) : parse_model(text, task);
     if (run.model_name.empty()) run.model_name = model.name;
     model.name = run.model_name;
     run.plan = make_plan(model, kPlanBatch);

@@ -10,6 +10,7 @@ namespace digitron {
 template <class T>
 ReferenceEngine<T>::ReferenceEngine(const Plan& plan)
     : plan_(plan),
+      form_(pixel_form(plan.model.task)),
       gradients_(plan.parameter_floats),
       x_(plan.layers.size() + 1),
       dx_(plan.layers.size() + 1),
@@ -66,13 +67,15 @@ void ReferenceEngine<T>::gather(const Dataset& data, const std::vector<uint32_t>
   images_.clear();
   labels_.clear();
   for (const uint32_t index : indices) {
-    const uint8_t* image = data.images.data() + size_t(index) * kImagePixels;
-    const AffineMap map =
-        draw_map(training_.augmentation, training_.seed, static_cast<uint32_t>(epoch), index);
-    for (int i = 0; i < kImagePixels; ++i) {
-      images_.push_back(training_.augmentation.any()
-                            ? sample(image, map, i / kImageSide, i % kImageSide)
-                            : image[i]);
+    const uint8_t* plane = data.images.data() + size_t(index) * plan_.pixels();
+    const AffineMap map = draw_map(training_.augmentation, form_, training_.seed,
+                                   static_cast<uint32_t>(epoch), index);
+    for (int c = 0; c < form_.channels; ++c, plane += form_.plane()) {
+      for (int i = 0; i < form_.plane(); ++i) {
+        images_.push_back(training_.augmentation.any()
+                              ? sample(plane, form_, map, i / form_.width, i % form_.width)
+                              : plane[i]);
+      }
     }
     labels_.push_back(data.labels[index]);
   }
@@ -109,12 +112,13 @@ reference::Operands<T> ReferenceEngine<T>::operands(size_t l, const Pass& pass) 
   return o;
 }
 
-// images (n, 28, 28) -> x_.back(): logits (n, kClasses).
+// images (n, channels, height, width) -> x_.back(): logits (n, classes).
 template <class T>
 void ReferenceEngine<T>::forward(std::span<const uint8_t> images, const Pass& pass) {
   x_[0].resize(images.size());
   for (size_t i = 0; i < images.size(); ++i) {
-    x_[0][i] = (T(images[i]) / 255 - T(kPixelMean)) / T(kPixelDeviation);
+    const size_t c = i / size_t(form_.plane()) % size_t(form_.channels);
+    x_[0][i] = (T(images[i]) / 255 - T(form_.mean[c])) / T(form_.deviation[c]);
   }
   for (size_t l = 0; l < plan_.layers.size(); ++l) {
     x_[l + 1].resize(size_t(pass.n) * plan_.layers[l].out.count());
@@ -159,8 +163,9 @@ Metrics ReferenceEngine<T>::loss_and_gradients(std::span<const uint8_t> images,
   dx_.back() = x_.back();
   Metrics metrics;
   metrics.count = pass.n;
-  metrics.loss_sum = static_cast<double>(reference::softmax_cross_entropy(
-      dx_.back().data(), &metrics.correct, labels.data(), pass.n, T(training_.label_smoothing)));
+  metrics.loss_sum = static_cast<double>(
+      reference::softmax_cross_entropy(dx_.back().data(), &metrics.correct, labels.data(), pass.n,
+                                       plan_.classes(), T(training_.label_smoothing)));
   mark(recorder, StepPart::kLoss);
   backward(pass);
   return metrics;
@@ -229,12 +234,12 @@ Metrics ReferenceEngine<T>::evaluate(Split split) {
   Metrics total;
   for (int i = 0; i < data.count(); i += plan_.batch) {
     const int n = std::min(plan_.batch, data.count() - i);
-    forward(std::span(data.images).subspan(size_t(i) * kImagePixels, size_t(n) * kImagePixels),
+    forward(std::span(data.images).subspan(size_t(i) * plan_.pixels(), size_t(n) * plan_.pixels()),
             {n, evaluated_state(training_.optimizer), false});
     Metrics metrics;
     metrics.count = n;
     metrics.loss_sum = static_cast<double>(reference::softmax_cross_entropy(
-        x_.back().data(), &metrics.correct, data.labels.data() + i, n, T(0)));
+        x_.back().data(), &metrics.correct, data.labels.data() + i, n, plan_.classes(), T(0)));
     total += metrics;
   }
   return total;
@@ -242,7 +247,7 @@ Metrics ReferenceEngine<T>::evaluate(Split split) {
 
 template <class T>
 std::vector<float> ReferenceEngine<T>::predict(std::span<const uint8_t> images) {
-  const int n = static_cast<int>(images.size() / kImagePixels);
+  const int n = static_cast<int>(images.size() / plan_.pixels());
   forward(images, {n, evaluated_state(training_.optimizer), false});
   return {x_.back().begin(), x_.back().end()};
 }

@@ -65,6 +65,7 @@ class ReferenceEngine final : public Engine {
   void gather(const Dataset& data, const std::vector<uint32_t>& indices, int epoch);
 
   Plan plan_;
+  PixelForm form_;
   Training training_;
   std::shared_ptr<const Dataset> train_, held_out_;
   std::vector<T> state_[kStateCount];  // by State

@@ -226,22 +226,22 @@ void dropout(T* y, const T* x, float probability, const DropoutDraw& draw, int e
 }
 
 // The sum of the losses over n samples against targets t = (1 - smoothing) * one-hot + smoothing /
-// kClasses; `correct` counts samples whose first largest logit is the label's. logits (n, kClasses)
+// classes; `correct` counts samples whose first largest logit is the label's. logits (n, classes)
 // become the gradient of the mean loss, (softmax - t) / n.
 template <class T>
-T softmax_cross_entropy(T* logits, int64_t* correct, const uint8_t* labels, int n,
+T softmax_cross_entropy(T* logits, int64_t* correct, const uint8_t* labels, int n, int classes,
                         T smoothing = 0) {
   T loss = 0;
   *correct = 0;
   for (int s = 0; s < n; ++s) {
-    T* z = logits + size_t(s) * kClasses;
-    const int best = static_cast<int>(std::max_element(z, z + kClasses) - z);
+    T* z = logits + size_t(s) * size_t(classes);
+    const int best = static_cast<int>(std::max_element(z, z + classes) - z);
     const T top = z[best];
     T sum = 0;
-    for (int c = 0; c < kClasses; ++c) sum += std::exp(z[c] - top);
+    for (int c = 0; c < classes; ++c) sum += std::exp(z[c] - top);
     *correct += best == labels[s];
-    for (int c = 0; c < kClasses; ++c) {
-      const T target = smoothing / kClasses + (c == labels[s] ? 1 - smoothing : T(0));
+    for (int c = 0; c < classes; ++c) {
+      const T target = smoothing / T(classes) + (c == labels[s] ? 1 - smoothing : T(0));
       if (target > 0) loss += target * (std::log(sum) + top - z[c]);
       z[c] = (std::exp(z[c] - top) / sum - target) / T(n);
     }

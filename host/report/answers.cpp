@@ -146,8 +146,10 @@ std::optional<std::string> mistake_text(const RunGroup& group, DataSources& sour
       sources.evaluation(*run, std::get<std::shared_ptr<const Dataset>>(test));
   if (evaluation.wrong.empty()) return group.label + " makes no error";
   const Mistake worst = frequent_mistakes(evaluation.confusion, 1).front();
-  return fmt::format("{} most often takes a {} for a {} ({} of {})", group.label, worst.truth,
-                     worst.guess, worst.count, counted(evaluation.wrong.size(), "error"));
+  return fmt::format("{} most often takes a {} for a {} ({} of {})", group.label,
+                     class_text(run->plan->model.task, worst.truth),
+                     class_text(run->plan->model.task, worst.guess), worst.count,
+                     counted(evaluation.wrong.size(), "error"));
 }
 
 }  // namespace

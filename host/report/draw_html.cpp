@@ -2,7 +2,7 @@
 
 #include <spdlog/fmt/fmt.h>
 
-#include "host/shared/dataset_constants.h"
+#include "host/core/task.h"
 #include "host/text/text.h"
 
 namespace digitron {
@@ -14,11 +14,11 @@ constexpr int kPadSide = 560;
 
 std::string probability_rows() {
   std::string text;
-  for (int c = 0; c < kClasses; ++c) {
+  for (const std::string& digit : Task{}.classes) {
     text += fmt::format(
         "<tr><th scope=\"row\">{}</th><td class=\"bar\" aria-hidden=\"true\"></td>"
         "<td class=\"r\"></td></tr>\n",
-        c);
+        digit);
   }
   return text;
 }
@@ -48,7 +48,7 @@ std::string draw_html(const DrawDigit& draw) {
 {script}</script>
 )",
       fmt::arg("caption", html_text(draw.caption)), fmt::arg("pad", kPadSide),
-      fmt::arg("side", kImageSide), fmt::arg("rows", probability_rows()),
+      fmt::arg("side", Task{}.image.width), fmt::arg("rows", probability_rows()),
       // In JSON a < can only be in a string, where this is the same; here it could end the element.
       fmt::arg("network", replaced(draw.network, "<", "\\u003c")), fmt::arg("script", kDrawScript));
 }

@@ -27,8 +27,9 @@ bool all_finite(const std::vector<float>& values) {
 std::string obstacle(const RunRecord& run) {
   if (!run.plan || run.state.parameters.empty()) return "has no checkpoint that can be read";
   const Plan& plan = *run.plan;
-  if (plan.model.input != Shape{1, kImageSide, kImageSide}) {
-    return fmt::format("does not take images of {0}\u00d7{0} grey pixels", kImageSide);
+  if (!shows_digits(plan.model.task)) {
+    return fmt::format("tells {} classes of {} images apart, not MNIST\u2019s digits",
+                       plan.model.task.class_count(), form_text(plan.model.task.image));
   }
   if (plan.parameter_floats + plan.buffer_floats > kMostFloats) {
     return fmt::format("is too large for a page, with {} parameters",
@@ -82,7 +83,8 @@ ordered_json shape_json(const Shape& shape) {
 // "floats"}: the parameters and the running statistics after each other, in base64.
 std::string network_json(const RunRecord& run) {
   const Plan& plan = *run.plan;
-  ordered_json network{{"mean", kPixelMean}, {"deviation", kPixelDeviation}};
+  ordered_json network{{"mean", plan.model.task.mean[0]},
+                       {"deviation", plan.model.task.deviation[0]}};
   ordered_json& layers = network["layers"] = ordered_json::array();
   for (const PlannedLayer& layer : plan.layers) {
     ordered_json json = std::visit(LayerJson{}, layer.layer);

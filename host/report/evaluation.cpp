@@ -82,7 +82,7 @@ DataSources::TestSetOrReason DataSources::test_set(const RunRecord& run) {
         expected.empty() ? "nothing (it has none)" : expected.substr(0, kChecksumShown));
   }
   // The checksum is of the training images alone; MNIST is known by all four files.
-  if (run.text({"data", "is_mnist"}) == "yes" && !data.is_mnist) {
+  if (run.text({"data", "is_mnist"}) == "yes" && !data.is_mnist()) {
     return fmt::format("The run learned from MNIST, and the test set at {} is not MNIST's.",
                        source);
   }
@@ -92,11 +92,12 @@ DataSources::TestSetOrReason DataSources::test_set(const RunRecord& run) {
 
 Evaluation evaluate(Engine& engine, std::shared_ptr<const Dataset> test) {
   const std::vector<float> logits = engine.predict(test->images);
-  const std::vector<int> classes = predicted_classes(logits);
+  const auto count = static_cast<size_t>(engine.plan().classes());
+  const std::vector<int> classes = predicted_classes(logits, engine.plan().classes());
   Evaluation result;
-  result.confusion = confusion_counts(test->labels, classes);
+  result.confusion = confusion_counts(test->labels, classes, engine.plan().classes());
   for (size_t i = 0; i < classes.size(); ++i) {
-    const std::span<const float> row = std::span(logits).subspan(i * kClasses, kClasses);
+    const std::span<const float> row = std::span(logits).subspan(i * count, count);
     const bool right = classes[i] == test->labels[i];
     result.metrics += {cross_entropy(row, test->labels[i]), right ? 1 : 0, 1};
     const double probability = softmax(row)[static_cast<size_t>(classes[i])];

@@ -26,7 +26,7 @@ struct WrongImage {
 struct Evaluation {
   std::shared_ptr<const Dataset> test;
   Metrics metrics;
-  Confusion confusion{};
+  Confusion confusion;
   Calibration calibration{};
   std::vector<WrongImage> wrong;  // most confident first
 };

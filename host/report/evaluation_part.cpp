@@ -26,27 +26,25 @@ double shade_of(size_t truth, size_t guess, int64_t count, int64_t most_mistakes
   return -kStrongest * static_cast<double>(count) / static_cast<double>(most_mistakes);
 }
 
-Table confusion_matrix(const Confusion& counts) {
+Table confusion_matrix(const Task& task, const Confusion& counts) {
   Table table{
       "Rows are the truth, columns the prediction. In percent: recall, the share of the "
-      "digit\u2019s images "
-      "that "
-      "were recognised; precision, of what was taken for it, the share that is it; F1, their "
-      "harmonic mean.",
-      std::string(kClasses + 4, 'r'),
+      "class\u2019s images that were recognised; precision, of what was taken for it, the share "
+      "that is it; F1, their harmonic mean.",
+      std::string(counts.size() + 4, 'r'),
       {},
       false,
       {}};
   Row& head = table.rows.emplace_back(Row{"Truth"});
-  for (int c = 0; c < kClasses; ++c) head.push_back(std::to_string(c));
+  for (size_t c = 0; c < counts.size(); ++c) head.push_back(std::to_string(c));
   head.insert(head.end(), {"Recall", "Precision", "F1"});
   const std::vector<Mistake> worst = frequent_mistakes(counts, 1);
   const int64_t most_mistakes = worst.empty() ? 1 : worst[0].count;
   table.shade.emplace_back();
-  for (size_t truth = 0; truth < kClasses; ++truth) {
-    Row& row = table.rows.emplace_back(Row{std::to_string(truth)});
+  for (size_t truth = 0; truth < counts.size(); ++truth) {
+    Row& row = table.rows.emplace_back(Row{class_text(task, truth)});
     std::vector<double>& shade = table.shade.emplace_back(std::vector<double>{0});
-    for (size_t guess = 0; guess < kClasses; ++guess) {
+    for (size_t guess = 0; guess < counts.size(); ++guess) {
       const int64_t count = counts[truth][guess];
       row.push_back(count == 0 ? "\u00b7" : grouped(count));
       shade.push_back(shade_of(truth, guess, count, most_mistakes));
@@ -60,13 +58,14 @@ Table confusion_matrix(const Confusion& counts) {
 }
 
 // " Most often: 4 taken for 9: 6; 7 taken for 2: 5." and so on, of what happened more than once.
-std::string mistakes_text(const Confusion& counts) {
+std::string mistakes_text(const Task& task, const Confusion& counts) {
   constexpr size_t kMost = 5;
   std::string text;
   for (const Mistake& mistake : frequent_mistakes(counts, kMost)) {
     if (mistake.count < 2) break;
     text += fmt::format("{}{} taken for {}: {}", text.empty() ? " Most often: " : "; ",
-                        mistake.truth, mistake.guess, grouped(mistake.count));
+                        class_text(task, mistake.truth), class_text(task, mistake.guess),
+                        grouped(mistake.count));
   }
   return text.empty() ? text : text + ".";
 }
@@ -82,13 +81,24 @@ std::string difference_text(const RunRecord& run, double accuracy) {
       percent(recorded));
 }
 
-Tiles wrong_images(const Evaluation& evaluation, size_t begin, size_t end) {
+// A PNG of one image of a data set: of its three channels the colours, of others the first in grey.
+std::string image_png(const Shape& image, std::span<const uint8_t> pixels) {
+  const auto plane = static_cast<size_t>(image.plane());
+  if (image.channels != 3) return grey_png(image.width, image.height, pixels.first(plane));
+  std::vector<uint8_t> colours;
+  for (size_t i = 0; i < plane; ++i) {
+    for (size_t c = 0; c < 3; ++c) colours.push_back(pixels[c * plane + i]);
+  }
+  return colour_png(image.width, image.height, colours);
+}
+
+Tiles wrong_images(const Evaluation& evaluation, const Shape& image, size_t begin, size_t end) {
   Tiles tiles{"", {}, 56};
   for (size_t i = begin; i < end; ++i) {
     const WrongImage& wrong = evaluation.wrong[i];
-    const auto pixels = std::span(evaluation.test->images)
-                            .subspan(wrong.index * size_t{kImagePixels}, kImagePixels);
-    tiles.tiles.push_back({grey_png(kImageSide, kImageSide, pixels),
+    const auto count = static_cast<size_t>(image.count());
+    const auto pixels = std::span(evaluation.test->images).subspan(wrong.index * count, count);
+    tiles.tiles.push_back({image_png(image, pixels),
                            fmt::format("{} \u2192 {}", wrong.truth, wrong.guess),
                            fmt::format("{:.1f}%", 100 * wrong.confidence)});
   }
@@ -96,7 +106,7 @@ Tiles wrong_images(const Evaluation& evaluation, size_t begin, size_t end) {
 }
 
 // The first of them open, as many again behind a fold.
-void add_wrong_images(Blocks& blocks, const Evaluation& evaluation) {
+void add_wrong_images(Blocks& blocks, const Evaluation& evaluation, const Shape& image) {
   blocks.emplace_back(Heading{3, "Wrong images"});
   const size_t count = evaluation.wrong.size();
   if (count == 0) {
@@ -105,7 +115,7 @@ void add_wrong_images(Blocks& blocks, const Evaluation& evaluation) {
   }
   const size_t open = std::min(count, kMostWrong / 2);
   const size_t shown = std::min(count, kMostWrong);
-  Tiles tiles = wrong_images(evaluation, 0, open);
+  Tiles tiles = wrong_images(evaluation, image, 0, open);
   tiles.caption = fmt::format(
       "{} of the {} wrong images, most confident first: truth \u2192 guess, and the guess\u2019s "
       "probability.",
@@ -113,7 +123,7 @@ void add_wrong_images(Blocks& blocks, const Evaluation& evaluation) {
   blocks.emplace_back(std::move(tiles));
   if (shown == open) return;
   blocks.emplace_back(Folded{fmt::format("The next {} wrong images", shown - open),
-                             {wrong_images(evaluation, open, shown)}});
+                             {wrong_images(evaluation, image, open, shown)}});
 }
 
 void add_evaluation(Blocks& blocks, const RunGroup& group, DataSources& sources) {
@@ -133,15 +143,17 @@ void add_evaluation(Blocks& blocks, const RunGroup& group, DataSources& sources)
   const Evaluation& evaluation =
       sources.evaluation(*run, std::get<std::shared_ptr<const Dataset>>(test));
   const double accuracy = evaluation.metrics.accuracy();
-  blocks.emplace_back(Paragraph{fmt::format(
-      "The checkpoint of {} on {} test images: {}, {} wrong; F1, averaged over the digits, {}.{}{}",
-      run_name(*run), grouped(evaluation.test->count()), percent(accuracy),
-      grouped(static_cast<int64_t>(evaluation.wrong.size())),
-      percent(macro_f1(evaluation.confusion)), mistakes_text(evaluation.confusion),
-      difference_text(*run, accuracy))});
-  blocks.emplace_back(Columns{{confusion_matrix(evaluation.confusion)},
+  const Task& task = run->plan->model.task;
+  blocks.emplace_back(Paragraph{
+      fmt::format("The checkpoint of {} on {} test images: {}, {} wrong; F1, averaged over the "
+                  "classes, {}.{}{}",
+                  run_name(*run), grouped(evaluation.test->count()), percent(accuracy),
+                  grouped(static_cast<int64_t>(evaluation.wrong.size())),
+                  percent(macro_f1(evaluation.confusion)),
+                  mistakes_text(task, evaluation.confusion), difference_text(*run, accuracy))});
+  blocks.emplace_back(Columns{{confusion_matrix(task, evaluation.confusion)},
                               {Pictures{{reliability_diagram(evaluation.calibration)}}}});
-  add_wrong_images(blocks, evaluation);
+  add_wrong_images(blocks, evaluation, task.image);
 }
 
 void add_first_layer(Blocks& blocks, const RunGroup& group) {

@@ -70,22 +70,16 @@ void warn_of_problems(const SweepRecord& sweep) {
 
 // What a reader must know before looking at any figure.
 void add_data_notices(std::vector<DocumentBlock>& blocks, std::span<const RunRecord> runs) {
-  std::set<std::string> strange, sums;
-  bool unknown = false;
+  std::set<std::string> others, sums;
   for (const RunRecord& run : runs) {
     if (run.is_hollow()) continue;
-    const std::string is_mnist = run.text({"data", "is_mnist"});
-    if (is_mnist == "no") strange.insert(run.text({"data", "description"}));
-    unknown = unknown || (is_mnist != "yes" && is_mnist != "no");
+    if (run.text({"data", "is_mnist"}) == "no") others.insert(run.text({"data", "description"}));
     const std::string sum = run.text({"data", "sha256"});
     if (!sum.empty()) sums.insert(sum);
   }
-  for (const std::string& description : strange) {
-    blocks.emplace_back(Notice{"This is not MNIST. There are runs here on other data, " +
-                               description + ": their figures say nothing about MNIST."});
+  for (const std::string& description : others) {
+    blocks.emplace_back(Notice{"Not MNIST: there are runs here on " + description + "."});
   }
-  if (unknown)
-    blocks.emplace_back(Notice{"Of some runs it is not known whether their data is MNIST."});
   if (sums.size() > 1) {
     blocks.emplace_back(
         Notice{"The runs learned from different data sets: their figures do not compare."});

@@ -6,8 +6,8 @@
 
 #include <cstdint>
 
-#include "host/shared/dataset_constants.h"
 #include "host/shared/philox.h"
+#include "host/shared/pixel_form.h"
 
 namespace digitron {
 
@@ -24,6 +24,7 @@ struct Augmentation {
 
 inline constexpr int32_t kFixedOne = 1 << 16;
 inline constexpr int32_t kMostAngle = 51472;  // 45 degrees
+inline constexpr int32_t kMostShift = 28;     // pixels
 inline constexpr int32_t kMostScale = 58982;  // 0.9
 
 // Where output pixel (column, row) comes from, in fixed point:
@@ -57,15 +58,16 @@ constexpr int64_t cosine(int64_t a) {
   return kFixedOne - multiply(square, kFixedOne - square / 12 + multiply(square, square) / 360) / 2;
 }
 
-// A coordinate no further outside than where all that is read is black; the image begins at 0.
-constexpr int32_t clamp(int32_t x) {
-  constexpr int32_t kLast = kImageSide << 16;
-  return x < -kFixedOne ? -kFixedOne : x > kLast ? kLast : x;
+// A coordinate no further outside than where all that is read is black; the image begins at 0 and
+// ends at `side`.
+constexpr int32_t clamp(int32_t x, int side) {
+  const int32_t last = side << 16;
+  return x < -kFixedOne ? -kFixedOne : x > last ? last : x;
 }
 
-constexpr int32_t pixel(const uint8_t* image, int32_t row, int32_t column) {
-  const bool inside = row >= 0 && row < kImageSide && column >= 0 && column < kImageSide;
-  return inside ? image[row * kImageSide + column] : 0;
+constexpr int32_t pixel(const uint8_t* plane, const PixelForm& form, int32_t row, int32_t column) {
+  const bool inside = row >= 0 && row < form.height && column >= 0 && column < form.width;
+  return inside ? plane[row * form.width + column] : 0;
 }
 
 // Between a and b, at fraction / 256 of the way, times 256.
@@ -75,10 +77,10 @@ constexpr int32_t between(int32_t a, int32_t b, int32_t fraction) {
 
 }  // namespace augment
 
-// The map of one image in one epoch: about the image's centre, shear along x, scale, rotate, shift,
-// turned around.
-constexpr AffineMap draw_map(const Augmentation& limits, uint64_t seed, uint32_t epoch,
-                             uint32_t image) {
+// The map of one image in one epoch, of all its channels: about the image's centre, shear along x,
+// scale, rotate, shift, turned around.
+constexpr AffineMap draw_map(const Augmentation& limits, const PixelForm& form, uint64_t seed,
+                             uint32_t epoch, uint32_t image) {
   using namespace augment;
   const RandomWords first = random_words(seed, Purpose::kAugmentation, epoch, image);
   const RandomWords second =
@@ -97,28 +99,31 @@ constexpr AffineMap draw_map(const Augmentation& limits, uint64_t seed, uint32_t
   const int64_t xy = s - multiply(tangent, c);
   const int64_t yx = -s;
   const int64_t yy = c;
-  constexpr int64_t kCentre = (kImageSide - 1) * (kFixedOne / 2);
-  const int64_t x = kCentre + right;
-  const int64_t y = kCentre + down;
+  const int64_t middle = (form.width - 1) * (kFixedOne / 2);
+  const int64_t centre = (form.height - 1) * (kFixedOne / 2);
+  const int64_t x = middle + right;
+  const int64_t y = centre + down;
   return {static_cast<int32_t>(xx),
           static_cast<int32_t>(xy),
-          static_cast<int32_t>(kCentre - multiply(xx, x) - multiply(xy, y)),
+          static_cast<int32_t>(middle - multiply(xx, x) - multiply(xy, y)),
           static_cast<int32_t>(yx),
           static_cast<int32_t>(yy),
-          static_cast<int32_t>(kCentre - multiply(yx, x) - multiply(yy, y))};
+          static_cast<int32_t>(centre - multiply(yx, x) - multiply(yy, y))};
 }
 
-// Output pixel (column, row) of image (28, 28).
-constexpr uint8_t sample(const uint8_t* image, const AffineMap& map, int row, int column) {
+// Output pixel (column, row) of a channel, `plane`.
+constexpr uint8_t sample(const uint8_t* plane, const PixelForm& form, const AffineMap& map, int row,
+                         int column) {
   using namespace augment;
-  const int32_t x = clamp(map.x0 + map.xx * column + map.xy * row);
-  const int32_t y = clamp(map.y0 + map.yx * column + map.yy * row);
+  const int32_t x = clamp(map.x0 + map.xx * column + map.xy * row, form.width);
+  const int32_t y = clamp(map.y0 + map.yx * column + map.yy * row, form.height);
   const int32_t left = x >> 16;
   const int32_t top = y >> 16;
   const int32_t right_part = (x >> 8) & 255;
-  const int32_t upper = between(pixel(image, top, left), pixel(image, top, left + 1), right_part);
+  const int32_t upper =
+      between(pixel(plane, form, top, left), pixel(plane, form, top, left + 1), right_part);
   const int32_t lower =
-      between(pixel(image, top + 1, left), pixel(image, top + 1, left + 1), right_part);
+      between(pixel(plane, form, top + 1, left), pixel(plane, form, top + 1, left + 1), right_part);
   return static_cast<uint8_t>((between(upper, lower, (y >> 8) & 255) + (1 << 15)) >> 16);
 }
 

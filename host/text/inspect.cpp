@@ -81,14 +81,15 @@ std::string plan_table(const Plan& plan) {
       format_table(plan_rows(plan), "llllrrrr"), plan.batch);
 }
 
-std::vector<int> predicted_classes(std::span<const float> logits) {
-  std::vector<int> classes;
-  for (size_t row = 0; row + kClasses <= logits.size(); row += kClasses) {
-    const std::span<const float> values = logits.subspan(row, kClasses);
+std::vector<int> predicted_classes(std::span<const float> logits, int classes) {
+  const auto count = static_cast<size_t>(classes);
+  std::vector<int> predicted;
+  for (size_t row = 0; row + count <= logits.size(); row += count) {
+    const std::span<const float> values = logits.subspan(row, count);
     const auto largest = std::max_element(values.begin(), values.end());
-    classes.push_back(static_cast<int>(largest - values.begin()));
+    predicted.push_back(static_cast<int>(largest - values.begin()));
   }
-  return classes;
+  return predicted;
 }
 
 std::vector<double> softmax(std::span<const float> logits) {
@@ -100,21 +101,58 @@ std::vector<double> softmax(std::span<const float> logits) {
   return probabilities;
 }
 
-std::string prediction_table(const std::vector<std::string>& names, std::span<const float> logits) {
-  std::vector<Row> rows{{"image", "class"}};
-  for (int c = 0; c < kClasses; ++c) rows[0].push_back("P(" + std::to_string(c) + ")");
-  const std::vector<int> classes = predicted_classes(logits);
-  for (size_t i = 0; i < names.size(); ++i) {
-    Row& row = rows.emplace_back(Row{names[i], std::to_string(classes[i])});
-    for (const double probability : softmax(logits.subspan(i * kClasses, kClasses))) {
-      row.push_back(fmt::format("{:.4f}", probability));
-    }
-  }
-  return format_table(rows, "lr" + std::string(kClasses, 'r'));
+std::string class_text(const Task& task, size_t index) {
+  const std::string number = std::to_string(index);
+  return task.classes[index] == number ? number : number + ' ' + task.classes[index];
 }
 
-Confusion confusion_counts(std::span<const uint8_t> labels, std::span<const int> predictions) {
-  Confusion counts{};
+namespace {
+
+// The three likeliest classes, each with its probability.
+void append_likeliest(Row& row, const Task& task, const std::vector<double>& probabilities) {
+  std::vector<size_t> order(probabilities.size());
+  std::iota(order.begin(), order.end(), size_t{0});
+  std::stable_sort(order.begin(), order.end(),
+                   [&](size_t a, size_t b) { return probabilities[a] > probabilities[b]; });
+  for (size_t i = 0; i < 3; ++i) {
+    const bool there = i < order.size();
+    row.push_back(there ? class_text(task, order[i]) : "");
+    row.push_back(there ? fmt::format("{:.4f}", probabilities[order[i]]) : "");
+  }
+}
+
+}  // namespace
+
+std::string prediction_table(const Task& task, const std::vector<std::string>& names,
+                             std::span<const float> logits) {
+  const auto classes = static_cast<size_t>(task.class_count());
+  const bool all = task.classes == Task{}.classes;
+  std::vector<Row> rows;
+  if (all) {
+    rows.push_back({"image", "class"});
+    for (size_t c = 0; c < classes; ++c) rows[0].push_back("P(" + std::to_string(c) + ")");
+  } else {
+    rows.push_back({"image", "class", "P", "second", "P", "third", "P"});
+  }
+  const std::vector<int> predicted = predicted_classes(logits, task.class_count());
+  for (size_t i = 0; i < names.size(); ++i) {
+    const std::vector<double> probabilities = softmax(logits.subspan(i * classes, classes));
+    Row& row = rows.emplace_back(Row{names[i]});
+    if (!all) {
+      append_likeliest(row, task, probabilities);
+      continue;
+    }
+    row.push_back(std::to_string(predicted[i]));
+    for (const double probability : probabilities)
+      row.push_back(fmt::format("{:.4f}", probability));
+  }
+  return format_table(rows, all ? "lr" + std::string(classes, 'r') : "llrlrlr");
+}
+
+Confusion confusion_counts(std::span<const uint8_t> labels, std::span<const int> predictions,
+                           int classes) {
+  const auto count = static_cast<size_t>(classes);
+  Confusion counts(count, std::vector<int64_t>(count));
   for (size_t i = 0; i < labels.size(); ++i) {
     ++counts[labels[i]][static_cast<size_t>(predictions[i])];
   }
@@ -128,17 +166,17 @@ std::string recall_text(const Confusion& counts, size_t truth) {
       "{:.2f}%", 100.0 * static_cast<double>(counts[truth][truth]) / static_cast<double>(images));
 }
 
-std::string confusion_table(const Confusion& counts) {
+std::string confusion_table(const Task& task, const Confusion& counts) {
   std::vector<Row> rows{{"truth"}};
-  for (int c = 0; c < kClasses; ++c) rows[0].push_back(fmt::format("{:5}", c));
+  for (size_t c = 0; c < counts.size(); ++c) rows[0].push_back(fmt::format("{:5}", c));
   rows[0].push_back("recall");
-  for (size_t truth = 0; truth < kClasses; ++truth) {
-    Row& row = rows.emplace_back(Row{std::to_string(truth)});
+  for (size_t truth = 0; truth < counts.size(); ++truth) {
+    Row& row = rows.emplace_back(Row{class_text(task, truth)});
     for (const int64_t count : counts[truth]) row.push_back(fmt::format("{:5}", count));
     row.push_back(recall_text(counts, truth));
   }
   return "Confusion matrix: rows are the truth, columns the prediction\n\n" +
-         format_table(rows, std::string(kClasses + 2, 'r'));
+         format_table(rows, std::string(counts.size() + 2, 'r'));
 }
 
 std::string value_text(const Detail& detail) {

@@ -10,6 +10,7 @@
 #include "host/files/environment.h"
 #include "host/files/json_reader.h"
 #include "host/files/run_directory.h"
+#include "host/files/task_json.h"
 #include "host/machine/build.h"
 #include "host/machine/machine.h"
 #include "host/train/settings_json.h"
@@ -36,6 +37,7 @@ void check_description(const JsonReader& run) {
   for (const char* key : {"text", "id", "name"}) {
     if (key == std::string_view("text") || model.has(key)) model.text(key);
   }
+  task_in(model);
   run.object("data").text("source");
   const auto check_step = [](const JsonReader& start) {
     if (!start.has("device")) return;
@@ -86,12 +88,14 @@ ordered_json run_description(const SessionRequest& request, const TrainSettings&
   run["model"] = {{"id", plan.model.id},
                   {"name", plan.model.name},
                   {"text", to_text(plan.model)},
+                  {"task", task_json(plan.model.task)},
                   {"parameters", plan.parameter_count}};
   run["device"] = device_description(request.device, engine, fallback);
   run["precision"] = engine.describe().precision;
   run["data"] = {{"source", data.source},
                  {"description", data.description},
-                 {"is_mnist", data.is_mnist},
+                 {"name", data.name},
+                 {"is_mnist", data.is_mnist()},
                  {"sha256", data.sha256},
                  {"train_images", data.train->count()},
                  {"test_images", data.test->count()}};
@@ -189,11 +193,12 @@ void check_step_fits(const ordered_json& run, const TrainSettings& settings, int
 
 Model resumed_model(const ordered_json& run, const std::string& asked) {
   const std::string text = run["model"]["text"];
-  Model model = parse_model(text);
+  const Task task = task_in(JsonReader(run["model"], "run.json: model", "restore the file"));
+  Model model = parse_model(text, task);
   model.id = run["model"].value("id", model.id);
   model.name = run["model"].value("name", model.name);
   if (asked.empty()) return model;
-  const Model other = find_model(asked);
+  const Model other = find_model(asked, task);
   if (other.id != model.id && to_text(other) != text) {  // --dropout has changed the text alone
     differs("--model", asked, model.id, "leave it out, or start a new run");
   }

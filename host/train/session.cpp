@@ -43,17 +43,18 @@ void check_options(const SessionRequest& request) {
   if (request.overwrite) throw InputError("--overwrite does not go with --resume; leave it out");
 }
 
-Model new_model(const SessionRequest& request) {
-  return find_model(request.model.empty() ? "lenet5" : request.model);
+std::string new_model(const SessionRequest& request) {
+  return request.model.empty() ? "lenet5" : request.model;
 }
 
 TrainSettings settings_of(const SessionRequest& request, const ordered_json& run) {
   if (!run.is_null()) return resumed_settings(run, request.settings, request.force);
-  return settings_from_json(request.settings, recipe_of(new_model(request)));
+  return settings_from_json(request.settings, recipe_of(model_id(new_model(request)).value_or("")));
 }
 
-Model model_of(const SessionRequest& request, const ordered_json& run) {
-  Model model = run.is_null() ? new_model(request) : resumed_model(run, request.model);
+Model model_of(const SessionRequest& request, const ordered_json& run, const Task& task) {
+  Model model =
+      run.is_null() ? find_model(new_model(request), task) : resumed_model(run, request.model);
   if (!request.dropout) return model;
   Model changed = with_dropout(model, *request.dropout);
   if (!run.is_null() && !request.force && to_text(changed) != to_text(model)) {
@@ -138,9 +139,6 @@ void log_start(const TrainSettings& settings, const Engine& engine, const Data& 
                grouped(static_cast<int64_t>(plan.parameter_count)));
   spdlog::info("Data: {}, {} training and {} test images", data.description,
                grouped(data.train->count()), grouped(data.test->count()));
-  if (!data.is_mnist) {
-    spdlog::warn("Warning: this data is not MNIST, and its figures are not MNIST's");
-  }
   const EngineDescription device = engine.describe();
   spdlog::info("Device: {}, {}", device.line, device.precision);
   if (!device.threads_reason.empty()) spdlog::info("Threads: {}", device.threads_reason);
@@ -181,7 +179,6 @@ TrainResult run_session(const SessionRequest& request, const StopFlag& stop_flag
   check_options(request);
   const TrainSettings settings = settings_of(request, run);
   check_settings(settings);
-  const Model model = model_of(request, run);
 
   const DeviceRequest device = device_of(request, run);
   const std::jthread starting = start_device(device);  // while the data is read
@@ -189,6 +186,7 @@ TrainResult run_session(const SessionRequest& request, const StopFlag& stop_flag
   const Data data =
       load_data(same_source ? run["data"]["source"].get<std::string>() : request.data);
   if (resumes) check_same_data(run, data);
+  const Model model = model_of(request, run, data.task);
   check_counts(settings, data.train->count());
   const auto [train, validation] = split_validation(data.train, settings.validation);
 

@@ -94,7 +94,7 @@ bool changes_step(const Setting& setting);
 inline constexpr TrainSettings kAugmented{.shift = 2, .rotate = 10, .scale = 0.1, .shear = 5};
 
 // What a model is trained with unless told otherwise: the reference job, or its recipe.
-TrainSettings recipe_of(const Model& model);
+TrainSettings recipe_of(std::string_view model_id);
 
 // "sgd", "nesterov", "adam", "adamw"; "constant", "step", "cosine", "one-cycle".
 std::string to_text(OptimizerKind kind);

@@ -89,7 +89,7 @@ constexpr Setting kSettings[] = {
      "Part of each target that all classes share, from 0 to below 1", ", label smoothing {}",
      below_one("0.1")},
     {"shift", &S::shift, kRegularisation, "Most pixels an image is shifted by, along each axis",
-     ", augmented: shift {}", within(0, kImageSide, "a number of pixels from {0} to {1}"),
+     ", augmented: shift {}", within(0, kMostShift, "a number of pixels from {0} to {1}"),
      augments},
     {"rotate", &S::rotate, kRegularisation, "Most degrees, up to 45", ", rotate {}",
      within(0, 45, "a number of degrees from {0} to {1}"), augments},
@@ -154,9 +154,9 @@ bool changes_step(const Setting& setting) {
          setting.member == Setting::Member(&S::shuffle);
 }
 
-TrainSettings recipe_of(const Model& model) {
+TrainSettings recipe_of(std::string_view model_id) {
   for (const Recipe& recipe : kRecipes) {
-    if (model.id == recipe.model) return recipe.settings;
+    if (model_id == recipe.model) return recipe.settings;
   }
   return {};
 }

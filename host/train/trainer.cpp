@@ -205,6 +205,8 @@ void Trainer::save(const ModelState& state) {
                     {"digitron", version()},
                     {"model", model.id},
                     {"name", model.name},
+                    {"layers", to_text(model)},
+                    {"task", task_json(model.task).dump()},
                     {"epoch", std::to_string(state_.epoch)},
                     {"step", std::to_string(result_.steps)}};
   if (!directory_.id().empty()) metadata["run"] = directory_.id();

@@ -41,7 +41,14 @@ void write_arguments(const Plan& plan, int parts, const std::string& folder) {
   place(buffers.parameters);
   place(buffers.records);
   place(buffers.losses);
-  SampleLaunch launch{plan.batch, parts, 0, true, true, 0, training_segments(program).front()};
+  SampleLaunch launch{plan.batch,
+                      parts,
+                      0,
+                      true,
+                      true,
+                      0,
+                      pixel_form(plan.model.task),
+                      training_segments(program).front()};
   write(folder + "/program", program);
   write(folder + "/buffers", buffers);
   write(folder + "/augmentation", Augmentation());

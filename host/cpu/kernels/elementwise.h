@@ -3,7 +3,6 @@
 #pragma once
 
 #include "host/cpu/kernels/vector.h"
-#include "host/shared/dataset_constants.h"
 
 namespace digitron::DIGITRON_ISA {
 
@@ -68,10 +67,8 @@ inline void sum_lanes(float* sums, const float* lanes, int count) {
 typedef int32_t Quad __attribute__((vector_size(16), may_alias));
 typedef int32_t UnalignedQuad __attribute__((vector_size(16), may_alias, aligned(1)));
 
-inline Vec normalise(IntVec pixels) {
-  constexpr float kScale = 1.0f / (255.0f * kPixelDeviation);
-  constexpr float kShift = -kPixelMean / kPixelDeviation;
-  return __builtin_convertvector(pixels, Vec) * kScale + kShift;
+inline Vec normalise(IntVec pixels, float scale, float shift) {
+  return __builtin_convertvector(pixels, Vec) * scale + shift;
 }
 
 // 16 pixels of 4 images, one image each, transposed: quads[d] holds pixels 4d to 4d + 3 of each.
@@ -85,42 +82,101 @@ inline void transpose_quads(Quad (&quads)[4]) {
   }
 }
 
+// A pixel on the way through (channels, height, width).
+struct PixelPlace {
+  const PixelValues& form;
+  int channel, row, column;
+
+  PixelPlace(const PixelValues& values, int pixel)
+      : form(values),
+        channel(pixel / (values.height * values.width)),
+        row(pixel / values.width % values.height),
+        column(pixel % values.width) {}
+
+  // Steps that divide the width.
+  void advance(int by) {
+    column += by;
+    if (column < form.width) return;
+    column = 0;
+    if (++row < form.height) return;
+    row = 0;
+    ++channel;
+  }
+  float* in(const Tensor& x) const { return x.row(channel, row) + column * kLanes; }
+  float scale() const { return form.scale[channel]; }
+  float shift() const { return form.shift[channel]; }
+};
+
+// 16 pixels of each image, from `place` on, in rows of whole quads.
+inline void gather_quads(Tensor x, const uint8_t* const* image, int count, int pixel,
+                         PixelPlace& place) {
+  alignas(IntVec) Quad quads[4][kLanes / 4];  // [d]: four pixels of each image
+  for (int n = 0; n < kLanes; n += 4) {
+    Quad rows[4];
+    for (int i = 0; i < 4; ++i)
+      rows[i] = *reinterpret_cast<const UnalignedQuad*>(image[n + i] + pixel);
+    transpose_quads(rows);
+    for (int d = 0; d < 4; ++d) quads[d][n / 4] = rows[d];
+  }
+  for (int d = 0; d < 4; ++d, place.advance(4)) {
+    float* to = place.in(x);
+    for (int lane = 0; lane < kLanes; lane += kWidth) {
+      const IntVec four = *reinterpret_cast<const IntVec*>(quads[d] + lane / 4);
+      for (int i = 0; i < 4; ++i) {
+        store(to + i * kLanes + lane,
+              normalise((four >> (8 * i)) & 255, place.scale(), place.shift()));
+      }
+    }
+    for (int lane = count; lane < kLanes; ++lane)
+      for (int i = 0; i < 4; ++i) to[i * kLanes + lane] = 0.0f;
+  }
+}
+
 // Lanes from `count` on are 0, not a normalised 0: they take the first image's pixels on the way.
-inline void gather(Tensor x, const uint8_t* const* images, int count, int first, int last) {
-  static_assert(kImagePixels % kLanes == 0 && kImageSide % 4 == 0);
+inline void gather(Tensor x, const uint8_t* const* images, int count, const PixelValues& form,
+                   int first, int last) {
   const uint8_t* image[kLanes];
   for (int n = 0; n < kLanes; ++n) image[n] = images[n < count ? n : 0];
-  for (int pixel = first; pixel < last; pixel += kLanes) {
-    alignas(IntVec) Quad quads[4][kLanes / 4];  // [d]: four pixels of each image
-    for (int n = 0; n < kLanes; n += 4) {
-      Quad rows[4];
-      for (int i = 0; i < 4; ++i)
-        rows[i] = *reinterpret_cast<const UnalignedQuad*>(image[n + i] + pixel);
-      transpose_quads(rows);
-      for (int d = 0; d < 4; ++d) quads[d][n / 4] = rows[d];
-    }
-    for (int d = 0; d < 4; ++d) {
-      const int p = (pixel + 4 * d) / kImageSide;
-      float* to = x.row(0, p) + (pixel + 4 * d - p * kImageSide) * kLanes;
-      for (int lane = 0; lane < kLanes; lane += kWidth) {
-        const IntVec four = *reinterpret_cast<const IntVec*>(quads[d] + lane / 4);
-        for (int i = 0; i < 4; ++i)
-          store(to + i * kLanes + lane, normalise((four >> (8 * i)) & 255));
-      }
-      for (int lane = count; lane < kLanes; ++lane)
-        for (int i = 0; i < 4; ++i) to[i * kLanes + lane] = 0.0f;
+  PixelPlace place(form, first);
+  int pixel = first;
+  if (form.width % 4 == 0) {
+    for (; pixel + kLanes <= last; pixel += kLanes) gather_quads(x, image, count, pixel, place);
+  }
+  for (; pixel < last; ++pixel, place.advance(1)) {
+    float* to = place.in(x);
+    for (int lane = 0; lane < kLanes; ++lane) {
+      const auto value = static_cast<float>(image[lane][pixel]);
+      to[lane] = lane < count ? value * place.scale() + place.shift() : 0.0f;
     }
   }
 }
 
+// Vectors lie in one channel each where a channel is whole vectors.
 inline void gather_rows(float* x_rows, int row_floats, const uint8_t* const* images, int count,
-                        int first_pixel) {
-  const int pixels =
-      row_floats < kImagePixels - first_pixel ? row_floats : kImagePixels - first_pixel;
+                        const PixelValues& form, int first_pixel) {
+  const int plane = form.height * form.width;
+  const int rest = form.channels * plane - first_pixel;
+  const int pixels = row_floats < rest ? row_floats : rest;
+  const int first_channel = first_pixel / plane;
   for (int n = 0; n < kLanes; ++n, x_rows += row_floats) {
+    const int there = n < count ? pixels : 0;
+    const uint8_t* image = images[n < count ? n : 0] + first_pixel;
+    int channel = first_channel;
+    int end = (channel + 1) * plane - first_pixel;  // of the channel
     for (int i = 0; i < row_floats; i += kWidth) {
-      store(x_rows + i,
-            n < count && i < pixels ? normalise(load_bytes(images[n] + first_pixel + i)) : Vec{});
+      if (i >= there) {
+        store(x_rows + i, Vec{});
+      } else if (plane % kWidth == 0) {
+        if (i == end) ++channel, end += plane;
+        store(x_rows + i,
+              normalise(load_bytes(image + i), form.scale[channel], form.shift[channel]));
+      } else {
+        for (int k = i; k < i + kWidth; ++k) {
+          if (k == end) ++channel, end += plane;
+          const auto value = k < there ? static_cast<float>(image[k]) : 0.0f;
+          x_rows[k] = k < there ? value * form.scale[channel] + form.shift[channel] : 0.0f;
+        }
+      }
     }
   }
 }

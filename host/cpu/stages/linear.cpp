@@ -18,7 +18,7 @@ const float* gather_columns(const GradientPass& pass, int first_block, int block
   for (int b = 0; b < blocks; ++b) {
     const BlockSamples& samples = pass.samples[size_t(first_block + b)];
     pass.kernels.gather_rows(strip + std::ptrdiff_t{b} * kLanes * floats, floats, samples.images,
-                             samples.count, first_column);
+                             samples.count, pass.pixels, first_column);
   }
   return strip;
 }

@@ -133,6 +133,7 @@ struct GradientPass {
   const CpuKernels& kernels;
   const BatchMemory& batch;
   std::span<const BlockSamples> samples;  // of each block of the batch
+  const PixelValues& pixels;
   const ThreadMemory& memory;
   ParameterUpdate update;
   Worker worker;
