@@ -84,7 +84,8 @@ std::vector<int64_t> marks(const Plan& plan, int parts) {
   check(prepare_sample_pass(program, parts, -1), "prepare_sample_pass");
   BlockTimes* const all_times = buffers.times;
   for (const SampleSegment& segment : segments) {
-    check(sample_pass(program, buffers, {}, {1, parts, 0, false, true, 0, segment}, nullptr),
+    check(sample_pass(program, buffers, {}, {1, parts, 0, false, true, 0, kMnistForm, segment},
+                      nullptr),
           "sample_pass");
     buffers.times += parts;
   }

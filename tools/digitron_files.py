@@ -27,15 +27,27 @@ def single(value):
     return float(np.float32(value))
 
 
+def read_header(path):
+    """A safetensors file's header, and the bytes behind it."""
+    data = Path(path).read_bytes()
+    length = struct.unpack_from("<Q", data)[0] if len(data) >= 8 else 0
+    if length > len(data) - 8:
+        raise ValueError("its header is longer than the file")
+    return json.loads(data[8:8 + length]), memoryview(data)[8 + length:]
+
+
+def read_metadata(path):
+    """name -> text"""
+    return read_header(path)[0].get("__metadata__", {})
+
+
 def read_safetensors(path):
     """name -> float32 or int64 array."""
-    data = Path(path).read_bytes()
-    length = struct.unpack_from("<Q", data)[0]
-    header = json.loads(data[8:8 + length])
+    header, data = read_header(path)
     header.pop("__metadata__", None)
     arrays = {}
     for name, tensor in header.items():
-        begin, end = (8 + length + offset for offset in tensor["data_offsets"])
+        begin, end = tensor["data_offsets"]
         values = np.frombuffer(data[begin:end], DTYPES[tensor["dtype"]])
         arrays[name] = values.reshape(tensor["shape"])
     return arrays
