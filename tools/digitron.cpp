@@ -45,7 +45,7 @@ void flush_output() {
 
 int run(int argc, char** argv) {
   CLI::App app("Digitron trains small image classifiers on MNIST.", "digitron");
-  app.set_version_flag("--version", "digitron " + version() + " (" + compiler() + ")");
+  app.set_version_flag("--version", version_line());
   app.get_formatter()->column_width(31);
   app.option_defaults()->multi_option_policy(CLI::MultiOptionPolicy::TakeLast);
   const std::vector<std::string> command_line(argv, argv + argc);

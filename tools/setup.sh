@@ -7,6 +7,7 @@ build_packages=(g++ cmake ninja-build libspdlog-dev libcli11-dev nlohmann-json3-
 report_packages=(gnuplot-nox)  # run by digitron report
 test_packages=(libgtest-dev libgmock-dev python3 git)  # python3: of tools/gpu_check; git: of build_commit
 browser_packages=(chromium)  # of the tests that open a report; where it is only a snap, they are skipped
+manual_packages=(help2man)  # of cmake --install
 onnx_packages=(python3-onnx python3-venv)  # of tools/to_onnx and its test
 style_packages=(clang-format-14 clang-tidy-14)
 

@@ -47,6 +47,15 @@ std::string compiler() {
   return DIGITRON_COMPILER ", " DIGITRON_BUILD_TYPE;
 }
 
+std::string version_line() {
+  constexpr size_t kShownDigits = 12;
+  const std::string commit = std::string(kBuildCommit).substr(0, kShownDigits);
+  std::string line = "digitron " + version() + " (";
+  if (!commit.empty()) line += "commit " + commit + ", ";
+  if (kBuildDirty == std::string("true")) line += "changed, ";
+  return line + compiler() + ", " + DIGITRON_CUDA_MODULE + ")";
+}
+
 ordered_json build_json() {
   const std::string commit = kBuildCommit;
   const std::string dirty = kBuildDirty;
