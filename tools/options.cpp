@@ -107,8 +107,9 @@ CLI::Option* add_data(CLI::App& app, std::string& data) {
           "--data", data,
           "Directory of MNIST's four IDX files (plain or .gz), or of train/ and test/ with\n"
           "{number}_{label}.png; or the word synthetic. Default: the first that is there of\n"
-          "$DIGITRON_DATA, data/mnist, ../shared/mnist, a download, synthetic. Inflated .gz\n"
-          "are kept in ~/.cache/digitron (XDG_CACHE_HOME), unless DIGITRON_CACHE=off")
+          "$DIGITRON_DATA, data/mnist, ../shared/mnist, a download (DIGITRON_MIRROR=URL: from\n"
+          "there alone), synthetic. Inflated .gz are kept in ~/.cache/digitron (XDG_CACHE_HOME),\n"
+          "unless DIGITRON_CACHE=off")
       ->type_name("DIR");
 }
 

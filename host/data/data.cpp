@@ -152,8 +152,11 @@ Data load_named(const std::string& source, Sets sets, const SearchOptions& optio
 }
 
 bool download(const SearchOptions& options) {
+  const char* const mirror = std::getenv("DIGITRON_MIRROR");
+  const bool has_own = mirror != nullptr && *mirror != '\0';
   try {
-    download_files(options.mirrors, options.mnist_files, options.download_directory);
+    download_files(has_own ? std::vector<std::string>{mirror} : options.mirrors,
+                   options.mnist_files, options.download_directory);
     return true;
   } catch (const std::runtime_error& error) {
     spdlog::warn("MNIST was not downloaded: {}", error.what());

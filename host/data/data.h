@@ -20,7 +20,8 @@ struct SearchOptions {
 };
 
 // A training and a test set. `source` is a directory, the word "synthetic", or empty for the
-// search: $DIGITRON_DATA (either of the two), the directories, a download, synthetic digits.
+// search: $DIGITRON_DATA (either of the two), the directories, a download (from $DIGITRON_MIRROR
+// alone, where that is set), synthetic digits.
 //
 // A directory has four IDX files, plain or .gz (train-images-idx3-ubyte or train-images.idx3-ubyte,
 // and so on), or folders train/ and test/ of {number}_{label}.png. A directory that was named must
