@@ -5,6 +5,7 @@
 #include <functional>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "host/bench/compare.h"
@@ -39,6 +40,10 @@ CLI::Validator number();
 
 // Throws InputError for a word like "--lr=", which CLI11 lets swallow the next one.
 void refuse_empty_values(const std::vector<std::string>& command_line);
+
+// A command's answer, on standard output.
+void print_text(std::string_view text);
+void print_json(const nlohmann::ordered_json& json);
 
 // Options that several commands share.
 CLI::Option* add_model(CLI::App& app, std::string& model);

@@ -11,6 +11,8 @@
 
 #include "host/core/error.h"
 #include "host/machine/build.h"
+#include "host/text/log_format.h"
+#include "host/text/text.h"
 #include "tools/commands.h"
 
 namespace digitron {
@@ -20,12 +22,8 @@ namespace {
 constexpr int kInputExitCode = 2;
 constexpr int kMachineExitCode = 1;
 
-// A file name or a header may hold line breaks; a message is one line all the same.
-int fail(std::string message, int exit_code) {
-  for (char& c : message) {
-    if (static_cast<unsigned char>(c) < ' ') c = ' ';
-  }
-  std::fprintf(stderr, "digitron: %s\n", message.c_str());
+int fail(const std::string& message, int exit_code) {
+  std::fprintf(stderr, "digitron: %s\n", message_line(message).c_str());
   return exit_code;
 }
 
@@ -77,7 +75,7 @@ int main(int argc, char** argv) {
   using namespace digitron;
   open_standard_streams();
   std::signal(SIGXFSZ, SIG_IGN);  // a file over the limit is an error that write reports
-  spdlog::set_pattern("%v");
+  spdlog::set_formatter(log_format());
   try {
     const int exit_code = run(argc, argv);
     flush_output();

@@ -2,7 +2,6 @@
 #include <spdlog/fmt/fmt.h>
 #include <spdlog/spdlog.h>
 
-#include <cstdio>
 #include <memory>
 
 #include "host/data/data.h"
@@ -45,7 +44,7 @@ int run_eval(const EvalOptions& options) {
       checkpoint.plan.model.name, options.checkpoint, data.description, grouped(test.count),
       test.loss(), 100 * test.accuracy(), grouped(test.count - test.correct),
       confusion_table(evaluation.confusion));
-  std::fputs(text.c_str(), stdout);
+  print_text(text);
   return 0;
 }
 

@@ -3,7 +3,6 @@
 
 #include <spdlog/fmt/fmt.h>
 
-#include <cstdio>
 #include <memory>
 
 #include "host/devices/devices.h"
@@ -39,20 +38,20 @@ std::string thread_work_table(const Plan& plan) {
 
 int inspect(const InspectOptions& options) {
   const Plan plan = make_plan(find_model(options.model), options.batch);
-  std::fputs(plan_table(plan).c_str(), stdout);
+  print_text(plan_table(plan));
   if (options.device.device.empty()) return 0;
   const std::unique_ptr<Engine> engine = make_engine(options.device, plan).engine;
-  std::puts(("\nOn " + engine->description() + ", before any data set:\n").c_str());
-  std::fputs(details_table(engine->describe().details).c_str(), stdout);
+  print_text("\nOn " + engine->description() + ", before any data set:\n\n");
+  print_text(details_table(engine->describe().details));
   if (options.device.device == "cpu") {
-    std::puts("\nOf a training step's multiply-adds, the thread with the most has:\n");
-    std::fputs(thread_work_table(plan).c_str(), stdout);
+    print_text("\nOf a training step's multiply-adds, the thread with the most has:\n\n");
+    print_text(thread_work_table(plan));
   }
   return 0;
 }
 
 // {"schema", "build", "machine", "devices": [{"name", "description", "available", "details"}]}
-std::string devices_json() {
+nlohmann::ordered_json devices_json() {
   nlohmann::ordered_json json;
   json["schema"] = "digitron-devices/1";
   json["build"] = build_json();
@@ -64,13 +63,12 @@ std::string devices_json() {
                                {"available", device.available},
                                {"details", details_json(device.details)}});
   }
-  // A name of the system's may be no UTF-8.
-  return json.dump(1, ' ', false, nlohmann::ordered_json::error_handler_t::replace);
+  return json;
 }
 
 int devices(bool json) {
   if (json) {
-    std::puts(devices_json().c_str());
+    print_json(devices_json());
     return 0;
   }
   std::vector<Row> rows;
@@ -82,7 +80,7 @@ int devices(bool json) {
       rows.push_back({"", "", detail.name + ": " + value_text(detail)});
     }
   }
-  std::fputs(format_table(rows, "lll").c_str(), stdout);
+  print_text(format_table(rows, "lll"));
   return 0;
 }
 

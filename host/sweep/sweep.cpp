@@ -118,14 +118,37 @@ void run_missing(const std::vector<Run>& runs, const SweepRequest& request,
     if (record) {
       spdlog::info("[{}/{}] {}: {:.2f}%", ended, jobs.size(), name, 100 * *record->test_accuracy());
     } else if (!stop) {
-      report.failures.push_back(fmt::format("{} ended with exit code {}: {} (see {})", name, code,
-                                            last_line(run.job.log), run.job.log.string()));
-      spdlog::warn("{}", report.failures.back());
+      report.failures.push_back({name, code, last_line(run.job.log), run.job.log});
+      spdlog::warn("{}", report.failures.back().text());
     }
   });
 }
 
+constexpr int kInputExitCode = 2;
+
+// What a run said, without the program's name, which main puts before a message.
+std::string without_program(const std::string& reason) {
+  constexpr std::string_view kProgram = "digitron: ";
+  return reason.starts_with(kProgram) ? reason.substr(kProgram.size()) : reason;
+}
+
 }  // namespace
+
+std::string SweepFailure::text() const {
+  return fmt::format("{} ended with exit code {}: {} (see {})", run, exit_code, reason,
+                     log.string());
+}
+
+void throw_failure(const SweepReport& report) {
+  if (report.failures.empty()) return;
+  for (const SweepFailure& failure : report.failures) {
+    if (failure.exit_code != kInputExitCode) continue;
+    throw InputError(failure.run + ": " + without_program(failure.reason));
+  }
+  const SweepFailure& first = report.failures.front();
+  throw MachineError(
+      fmt::format("{} of the runs failed; {}", report.failures.size(), first.text()));
+}
 
 SweepSetting parse_setting(const std::string& text) {
   const size_t colon = text.find(':');

@@ -10,7 +10,7 @@
 #include "host/core/engine.h"
 #include "host/files/run_directory.h"
 #include "host/files/run_state.h"
-#include "host/train/progress.h"
+#include "host/text/progress.h"
 #include "host/train/settings.h"
 #include "host/train/step_capture.h"
 

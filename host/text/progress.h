@@ -1,4 +1,5 @@
-// One line on a terminal that is written over and over, and gone when something else is printed.
+// One line on a terminal that is written over and over, and gone when something else is printed. It
+// is as wide as the terminal at most: what matters least stands at the end.
 #pragma once
 
 #include <chrono>
@@ -22,7 +23,7 @@ class ProgressLine {
  private:
   using Clock = std::chrono::steady_clock;
   bool terminal_;
-  size_t width_ = 0;  // how long the line is that is shown now
+  size_t width_ = 0;  // in characters, of the line that is shown now
   Clock::time_point shown_at_{};
 };
 
