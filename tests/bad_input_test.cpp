@@ -11,6 +11,8 @@
 namespace digitron {
 namespace {
 
+using ::testing::HasSubstr;
+using ::testing::Not;
 using testing::ProgramResult;
 using testing::read_file;
 using testing::run_program;
@@ -195,6 +197,41 @@ TEST_F(BadInputTest, Images) {
     expect_error(result, 2, bad);
     EXPECT_EQ(result.out, "") << "all images are checked before the first is classified";
   }
+}
+
+// What a terminal obeys: ESC, DEL, CSI in two bytes and in one.
+constexpr const char* kHostile = "a\n\x1b[2J\x7f\xC2\x9B\x9B";
+constexpr const char* kInert = "a  [2J  \xEF\xBF\xBD";
+
+TEST_F(BadInputTest, NamesDoNotReachTheTerminalAsTheyAre) {
+  expect_train_error({"--data", file(kHostile)}, file(kInert));
+  expect_error(run_program({kHostile}), 2, kInert);
+  testing::write_idx_directory(file(kHostile), testing::bars(200), testing::bars(50));
+  EXPECT_THAT(train({"--data", file(kHostile)}).out, HasSubstr("images from " + file(kInert)));
+
+  write_file(file(kHostile) + "/model", read_file(checkpoint()));
+  const std::string image = file(kHostile) + "/7.png";
+  write_png_grey(image, 28, 28, testing::bar_image(7));
+  for (const std::vector<std::string>& command : std::vector<std::vector<std::string>>{
+           {"eval", "--checkpoint", file(kHostile) + "/model", "--data", data()},
+           {"predict", "--checkpoint", checkpoint(), image},
+           {"predict", "--checkpoint", checkpoint(), image, "--json"}}) {
+    const ProgramResult result = run_program(command);
+    EXPECT_EQ(result.exit_code, 0) << result.err;
+    EXPECT_THAT(result.out, HasSubstr("[2J"));
+    for (const char* control : {"\x1b", "\x7f", "\xC2\x9B"})
+      EXPECT_THAT(result.out, Not(HasSubstr(control)));
+  }
+}
+
+TEST_F(BadInputTest, AMessageQuotesNoWholeFile) {
+  write_file(out() + "/resume.safetensors", "");
+  nlohmann::json run = nlohmann::json::parse(read_file(trained() + "/run.json"));
+  run["model"]["text"] = std::string(10'000'000, 'x');
+  write_file(out() + "/run.json", run.dump());
+  const ProgramResult result = run_program({"train", "--resume", out()});
+  expect_error(result, 2, "xxx");
+  EXPECT_LT(result.err.size(), 5000u);
 }
 
 TEST_F(BadInputTest, OutputDirectory) {

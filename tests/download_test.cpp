@@ -99,11 +99,6 @@ TEST_F(Download, NoMirrorAnswers) {
               HasSubstr("no mirrors"));
 }
 
-TEST_F(Download, BombIsRefused) {
-  write_file(directory_ / "one" / "a.gz", gzipped(std::string(100 << 20, '\0')));
-  EXPECT_THAT(get_error(), HasSubstr("inflates to more than 64 MB"));
-}
-
 TEST_F(Download, TargetThatCannotBeMadeIsTheUsers) {
   write_file(directory_ / "one" / "a.gz", a_gz_);
   write_file(directory_ / "one" / "b.gz", b_gz_);

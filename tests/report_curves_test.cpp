@@ -123,13 +123,14 @@ TEST(CurvesTest, TitlesAreInert) {
   for (const std::string& title :
        std::vector<std::string>{"'; system('touch " + touched + "'); '", "`touch " + touched + "`",
                                 "\n!touch " + touched, "\\", "@x $y {/Bold z} %s",
-                                "<script>&\"</script>", "\xFF", "it's"}) {
+                                "<script>&\"</script>", "\xFF", "it's", "a]]>b"}) {
     Plot hostile = plot({{1, 0.5, 0.5, 0.5}});
     hostile.curves[0].title = title;
     hostile.y_label = title;
     const std::string svg = draw(hostile);
     EXPECT_THAT(svg, HasSubstr("</svg>")) << title;
     EXPECT_THAT(svg, Not(HasSubstr("<script"))) << title;
+    EXPECT_THAT(svg, Not(HasSubstr("]]>"))) << "which XML has nowhere but at the end of CDATA";
     EXPECT_FALSE(std::filesystem::exists(touched)) << title;
   }
 }
@@ -138,6 +139,22 @@ TEST(GnuplotTest, MissingProgramNamesThePackage) {
   EXPECT_THAT(error_of<MachineError>([] { run_gnuplot("", "no-such-gnuplot"); }),
               AllOf(HasSubstr("cannot run no-such-gnuplot"), HasSubstr("install"),
                     HasSubstr("gnuplot-nox")));
+}
+
+// Exit code 127 is the loader's too, for a library that finds no memory.
+TEST(GnuplotTest, OnlyAMissingProgramIsToBeInstalled) {
+  const testing::TemporaryDirectory directory;
+  const std::string program = directory / "gnuplot";
+  testing::write_file(program,
+                      "#!/bin/sh\necho libcairo.so.2: failed to map segment >&2; exit 127\n");
+  const auto error = [&] { return error_of<MachineError>([&] { run_gnuplot("", program); }); };
+  EXPECT_THAT(error(), AllOf(HasSubstr("(Permission denied); make it a program that you may run"),
+                             Not(HasSubstr("install"))));
+  std::filesystem::permissions(program, std::filesystem::perms::owner_all);
+  EXPECT_THAT(error(), AllOf(HasSubstr("gnuplot failed (exit code 127): libcairo.so.2: failed to "),
+                             HasSubstr("memory is free"), Not(HasSubstr("install"))));
+  testing::write_file(program, "#!/bin/sh\nkill -9 $$\n");
+  EXPECT_THAT(error(), HasSubstr("gnuplot failed (ended by Killed); check"));
 }
 
 TEST(GnuplotTest, FailureSaysWhat) {

@@ -34,6 +34,24 @@ TEST(ReportTextTest, OneLineHasNoControlCharacters) {
   EXPECT_EQ(one_line(std::string("a\n\r\t\0\x7f\xC2\x85z", 9)), "a      z");
 }
 
+TEST(ReportTextTest, ATerminalIsGivenNoControlCharacters) {
+  EXPECT_EQ(terminal_text("a\n\t\x1b[2J\x7f\xC2\x9Bz\x9B\n"), "a\n  [2J  z\xEF\xBF\xBD\n");
+}
+
+TEST(ReportTextTest, ALongMessageKeepsItsBeginningAndItsEnd) {
+  EXPECT_EQ(message_line("what\n; where"), "what ; where");
+  const std::string accents = "\u00e9\u00e9\u00e9\u00e9";
+  for (const std::string odd : {"", "+"}) {  // of the cuts, one within a character
+    std::string text = "unknown '" + odd;
+    while (text.size() < 10'000'000) text += accents;
+    const std::string line = message_line(text + "'; use one of lenet5");
+    EXPECT_LT(line.size(), 5000u);
+    EXPECT_THAT(line, ::testing::StartsWith("unknown '" + odd + accents));
+    EXPECT_THAT(line, ::testing::HasSubstr("\u00e9 \u2026 \u00e9"));
+    EXPECT_THAT(line, ::testing::EndsWith(accents + "'; use one of lenet5"));
+  }
+}
+
 TEST(ReportTextTest, HtmlIsInert) {
   EXPECT_EQ(html_text("<script>\"&'</script>"), "&lt;script&gt;&quot;&amp;&#39;&lt;/script&gt;");
 }

@@ -45,6 +45,12 @@ TEST_F(RunLogTest, HoldsWhatTheTerminalShowsWhileItLives) {
   EXPECT_EQ(terminal_.str(), "one\ntwo\nafter\n");
 }
 
+TEST_F(RunLogTest, WhatItQuotesIsInert) {
+  const RunLog log(path_, false);
+  spdlog::info("from a\nb\x1b[2J\xC2\x9B\x9B");
+  EXPECT_EQ(read_file(path_), "from a b [2J \xEF\xBF\xBD\n");
+}
+
 TEST_F(RunLogTest, ReplacesOrGoesOn) {
   testing::write_file(path_, "old\n");
   {

@@ -58,6 +58,16 @@ Job shell(const TemporaryDirectory& directory, const std::string& script) {
   return {{"/bin/sh", "-c", script}, directory / "log"};
 }
 
+TEST(SweepTextTest, TellsTheFirstFailureThatIsTheUsers) {
+  SweepReport report;
+  throw_failure(report);
+  report.failures = {{"a, seed 1", 137, "last", "log"}};
+  EXPECT_EQ(error_of<MachineError>([&] { throw_failure(report); }),
+            "1 of the runs failed; a, seed 1 ended with exit code 137: last (see log)");
+  report.failures = {{"a, seed 1", 137, "last", "log"}, {"b, seed 1", 2, "digitron: no", "log"}};
+  EXPECT_EQ(error_of<InputError>([&] { throw_failure(report); }), "b, seed 1: no");
+}
+
 TEST(ProcessPoolTest, RunsEachJobOnceAndReportsHowItEnded) {
   const TemporaryDirectory directory;
   const std::vector<Job> jobs{shell(directory, "exit 3"), shell(directory, "exit 0"),
@@ -145,7 +155,8 @@ TEST_F(SweepTest, AValidationSetHasAColumn) {
 
 TEST_F(SweepTest, ARunThatFailsIsToldAndTheRestGoesOn) {
   const ProgramResult result = sweep({"plain", "bad: --lr x"});
-  EXPECT_EQ(result.exit_code, 1);
+  expect_error(result, 2, ": --lr: 'x' is not a number");
+  EXPECT_THAT(result.err, ::testing::StartsWith("digitron: bad, seed "));
   EXPECT_THAT(result.out, HasSubstr("bad, seed 1 ended with exit code 2: digitron: "));
   EXPECT_THAT(read_file(file("sweep/sweep.md")), HasSubstr("| plain | 2 |"));
 }

@@ -3,15 +3,14 @@
 
 #include <spdlog/fmt/fmt.h>
 
-#include <cstdio>
 #include <filesystem>
 
 #include "host/bench/bench_json.h"
 #include "host/core/error.h"
 #include "host/files/atomic_file.h"
 #include "host/files/environment.h"
+#include "host/text/progress.h"
 #include "host/train/interrupt.h"
-#include "host/train/progress.h"
 #include "tools/commands.h"
 
 namespace digitron {
@@ -84,7 +83,7 @@ int run_against(const AgainstOptions& options, const BenchRequest& asked, const 
         });
   }
   if (!contest) return kInterruptedExitCode;
-  std::fputs(against_text(*contest, markdown).c_str(), stdout);
+  print_text(against_text(*contest, markdown));
   if (!json.empty()) {
     report.rows = contest->new_one.rows;
     report.against = against_json(*contest);

@@ -3,7 +3,6 @@
 #include <unistd.h>
 
 #include <cerrno>
-#include <cstdio>
 #include <cstring>
 #include <filesystem>
 #include <memory>
@@ -16,8 +15,8 @@
 #include "host/core/error.h"
 #include "host/files/atomic_file.h"
 #include "host/files/environment.h"
+#include "host/text/progress.h"
 #include "host/train/interrupt.h"
-#include "host/train/progress.h"
 #include "tools/commands.h"
 
 namespace digitron {
@@ -103,7 +102,7 @@ int run_bench(const BenchOptions& options) {
         });
   }
   if (stop) return kInterruptedExitCode;
-  std::fputs((options.markdown ? bench_markdown : bench_table)(report.rows).c_str(), stdout);
+  print_text((options.markdown ? bench_markdown : bench_table)(report.rows));
   write_files(options, report);
   return 0;
 }

@@ -5,6 +5,7 @@
 #include <functional>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "host/bench/compare.h"
@@ -39,6 +40,16 @@ CLI::Validator number();
 
 // Throws InputError for a word like "--lr=", which CLI11 lets swallow the next one.
 void refuse_empty_values(const std::vector<std::string>& command_line);
+
+// A command's answer, on standard output.
+void print_text(std::string_view text);
+void print_json(const nlohmann::ordered_json& json);
+
+// "--epochs" and so on, of a command.
+std::vector<std::string> long_options(const CLI::App& app);
+
+// --config. To be added before all others: it is read before they are.
+void add_config(CLI::App& app);
 
 // Options that several commands share.
 CLI::Option* add_model(CLI::App& app, std::string& model);

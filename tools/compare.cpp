@@ -1,7 +1,6 @@
 // digitron compare
 #include "host/bench/compare.h"
 
-#include <cstdio>
 #include <memory>
 
 #include "host/files/atomic_file.h"
@@ -25,7 +24,7 @@ int run_compare(const CompareOptions& options) {
   const BenchFile old_file = read_bench_file(options.old_file);
   const BenchFile new_file = read_bench_file(options.new_file);
   const Comparison comparison = compare(old_file, new_file, options.settings);
-  std::fputs(comparison_text(old_file, new_file, comparison, options.markdown).c_str(), stdout);
+  print_text(comparison_text(old_file, new_file, comparison, options.markdown));
   if (!options.json.empty()) {
     write_file_atomically(options.json,
                           comparison_json(old_file, new_file, comparison).dump(1) + '\n');

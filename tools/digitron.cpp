@@ -11,6 +11,9 @@
 
 #include "host/core/error.h"
 #include "host/machine/build.h"
+#include "host/text/log_format.h"
+#include "host/text/nearest.h"
+#include "host/text/text.h"
 #include "tools/commands.h"
 
 namespace digitron {
@@ -20,12 +23,8 @@ namespace {
 constexpr int kInputExitCode = 2;
 constexpr int kMachineExitCode = 1;
 
-// A file name or a header may hold line breaks; a message is one line all the same.
-int fail(std::string message, int exit_code) {
-  for (char& c : message) {
-    if (static_cast<unsigned char>(c) < ' ') c = ' ';
-  }
-  std::fprintf(stderr, "digitron: %s\n", message.c_str());
+int fail(const std::string& message, int exit_code) {
+  std::fprintf(stderr, "digitron: %s\n", message_line(message).c_str());
   return exit_code;
 }
 
@@ -41,6 +40,18 @@ void flush_output() {
   if (std::fflush(stdout) != 0 || std::ferror(stdout) != 0) {
     throw MachineError("cannot write to standard output; check where it goes");
   }
+}
+
+// What the first word that `app` does not know may have been meant to be; empty where it knows all.
+std::string slip_text(const CLI::App& app) {
+  const std::vector<std::string> unknown = app.remaining();
+  if (unknown.empty()) return "";
+  const std::string word = unknown.front().substr(0, unknown.front().find('='));
+  std::vector<std::string> words = long_options(app);
+  for (const CLI::App* command : app.get_subcommands([](const CLI::App*) { return true; })) {
+    words.push_back(command->get_name());
+  }
+  return did_you_mean(word, words);
 }
 
 int run(int argc, char** argv) {
@@ -60,8 +71,9 @@ int run(int argc, char** argv) {
   } catch (const CLI::ParseError& error) {
     if (error.get_exit_code() == 0) return app.exit(error);  // --help, --version
     const auto subs = app.get_subcommands();
-    throw InputError(std::string(error.what()) + "; see digitron " +
-                     (subs.empty() ? "" : subs.front()->get_name() + " ") + "--help");
+    throw InputError(error.what() + slip_text(subs.empty() ? app : *subs.front()) +
+                     "; see digitron " + (subs.empty() ? "" : subs.front()->get_name() + " ") +
+                     "--help");
   }
   for (const Command& command : commands) {
     if (command.options->parsed()) return command.run();
@@ -77,7 +89,7 @@ int main(int argc, char** argv) {
   using namespace digitron;
   open_standard_streams();
   std::signal(SIGXFSZ, SIG_IGN);  // a file over the limit is an error that write reports
-  spdlog::set_pattern("%v");
+  spdlog::set_formatter(log_format());
   try {
     const int exit_code = run(argc, argv);
     flush_output();

@@ -2,7 +2,6 @@
 #include <spdlog/fmt/fmt.h>
 #include <spdlog/spdlog.h>
 
-#include <cstdio>
 #include <memory>
 
 #include "host/data/data.h"
@@ -25,6 +24,7 @@ struct EvalOptions {
   std::string model;
   std::string data;
   DeviceRequest device;
+  bool json = false;
 };
 
 // Whether what the model tells apart is in the test set.
@@ -42,6 +42,27 @@ void require_fits(const Task& task, const Data& data) {
   }
 }
 
+// {"schema", "model", "checkpoint", "data", "device", "loss", "accuracy", "correct", "confusion"}:
+// accuracy is a fraction, confusion[truth][prediction] the number of images.
+nlohmann::ordered_json evaluation_json(const EvalOptions& options, const Data& data,
+                                       const Engine& engine, const Evaluation& evaluation) {
+  const Model& model = engine.plan().model;
+  const Metrics& test = evaluation.metrics;
+  return {{"schema", "digitron-eval/1"},
+          {"model", {{"name", model.name}, {"text", to_text(model)}}},
+          {"checkpoint", options.checkpoint},
+          {"data",
+           {{"source", data.source},
+            {"description", data.description},
+            {"is_mnist", data.is_mnist()},
+            {"test_images", test.count}}},
+          {"device", engine.description()},
+          {"loss", test.loss()},
+          {"accuracy", test.accuracy()},
+          {"correct", test.correct},
+          {"confusion", evaluation.confusion}};
+}
+
 int run_eval(const EvalOptions& options) {
   const Checkpoint checkpoint = load_checkpoint(options.checkpoint, options.model, kBatch);
   if (is_of_another_run(options.checkpoint, checkpoint.state)) {
@@ -55,13 +76,17 @@ int run_eval(const EvalOptions& options) {
   engine->set_state(State::kRunningStatistics, checkpoint.state.buffers);
 
   const Evaluation evaluation = evaluate(*engine, data.test);
+  if (options.json) {
+    print_json(evaluation_json(options, data, *engine, evaluation));
+    return 0;
+  }
   const Metrics& test = evaluation.metrics;
   const std::string text = fmt::format(
       "{} from {}\n{}, {} test images\nTest Loss: {:.4f}, Test Acc: {:.2f}%, {} wrong\n\n{}",
       checkpoint.plan.model.name, options.checkpoint, data.description, grouped(test.count),
       test.loss(), 100 * test.accuracy(), grouped(test.count - test.correct),
       confusion_table(checkpoint.plan.model.task, evaluation.confusion));
-  std::fputs(text.c_str(), stdout);
+  print_text(text);
   return 0;
 }
 
@@ -74,6 +99,7 @@ Command add_eval(CLI::App& app) {
   add_data(*sub, options->data);
   add_model(*sub, options->model)->description(kCheckpointModelHelp);
   add_device(*sub, options->device);
+  sub->add_flag("--json", options->json, "The same, as JSON");
   return {sub, [options] { return run_eval(*options); }};
 }
 

@@ -106,11 +106,11 @@ CLI::Option* add_data(CLI::App& app, std::string& data) {
       .add_option(
           "--data", data,
           "mnist, fashion-mnist, kmnist or qmnist, which are downloaded where they are not\n"
-          "there; synthetic digits; or a directory of four IDX files (plain or .gz), as MNIST\n"
-          "has them, of CIFAR-10's binary files, or of train/ and test/ with\n"
-          "{number}_{label}.png. Default: $DIGITRON_DATA, mnist, and without it synthetic.\n"
-          "Inflated .gz are kept in ~/.cache/digitron (XDG_CACHE_HOME), unless\n"
-          "DIGITRON_CACHE=off")
+          "there (DIGITRON_MIRROR=URL: from there alone); synthetic digits; or a directory of\n"
+          "four IDX files (plain or .gz), as MNIST has them, of CIFAR-10's binary files, or of\n"
+          "train/ and test/ with {number}_{label}.png. Default: $DIGITRON_DATA, mnist, and\n"
+          "without it synthetic. Inflated .gz are kept in ~/.cache/digitron (XDG_CACHE_HOME),\n"
+          "unless DIGITRON_CACHE=off")
       ->type_name("DATA");
 }
 

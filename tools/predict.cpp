@@ -1,7 +1,6 @@
 // digitron predict
 #include <spdlog/fmt/fmt.h>
 
-#include <cstdio>
 #include <memory>
 
 #include "host/core/devices.h"
@@ -23,10 +22,9 @@ struct PredictOptions {
   bool json = false;
 };
 
-// {"schema", "model", "images": [{"image", "class", "name", "probabilities",
-// "logits"}]}
-std::string predictions_json(const Model& model, const std::vector<std::string>& names,
-                             std::span<const float> logits) {
+// {"schema", "model", "images": [{"image", "class", "name", "probabilities", "logits"}]}
+nlohmann::ordered_json predictions_json(const Model& model, const std::vector<std::string>& names,
+                                        std::span<const float> logits) {
   nlohmann::ordered_json json{{"schema", "digitron-predict/1"},
                               {"model", {{"name", model.name}, {"text", to_text(model)}}},
                               {"images", nlohmann::ordered_json::array()}};
@@ -40,8 +38,7 @@ std::string predictions_json(const Model& model, const std::vector<std::string>&
                               {"probabilities", softmax(row)},
                               {"logits", std::vector<float>(row.begin(), row.end())}});
   }
-  // A file's name may be no UTF-8.
-  return json.dump(1, ' ', false, nlohmann::ordered_json::error_handler_t::replace) + "\n";
+  return json;
 }
 
 int predict(const PredictOptions& options) {
@@ -57,10 +54,11 @@ int predict(const PredictOptions& options) {
   engine->set_state(State::kParameters, checkpoint.state.parameters);
   engine->set_state(State::kRunningStatistics, checkpoint.state.buffers);
   const std::vector<float> logits = engine->predict(pixels);
-  const std::string text = options.json
-                               ? predictions_json(checkpoint.plan.model, options.images, logits)
-                               : prediction_table(task, options.images, logits);
-  std::fputs(text.c_str(), stdout);
+  if (options.json) {
+    print_json(predictions_json(checkpoint.plan.model, options.images, logits));
+  } else {
+    print_text(prediction_table(task, options.images, logits));
+  }
   return 0;
 }
 

@@ -2,7 +2,6 @@
 #include <spdlog/spdlog.h>
 
 #include <algorithm>
-#include <cstdio>
 #include <filesystem>
 #include <memory>
 
@@ -73,7 +72,7 @@ int profile_with_tool(const ProfileOptions& options, StepRange range,
       capture_command(tool, options.out, split_words(options.tool_options),
                       training_command(options, range, given));
   if (options.dry_run) {
-    std::printf("%s\n", shell_line(command).c_str());
+    print_text(shell_line(command) + '\n');
     return 0;
   }
   require_tool(tool);

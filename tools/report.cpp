@@ -3,7 +3,6 @@
 
 #include <spdlog/fmt/fmt.h>
 
-#include <cstdio>
 #include <memory>
 
 #include "tools/commands.h"
@@ -16,7 +15,7 @@ int report(const ReportRequest& request) {
   const Report result = write_report(request);
   const std::string text = fmt::format("{}\nReport: {} (and {})\n", result.verdict,
                                        result.html.string(), result.markdown.string());
-  std::fputs(text.c_str(), stdout);
+  print_text(text);
   return 0;
 }
 

@@ -4,7 +4,6 @@
 #include <spdlog/spdlog.h>
 
 #include <algorithm>
-#include <cstdio>
 #include <memory>
 #include <thread>
 
@@ -20,7 +19,6 @@ namespace digitron {
 namespace {
 
 constexpr int kMostJobs = 1024;
-constexpr int kFailedExitCode = 1;
 
 struct SweepOptions {
   std::vector<std::string> command;
@@ -54,12 +52,13 @@ int sweep(const SweepOptions& options) {
   for (const std::string& text : options.settings) request.settings.push_back(parse_setting(text));
 
   const SweepReport report = run_sweep(request, stop_on_signals());
-  std::fputs(sweep_table(report).c_str(), stdout);
+  print_text(sweep_table(report));
   write_file_atomically(request.out / "sweep.json", sweep_json(request, report).dump(1) + '\n');
   write_file_atomically(request.out / "sweep.md", sweep_markdown(report));
   spdlog::info("Wrote sweep.json and sweep.md in {}", request.out.string());
   if (report.interrupted) return kInterruptedExitCode;
-  return report.failures.empty() ? 0 : kFailedExitCode;
+  throw_failure(report);
+  return 0;
 }
 
 }  // namespace

@@ -3,7 +3,6 @@
 
 #include <spdlog/fmt/fmt.h>
 
-#include <cstdio>
 #include <set>
 
 #include "host/bench/axes.h"
@@ -79,7 +78,7 @@ int run_time_to(const TimeToOptions& options, const BenchRequest& request,
                 const std::string& json) {
   const TimeToReport report =
       run_time_to({*options.accuracy, parse_seeds(options.seeds), session_of(options, request)});
-  std::puts(time_to_text(report).c_str());
+  print_text(time_to_text(report) + '\n');
   if (!json.empty()) write_file_atomically(json, time_to_json(report).dump(1) + '\n');
   return 0;
 }

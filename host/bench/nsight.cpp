@@ -74,6 +74,11 @@ std::vector<TableCommand> table_commands(NsightTool tool, const std::string& rep
           {"Ranges, by the host's time:", stats("nvtx_sum"), systems_ranges_table}};
 }
 
+void log_lines(const std::string& text) {
+  std::istringstream lines(text);
+  for (std::string line; std::getline(lines, line);) spdlog::info("{}", line);
+}
+
 void print_tables(NsightTool tool, const std::string& report) {
   for (const TableCommand& each : table_commands(tool, report)) {
     const ToolResult result = run_tool(each.command, false);
@@ -81,7 +86,9 @@ void print_tables(NsightTool tool, const std::string& report) {
     if (table.empty()) {
       spdlog::warn("Warning: no table from {}", shell_line(each.command));
     } else {
-      spdlog::info("\n{}\n{}", each.title, table);
+      spdlog::info("");
+      spdlog::info("{}", each.title);
+      log_lines(table);
     }
   }
 }
@@ -165,7 +172,8 @@ void run_nsight(NsightTool tool, const std::filesystem::path& out,
   const std::string unsampled = sampling_problem(result.output, paranoid_level());
   if (!unsampled.empty()) spdlog::warn("Warning: {}", unsampled);
   print_tables(tool, report.string());
-  spdlog::info("\nWrote {}", report.string());
+  spdlog::info("");
+  spdlog::info("Wrote {}", report.string());
 }
 
 }  // namespace digitron

@@ -202,11 +202,18 @@ std::optional<fs::path> find_directory(const KnownDataset& known) {
   return *there;
 }
 
+void download(const KnownDataset& known) {
+  const char* const mirror = std::getenv("DIGITRON_MIRROR");
+  const bool has_own = mirror != nullptr && *mirror != '\0';
+  download_files(has_own ? std::vector<std::string>{mirror} : known.mirrors, known.files,
+                 known.directories.front());
+}
+
 Data load_known(const KnownDataset& known, Sets sets, const SearchOptions& options) {
   std::optional<fs::path> directory = find_directory(known);
   if (!directory) {
     directory = known.directories.front();
-    download_files(known.mirrors, known.files, *directory);
+    download(known);
   }
   Data data = load_named(directory->string(), sets, options);
   if (data.name != known.name) {
@@ -231,7 +238,7 @@ Data search(Sets sets, const SearchOptions& options) {
     return load_named(directory->string(), sets, options);
   }
   try {
-    download_files(mnist.mirrors, mnist.files, mnist.directories.front());
+    download(mnist);
   } catch (const std::runtime_error& error) {
     spdlog::warn("{} was not downloaded: {}", mnist.name, error.what());
     spdlog::warn(

@@ -36,13 +36,6 @@ namespace {
 
 constexpr const char* kTemporary = ".tmp";
 
-// Unique in this process and among processes; no reader takes it for a finished file.
-std::filesystem::path temporary_name(const std::filesystem::path& path) {
-  static std::atomic<unsigned> counter{0};
-  return path.string() + "." + std::to_string(::getpid()) + "." + std::to_string(counter++) +
-         kTemporary;
-}
-
 // A new file beside `path`, and its name. What is there already under that name, a killed process'
 // or somebody's link to another file, is left alone.
 FileDescriptor open_temporary(const std::filesystem::path& path, std::filesystem::path& name) {
@@ -71,7 +64,19 @@ void sync_directory(const std::filesystem::path& path) {
   if (directory.get() >= 0) ::fsync(directory.get());
 }
 
+bool is_older(const std::filesystem::path& path, std::chrono::seconds age) {
+  std::error_code error;
+  const auto changed = std::filesystem::last_write_time(path, error);
+  return !error && std::filesystem::file_time_type::clock::now() - changed >= age;
+}
+
 }  // namespace
+
+std::filesystem::path temporary_name(const std::filesystem::path& path) {
+  static std::atomic<unsigned> counter{0};
+  return path.string() + "." + std::to_string(::getpid()) + "." + std::to_string(counter++) +
+         kTemporary;
+}
 
 bool write_all(int fd, std::string_view bytes) {
   constexpr size_t kMostBytes = size_t{1} << 30;  // a write(2) takes under 2^31 on Linux
@@ -99,12 +104,13 @@ void write_file_atomically(const std::filesystem::path& path, std::string_view b
   if (sync == Sync::kYes) sync_directory(path);
 }
 
-void remove_leftovers(const std::filesystem::path& path) {
+void remove_leftovers(const std::filesystem::path& path, std::chrono::seconds age) {
   std::error_code ignored;
   const std::filesystem::path parent = path.has_parent_path() ? path.parent_path() : ".";
   for (const auto& entry : std::filesystem::directory_iterator(parent, ignored)) {
     if (!is_temporary_of(path.filename().string(), entry.path().filename().string())) continue;
-    std::filesystem::remove(entry.path(), ignored);
+    if (age.count() > 0 && !is_older(entry.path(), age)) continue;
+    std::filesystem::remove_all(entry.path(), ignored);
   }
 }
 

@@ -1,6 +1,7 @@
 // A file is replaced as a whole: whatever happens in between, it is the old one or the new one.
 #pragma once
 
+#include <chrono>
 #include <filesystem>
 #include <string_view>
 
@@ -20,8 +21,12 @@ void write_file_atomically(const std::filesystem::path& path, std::string_view b
 // Writes all bytes to an open file. False, and errno, when that fails; a part may be written then.
 bool write_all(int fd, std::string_view bytes);
 
-// Removes the temporary files that killed processes left beside `path`. Only for who may know that
-// nobody is writing it now.
-void remove_leftovers(const std::filesystem::path& path);
+// A name beside `path` for what is to be renamed to it, unique in this process and hardly used by
+// another: whoever creates it makes sure of that.
+std::filesystem::path temporary_name(const std::filesystem::path& path);
+
+// Removes what killed processes left under temporary names of `path`, and not changed for so long.
+// Without an age it is only for who may know that nobody is writing there now.
+void remove_leftovers(const std::filesystem::path& path, std::chrono::seconds age = {});
 
 }  // namespace digitron

@@ -76,7 +76,7 @@ std::optional<FileDescriptor> take(const std::filesystem::path& path) {
     if (::flock(file.get(), LOCK_EX | LOCK_NB) != 0) {
       if (errno == EWOULDBLOCK) return std::nullopt;
       spdlog::warn("Warning: {} cannot be locked ({}): do not run twice into its directory",
-                   one_line(path.string()), std::strerror(errno));
+                   path.string(), std::strerror(errno));
     } else if (!is_there_still(path, file)) {
       continue;
     }

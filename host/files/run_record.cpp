@@ -219,6 +219,7 @@ RunRecord read_run(const fs::path& directory) {
   check_end(run);
   read_model(run);
   read_parameters(run);
+  for (std::string& problem : run.problems) problem = message_line(problem);
   return run;
 }
 

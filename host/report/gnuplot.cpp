@@ -55,8 +55,23 @@ std::string contents(std::FILE* file) {
 }
 
 [[noreturn]] void cannot_start(const std::string& program, int error) {
+  const char* advice = "free memory or processes, then run again";
+  if (error == ENOENT)
+    advice = "install Debian's package gnuplot-nox (apt-get install gnuplot-nox)";
+  if (error == EACCES) advice = "make it a program that you may run, or put another first on PATH";
   throw MachineError("cannot run " + program + ", which draws the curves (" + std::strerror(error) +
-                     "); install Debian's package gnuplot-nox (apt-get install gnuplot-nox)");
+                     "); " + advice);
+}
+
+std::string ending(int status) {
+  return WIFEXITED(status) ? "exit code " + std::to_string(WEXITSTATUS(status))
+                           : std::string("ended by ") + ::strsignal(WTERMSIG(status));
+}
+
+// What it says of a failure, behind a colon; nothing where it was silent.
+std::string said(std::FILE* err) {
+  const std::string text = shortened(one_line(contents(err)), 400);
+  return text.empty() ? "" : ": " + text;
 }
 
 // The child's wait status.
@@ -87,10 +102,9 @@ std::string run_gnuplot(std::string_view script, const std::string& program) {
   const File out = temporary_file();
   const File err = temporary_file();
   const int status = run(program, in.get(), out.get(), err.get());
-  if (WIFEXITED(status) && WEXITSTATUS(status) == 127) cannot_start(program, ENOENT);
   if (!WIFEXITED(status) || WEXITSTATUS(status) != 0) {
-    throw MachineError(program + " failed: " + shortened(one_line(contents(err.get())), 400) +
-                       "; check that it runs (gnuplot 5 or later)");
+    throw MachineError(program + " failed (" + ending(status) + ")" + said(err.get()) +
+                       "; check that it runs (gnuplot 5 or later), and that memory is free");
   }
   return contents(out.get());
 }

@@ -57,14 +57,14 @@ std::vector<RunRecord> read_runs(const std::vector<fs::path>& directories,
 void warn_of_problems(const std::vector<RunRecord>& runs) {
   for (const RunRecord& run : runs) {
     for (const std::string& problem : run.problems) {
-      spdlog::warn("Warning: {}: {}", one_line(run.directory.string()), one_line(problem));
+      spdlog::warn("Warning: {}: {}", run.directory.string(), problem);
     }
   }
 }
 
 void warn_of_problems(const SweepRecord& sweep) {
   for (const std::string& problem : sweep.problems) {
-    spdlog::warn("Warning: {}: {}", one_line(sweep.path.string()), one_line(problem));
+    spdlog::warn("Warning: {}: {}", sweep.path.string(), problem);
   }
 }
 

@@ -90,6 +90,7 @@ std::string vector_picture(const std::string& script, const std::string& name) {
   erase_all(svg, "<defs>", "</defs>");
   erase_all(svg, " id=\"gnuplot", "\"");
   erase_all(svg, " font-family=\"", "\"");
+  svg = replaced(std::move(svg), "]]>", "]]&gt;");  // gnuplot leaves that of a name as it is
   add_dot(svg, name + "-dot");
   svg.insert(4, " font-family=\"system-ui, sans-serif\"");
   svg = with_variable(std::move(svg), kInk, "ink");

@@ -47,9 +47,18 @@ struct SweepResult {
   Significance significance;          // against the first setting
 };
 
+struct SweepFailure {
+  std::string run;  // "SETTING, seed N"
+  int exit_code;
+  std::string reason;  // the last line that it printed
+  std::filesystem::path log;
+
+  std::string text() const;
+};
+
 struct SweepReport {
   std::vector<SweepResult> settings;
-  std::vector<std::string> failures;  // one line for each run that failed
+  std::vector<SweepFailure> failures;
   bool interrupted = false;
 };
 
@@ -57,6 +66,10 @@ struct SweepReport {
 // the log a run. Throws InputError for two settings of one name, MachineError when nothing can be
 // started.
 SweepReport run_sweep(const SweepRequest& request, const std::atomic<bool>& stop);
+
+// Throws what ended the first run that failed because of its options, as InputError, or of the
+// others as MachineError. Nothing when no run failed.
+void throw_failure(const SweepReport& report);
 
 // The table for a terminal, for Markdown, and everything as JSON.
 std::string sweep_table(const SweepReport& report);

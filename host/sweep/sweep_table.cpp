@@ -101,7 +101,8 @@ nlohmann::ordered_json sweep_json(const SweepRequest& request, const SweepReport
     setting["p_holm"] = json_or_null(result.significance.p);
     json["settings"].push_back(std::move(setting));
   }
-  json["failures"] = report.failures;
+  json["failures"] = nlohmann::ordered_json::array();
+  for (const SweepFailure& failure : report.failures) json["failures"].push_back(failure.text());
   return json;
 }
 

@@ -3,31 +3,28 @@
 #include <spdlog/fmt/fmt.h>
 
 #include <algorithm>
+#include <cmath>
 
 #include "host/text/text.h"
 
 namespace digitron {
 
-namespace {
-
-// Characters, of which each begins with the only byte that is no continuation.
-size_t width_of(const std::string& text) {
+// Each character begins with the only byte of it that is no continuation.
+size_t text_width(std::string_view text) {
   return static_cast<size_t>(std::count_if(
       text.begin(), text.end(), [](char c) { return (static_cast<unsigned char>(c) >> 6) != 2; }));
 }
 
-}  // namespace
-
 std::string format_table(const std::vector<Row>& rows, std::string_view alignment) {
   std::vector<size_t> widths(alignment.size(), 0);
   for (const Row& row : rows) {
-    for (size_t i = 0; i < row.size(); ++i) widths[i] = std::max(widths[i], width_of(row[i]));
+    for (size_t i = 0; i < row.size(); ++i) widths[i] = std::max(widths[i], text_width(row[i]));
   }
   std::string text;
   for (const Row& row : rows) {
     std::string line;
     for (size_t i = 0; i < row.size(); ++i) {
-      const std::string gap(widths[i] - width_of(row[i]), ' ');
+      const std::string gap(widths[i] - text_width(row[i]), ' ');
       line += (i > 0 ? "  " : "") + (alignment[i] == 'r' ? gap + row[i] : row[i] + gap);
     }
     line.erase(line.find_last_not_of(' ') + 1);
@@ -57,6 +54,15 @@ std::string grouped(int64_t value) {
     text.insert(static_cast<size_t>(at), 1, ',');
   }
   return text;
+}
+
+std::string duration_text(double seconds) {
+  constexpr double kMost = 1e9;  // 31 years
+  const int64_t all = std::llround(std::clamp(seconds, 0.0, kMost));
+  const int64_t minutes = all / 60;
+  if (minutes == 0) return fmt::format("{} s", all);
+  if (minutes < 60) return fmt::format("{} min {} s", minutes, all % 60);
+  return fmt::format("{} h {} min", minutes / 60, minutes % 60);
 }
 
 std::string p_text(double p) {

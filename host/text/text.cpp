@@ -11,6 +11,10 @@ namespace {
 
 constexpr std::string_view kReplacement = "\xEF\xBF\xBD";  // U+FFFD
 
+bool is_continuation(char c) {
+  return (static_cast<unsigned char>(c) & 0xC0) == 0x80;
+}
+
 // The length in bytes of the well-formed character at the start of `bytes`, 0 when there is none
 // (Unicode 15, table 3-7). U+FFFE and U+FFFF count as none: XML forbids them.
 size_t character_length(std::string_view bytes) {
@@ -24,7 +28,7 @@ size_t character_length(std::string_view bytes) {
                                        : 0;
   if (length == 0 || bytes.size() < length) return 0;
   for (size_t i = 1; i < length; ++i) {
-    if ((at(i) & 0xC0) != 0x80) return 0;
+    if (!is_continuation(bytes[i])) return 0;
   }
   const bool overlong = (first == 0xE0 && at(1) < 0xA0) || (first == 0xF0 && at(1) < 0x90);
   const bool surrogate = first == 0xED && at(1) > 0x9F;
@@ -72,6 +76,25 @@ std::string one_line(std::string_view bytes) {
   std::string text;
   for_each_character(bytes, [&](std::string_view character) {
     text += is_control(character) ? std::string_view(" ") : character;
+  });
+  return text;
+}
+
+std::string message_line(std::string_view bytes) {
+  constexpr size_t kMostBytes = 4096;
+  constexpr size_t kEndBytes = 1024;
+  if (bytes.size() <= kMostBytes) return one_line(bytes);
+  size_t end = bytes.size() - kEndBytes;
+  while (end < bytes.size() && is_continuation(bytes[end])) ++end;
+  size_t begin = kMostBytes - kEndBytes;
+  while (begin > 0 && is_continuation(bytes[begin])) --begin;
+  return one_line(bytes.substr(0, begin)) + " \u2026 " + one_line(bytes.substr(end));
+}
+
+std::string terminal_text(std::string_view bytes) {
+  std::string text;
+  for_each_character(bytes, [&](std::string_view character) {
+    text += is_control(character) && character != "\n" ? std::string_view(" ") : character;
   });
   return text;
 }

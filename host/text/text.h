@@ -12,6 +12,13 @@ std::string valid_utf8(std::string_view bytes);
 // Valid UTF-8 in which every control character is a space: one line, allowed in XML.
 std::string one_line(std::string_view bytes);
 
+// A message for a terminal or a log: one_line, and of a long one (a quoted file, say) the beginning
+// and the end, where it says what to do.
+std::string message_line(std::string_view bytes);
+
+// Lines for a terminal: as one_line, but with the line breaks.
+std::string terminal_text(std::string_view bytes);
+
 // For HTML and SVG, between tags and inside quoted attributes.
 std::string html_text(std::string_view bytes);
 

@@ -8,6 +8,7 @@
 #include <string>
 
 #include "host/core/error.h"
+#include "host/text/log_format.h"
 
 namespace digitron {
 
@@ -16,7 +17,7 @@ namespace {
 spdlog::sink_ptr file_sink(const std::filesystem::path& path, bool append) {
   try {
     auto sink = std::make_shared<spdlog::sinks::basic_file_sink_st>(path.string(), !append);
-    sink->set_pattern("%v");
+    sink->set_formatter(log_format());
     return sink;
   } catch (const spdlog::spdlog_ex&) {
     throw InputError("cannot write " + path.string() + ": " + std::strerror(errno) +

@@ -1,4 +1,5 @@
-// One line on a terminal that is written over and over, and gone when something else is printed.
+// One line on a terminal that is written over and over, and gone when something else is printed. It
+// is as wide as the terminal at most: what matters least stands at the end.
 #pragma once
 
 #include <chrono>
@@ -14,7 +15,8 @@ class ProgressLine {
   ProgressLine(const ProgressLine&) = delete;
   ProgressLine& operator=(const ProgressLine&) = delete;
 
-  // True when a new text would be shown: on a terminal, ten times a second at most.
+  // True when a new text would be shown: on a terminal, ten times a second at most while one is
+  // there.
   bool due() const;
   void show(std::string_view text);
   void clear();
@@ -22,7 +24,7 @@ class ProgressLine {
  private:
   using Clock = std::chrono::steady_clock;
   bool terminal_;
-  size_t width_ = 0;  // how long the line is that is shown now
+  size_t width_ = 0;  // in characters, of the line that is shown now
   Clock::time_point shown_at_{};
 };
 
