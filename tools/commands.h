@@ -45,6 +45,12 @@ void refuse_empty_values(const std::vector<std::string>& command_line);
 void print_text(std::string_view text);
 void print_json(const nlohmann::ordered_json& json);
 
+// "--epochs" and so on, of a command.
+std::vector<std::string> long_options(const CLI::App& app);
+
+// --config. To be added before all others: it is read before they are.
+void add_config(CLI::App& app);
+
 // Options that several commands share.
 CLI::Option* add_model(CLI::App& app, std::string& model);
 CLI::Option* add_models(CLI::App& app, std::vector<std::string>& models);

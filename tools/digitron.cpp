@@ -12,6 +12,7 @@
 #include "host/core/error.h"
 #include "host/machine/build.h"
 #include "host/text/log_format.h"
+#include "host/text/nearest.h"
 #include "host/text/text.h"
 #include "tools/commands.h"
 
@@ -41,6 +42,18 @@ void flush_output() {
   }
 }
 
+// What the first word that `app` does not know may have been meant to be; empty where it knows all.
+std::string slip_text(const CLI::App& app) {
+  const std::vector<std::string> unknown = app.remaining();
+  if (unknown.empty()) return "";
+  const std::string word = unknown.front().substr(0, unknown.front().find('='));
+  std::vector<std::string> words = long_options(app);
+  for (const CLI::App* command : app.get_subcommands([](const CLI::App*) { return true; })) {
+    words.push_back(command->get_name());
+  }
+  return did_you_mean(word, words);
+}
+
 int run(int argc, char** argv) {
   CLI::App app("Digitron trains small image classifiers on MNIST.", "digitron");
   app.set_version_flag("--version", "digitron " + version() + " (" + compiler() + ")");
@@ -58,8 +71,9 @@ int run(int argc, char** argv) {
   } catch (const CLI::ParseError& error) {
     if (error.get_exit_code() == 0) return app.exit(error);  // --help, --version
     const auto subs = app.get_subcommands();
-    throw InputError(std::string(error.what()) + "; see digitron " +
-                     (subs.empty() ? "" : subs.front()->get_name() + " ") + "--help");
+    throw InputError(error.what() + slip_text(subs.empty() ? app : *subs.front()) +
+                     "; see digitron " + (subs.empty() ? "" : subs.front()->get_name() + " ") +
+                     "--help");
   }
   for (const Command& command : commands) {
     if (command.options->parsed()) return command.run();

@@ -11,6 +11,11 @@ Command add_train(CLI::App& app, std::vector<std::string> command_line) {
   CLI::App* sub = app.add_subcommand("train", "Train a model; write metrics and a checkpoint");
   auto request = std::make_shared<SessionRequest>();
   request->command = std::move(command_line);
+  add_config(*sub);
+  sub->add_option("--like", request->like,
+                  "Take model, data and all settings of training from another run (its directory\n"
+                  "or run.json), but for those given here; not its device, --init or --out")
+      ->type_name("RUN");
   add_model(*sub, request->model)->default_str("lenet5");
   add_data(*sub, request->data);
   sub->add_option("--out", request->out,

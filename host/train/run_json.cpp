@@ -50,6 +50,23 @@ void check_description(const JsonReader& run) {
   run.for_each_object("resumed", check_step);
 }
 
+// A regular file, from which reading ends.
+std::ifstream open_description(const std::filesystem::path& path, const std::string& option) {
+  std::error_code ignored;
+  std::ifstream file;
+  if (std::filesystem::is_regular_file(path, ignored)) file.open(path, std::ios::binary);
+  if (!file.is_open()) {
+    throw InputError(option + ": " + path.string() +
+                     " cannot be read; give the directory of a run, as --out named it");
+  }
+  return file;
+}
+
+std::string text_or(const ordered_json& object, const char* key, const std::string& otherwise) {
+  const auto entry = object.find(key);
+  return entry != object.end() && entry->is_string() ? entry->get<std::string>() : otherwise;
+}
+
 // As --threads takes it.
 ordered_json threads_json(int threads) {
   return threads == kAutoThreads ? ordered_json("auto") : ordered_json(threads);
@@ -102,30 +119,22 @@ ordered_json run_description(const SessionRequest& request, const TrainSettings&
 }
 
 RunLock lock_run(const std::filesystem::path& directory) {
-  std::error_code ignored;
-  const std::filesystem::path path = directory / "run.json";
-  if (!std::filesystem::is_regular_file(path, ignored)) {
-    throw InputError("--resume: " + path.string() +
-                     " cannot be read; give the directory of a run, as --out named it");
-  }
+  (void)open_description(directory / "run.json", "--resume");
   return RunLock(directory);
 }
 
-ordered_json read_description(const std::filesystem::path& directory) {
-  const std::filesystem::path path = directory / "run.json";
-  std::ifstream file(path, std::ios::binary);
-  if (!file) {
-    throw InputError("--resume: " + path.string() +
-                     " cannot be read; give the directory of a run, as --out named it");
-  }
+ordered_json read_description(const std::filesystem::path& run, const std::string& option) {
+  std::error_code ignored;
+  const bool is_file = std::filesystem::is_regular_file(run, ignored);
+  const std::filesystem::path path = is_file ? run : run / "run.json";
+  std::ifstream file = open_description(path, option);
   const std::string text{std::istreambuf_iterator<char>(file), {}};
-  std::optional<ordered_json> run = parse_object<ordered_json>(text);
-  if (!run) {
-    throw InputError("--resume: " + path.string() +
-                     " is not a whole JSON object; restore it, or start a new run");
-  }
-  check_description({*run, "--resume: " + path.string(), "restore it, or start a new run"});
-  return std::move(*run);
+  std::optional<ordered_json> object = parse_object<ordered_json>(text);
+  const std::string where = option + ": " + path.string();
+  const std::string advice = "restore it, or start a new run";
+  if (!object) throw InputError(where + " is not a whole JSON object; " + advice);
+  check_description({*object, where, advice});
+  return std::move(*object);
 }
 
 TrainSettings resumed_settings(const ordered_json& run, const ordered_json& given, bool force) {
@@ -158,7 +167,7 @@ StepKind resumed_step(const ordered_json& run, StepKind asked, bool force) {
 }
 
 void check_same_run(const ordered_json& run, const std::string& state_id) {
-  const std::string id = run.value("id", "");
+  const std::string id = text_or(run, "id", "");
   if (id.empty() || state_id.empty() || id == state_id) return;
   throw InputError(
       "--resume: resume.safetensors is of another run than run.json; restore the two "
@@ -190,8 +199,8 @@ void check_step_fits(const ordered_json& run, const TrainSettings& settings, int
 Model resumed_model(const ordered_json& run, const std::string& asked) {
   const std::string text = run["model"]["text"];
   Model model = parse_model(text);
-  model.id = run["model"].value("id", model.id);
-  model.name = run["model"].value("name", model.name);
+  model.id = text_or(run["model"], "id", model.id);
+  model.name = text_or(run["model"], "name", model.name);
   if (asked.empty()) return model;
   const Model other = find_model(asked);
   if (other.id != model.id && to_text(other) != text) {  // --dropout has changed the text alone

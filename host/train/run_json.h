@@ -24,8 +24,10 @@ nlohmann::ordered_json run_description(const SessionRequest& request, const Trai
 // RunLock does.
 RunLock lock_run(const std::filesystem::path& directory);
 
-// The directory's run.json. Throws InputError when it is missing or damaged.
-nlohmann::ordered_json read_description(const std::filesystem::path& directory);
+// The run.json that `option` names, itself or by its directory. Throws InputError when it is
+// missing or damaged.
+nlohmann::ordered_json read_description(const std::filesystem::path& run,
+                                        const std::string& option);
 
 // The run's settings, with those of `given` (as in run.json) when `force` says that they count.
 // Without it, throws InputError naming the first that differs and both values.

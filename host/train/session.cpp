@@ -21,7 +21,8 @@ namespace {
 
 using nlohmann::ordered_json;
 
-// ---- what the run is to be; `run` is the run.json of the one to continue, null for a new one
+// ---- what the run is to be; `run` is the run.json of the one to continue, null for a new one, and
+// ---- `like` that of the one to take after, null where --like is not given
 
 void check_options(const SessionRequest& request) {
   if (request.resume.empty()) {
@@ -40,20 +41,42 @@ void check_options(const SessionRequest& request) {
   };
   forbid("--out", request.out);
   forbid("--init", request.init);
+  forbid("--like", request.like);
   if (request.overwrite) throw InputError("--overwrite does not go with --resume; leave it out");
 }
 
-Model new_model(const SessionRequest& request) {
+ordered_json read_like(const SessionRequest& request) {
+  if (request.like.empty()) return {};
+  ordered_json like = read_description(request.like, "--like");
+  if (request.init.empty() && like["settings"].value("init", ordered_json()).is_string()) {
+    spdlog::warn("Warning: the run that --like names began with --init {}, and this one does not",
+                 like["settings"]["init"].get<std::string>());
+  }
+  return like;
+}
+
+Model new_model(const SessionRequest& request, const ordered_json& like) {
+  if (request.model.empty() && !like.is_null()) return resumed_model(like, "");
   return find_model(request.model.empty() ? "lenet5" : request.model);
 }
 
-TrainSettings settings_of(const SessionRequest& request, const ordered_json& run) {
+TrainSettings settings_of(const SessionRequest& request, const ordered_json& run,
+                          const ordered_json& like) {
   if (!run.is_null()) return resumed_settings(run, request.settings, request.force);
-  return settings_from_json(request.settings, recipe_of(new_model(request)));
+  return settings_from_json(request.settings, like.is_null()
+                                                  ? recipe_of(new_model(request, like))
+                                                  : settings_from_json(like["settings"]));
 }
 
-Model model_of(const SessionRequest& request, const ordered_json& run) {
-  Model model = run.is_null() ? new_model(request) : resumed_model(run, request.model);
+std::string source_of(const SessionRequest& request, const ordered_json& run,
+                      const ordered_json& like) {
+  const ordered_json& before = run.is_null() ? like : run;
+  if (!request.data.empty() || before.is_null()) return request.data;
+  return before["data"]["source"].get<std::string>();
+}
+
+Model model_of(const SessionRequest& request, const ordered_json& run, const ordered_json& like) {
+  Model model = run.is_null() ? new_model(request, like) : resumed_model(run, request.model);
   if (!request.dropout) return model;
   Model changed = with_dropout(model, *request.dropout);
   if (!run.is_null() && !request.force && to_text(changed) != to_text(model)) {
@@ -176,18 +199,17 @@ TrainResult run_session(const SessionRequest& request, const StopFlag& stop_flag
   const bool resumes = !request.resume.empty();
   if (resumes) {
     lock.emplace(lock_run(request.resume));  // first: nobody changes what is read from now on
-    run = read_description(request.resume);
+    run = read_description(request.resume, "--resume");
   }
   check_options(request);
-  const TrainSettings settings = settings_of(request, run);
+  const ordered_json like = read_like(request);
+  const TrainSettings settings = settings_of(request, run, like);
   check_settings(settings);
-  const Model model = model_of(request, run);
+  const Model model = model_of(request, run, like);
 
   const DeviceRequest device = device_of(request, run);
   const std::jthread starting = start_device(device);  // while the data is read
-  const bool same_source = resumes && request.data.empty();
-  const Data data =
-      load_data(same_source ? run["data"]["source"].get<std::string>() : request.data);
+  const Data data = load_data(source_of(request, run, like));
   if (resumes) check_same_data(run, data);
   check_counts(settings, data.train->count());
   const auto [train, validation] = split_validation(data.train, settings.validation);

@@ -25,6 +25,7 @@ struct SessionRequest {
   nlohmann::ordered_json settings = nlohmann::ordered_json::object();
   std::string out;            // directory of a new run; default: runs/MODEL, or beside it
   bool overwrite = false;     // whether the run that `out` holds gives way
+  std::string like;           // run that a new one takes model, data and settings from
   std::string init;           // file of a new run's initial parameters; default: drawn
   std::string resume;         // directory of the run to continue; empty: a new one
   std::string profile_steps;  // "A:B": what profilers capture; empty: nothing is said to them
