@@ -4,8 +4,6 @@
 #include "host/data/png_image.h"
 #include "host/files/json.h"
 #include "host/files/model_state.h"
-#include "host/machine/machine.h"
-#include "host/text/inspect.h"
 #include "tests/png_files.h"
 #include "tests/program_fixture.h"
 
@@ -168,23 +166,6 @@ TEST_F(ProgramTest, PredictNamesTheClass) {
   }
 }
 
-TEST_F(ProgramTest, PredictsAsJson) {
-  write_png_grey(file("7.png"), 28, 28, testing::bar_image(7));
-  const ProgramResult result =
-      run_program({"predict", "--json", "--checkpoint", checkpoint(), file("7.png")});
-  EXPECT_EQ(result.exit_code, 0) << result.err;
-  const auto predictions = parse_object<nlohmann::ordered_json>(result.out);
-  ASSERT_TRUE(predictions) << result.out;
-  EXPECT_EQ((*predictions)["schema"], "digitron-predict/1");
-  ASSERT_EQ((*predictions)["images"].size(), 1u);
-  const nlohmann::ordered_json& image = (*predictions)["images"][0];
-  EXPECT_EQ(image["image"], file("7.png"));
-  EXPECT_EQ(image["class"], 7);
-  const auto logits = image["logits"].get<std::vector<float>>();
-  ASSERT_EQ(logits.size(), 10u);
-  EXPECT_EQ(image["probabilities"].get<std::vector<double>>(), softmax(logits));
-}
-
 TEST_F(ProgramTest, InspectGivesTheArithmetic) {
   const ProgramResult lenet = run_program({"inspect", "--model", "lenet5"});
   EXPECT_EQ(lenet.exit_code, 0);
@@ -205,25 +186,6 @@ TEST_F(ProgramTest, DevicesHasTheCpu) {
   EXPECT_THAT(result.out, StartsWith("cpu"));
   EXPECT_THAT(result.out, HasSubstr("cuda"));
   EXPECT_THAT(result.out, HasSubstr("reference"));
-}
-
-TEST_F(ProgramTest, DevicesAsJson) {
-  const ProgramResult result = run_program({"devices", "--json"});
-  EXPECT_EQ(result.exit_code, 0) << result.err;
-  const json all = json::parse(result.out);
-  EXPECT_EQ(all["schema"], "digitron-devices/1");
-  EXPECT_TRUE(all["build"].contains("commit"));
-  EXPECT_EQ(all["machine"]["cpu"], cpu_name());
-  std::vector<std::string> names;
-  for (const json& device : all["devices"]) {
-    names.push_back(device["name"]);
-    EXPECT_TRUE(device["available"].is_boolean());
-    EXPECT_NE(device["description"], "");
-    EXPECT_TRUE(device["details"].is_object());
-    EXPECT_EQ(device.size(), 4u);
-  }
-  EXPECT_EQ(names.front(), "cpu");
-  EXPECT_EQ(names.back(), "reference");
 }
 
 TEST_F(ProgramTest, ReaderThatGoesAway) {

@@ -24,7 +24,29 @@ struct EvalOptions {
   std::string model;
   std::string data;
   DeviceRequest device;
+  bool json = false;
 };
+
+// {"schema", "model", "checkpoint", "data", "device", "loss", "accuracy", "correct", "confusion"}:
+// accuracy is a fraction, confusion[truth][prediction] the number of images.
+nlohmann::ordered_json evaluation_json(const EvalOptions& options, const Data& data,
+                                       const Engine& engine, const Evaluation& evaluation) {
+  const Model& model = engine.plan().model;
+  const Metrics& test = evaluation.metrics;
+  return {{"schema", "digitron-eval/1"},
+          {"model", {{"name", model.name}, {"text", to_text(model)}}},
+          {"checkpoint", options.checkpoint},
+          {"data",
+           {{"source", data.source},
+            {"description", data.description},
+            {"is_mnist", data.is_mnist},
+            {"test_images", test.count}}},
+          {"device", engine.description()},
+          {"loss", test.loss()},
+          {"accuracy", test.accuracy()},
+          {"correct", test.correct},
+          {"confusion", evaluation.confusion}};
+}
 
 int run_eval(const EvalOptions& options) {
   const Checkpoint checkpoint = load_checkpoint(options.checkpoint, options.model, kBatch);
@@ -38,6 +60,10 @@ int run_eval(const EvalOptions& options) {
   engine->set_state(State::kRunningStatistics, checkpoint.state.buffers);
 
   const Evaluation evaluation = evaluate(*engine, data.test);
+  if (options.json) {
+    print_json(evaluation_json(options, data, *engine, evaluation));
+    return 0;
+  }
   const Metrics& test = evaluation.metrics;
   const std::string text = fmt::format(
       "{} from {}\n{}, {} test images\nTest Loss: {:.4f}, Test Acc: {:.2f}%, {} wrong\n\n{}",
@@ -57,6 +83,7 @@ Command add_eval(CLI::App& app) {
   add_data(*sub, options->data);
   add_model(*sub, options->model)->description(kCheckpointModelHelp);
   add_device(*sub, options->device);
+  sub->add_flag("--json", options->json, "The same, as JSON");
   return {sub, [options] { return run_eval(*options); }};
 }
 

@@ -21,6 +21,7 @@ struct InspectOptions {
   std::string model = "lenet5";
   int batch = 64;
   DeviceRequest device{.device = ""};  // none is asked
+  bool json = false;
 };
 
 // How much of a step falls to the thread with the most, for a choice of threads.
@@ -36,8 +37,57 @@ std::string thread_work_table(const Plan& plan) {
   return format_table(rows, "rrr");
 }
 
+nlohmann::ordered_json shape_json(const Shape& shape) {
+  if (shape.vector) return {shape.count()};
+  return {shape.channels, shape.height, shape.width};
+}
+
+nlohmann::ordered_json tensor_json(const Parameter& tensor) {
+  return {{"name", tensor.name}, {"dims", tensor.dims}, {"count", tensor.count}};
+}
+
+// {"schema", "model", "batch", "parameters", "flops_forward", "flops_backward", "layers": [{"name",
+// "layer", "in", "out", "parameters", "flops_forward", "flops_backward"}]}: FLOPs are a step's.
+nlohmann::ordered_json plan_json(const Plan& plan) {
+  const Model& model = plan.model;
+  nlohmann::ordered_json json{
+      {"schema", "digitron-inspect/1"},
+      {"model", {{"id", model.id}, {"name", model.name}, {"text", to_text(model)}}},
+      {"batch", plan.batch},
+      {"parameters", plan.parameter_count},
+      {"flops_forward", plan.flops_forward},
+      {"flops_backward", plan.flops_backward},
+      {"layers", nlohmann::ordered_json::array()}};
+  for (const PlannedLayer& layer : plan.layers) {
+    nlohmann::ordered_json tensors = nlohmann::ordered_json::array();
+    if (layer.parameters) {
+      tensors = {tensor_json(plan.weight(layer)), tensor_json(plan.bias(layer))};
+    }
+    json["layers"].push_back({{"name", layer.name},
+                              {"layer", to_text(layer.layer)},
+                              {"in", shape_json(layer.in)},
+                              {"out", shape_json(layer.out)},
+                              {"parameters", tensors},
+                              {"flops_forward", layer.flops_forward},
+                              {"flops_backward", layer.flops_backward}});
+  }
+  return json;
+}
+
+int inspect_as_json(const InspectOptions& options, const Plan& plan) {
+  nlohmann::ordered_json json = plan_json(plan);
+  if (!options.device.device.empty()) {
+    const std::unique_ptr<Engine> engine = make_engine(options.device, plan).engine;
+    json["device"] = {{"description", engine->description()},
+                      {"details", details_json(engine->describe().details)}};
+  }
+  print_json(json);
+  return 0;
+}
+
 int inspect(const InspectOptions& options) {
   const Plan plan = make_plan(find_model(options.model), options.batch);
+  if (options.json) return inspect_as_json(options, plan);
   print_text(plan_table(plan));
   if (options.device.device.empty()) return 0;
   const std::unique_ptr<Engine> engine = make_engine(options.device, plan).engine;
@@ -94,6 +144,7 @@ Command add_inspect(CLI::App& app) {
       ->transform(number<int>())
       ->capture_default_str();
   add_device(*sub, options->device);
+  sub->add_flag("--json", options->json, "The same, as JSON");
   return {sub, [options] { return inspect(*options); }};
 }
 
