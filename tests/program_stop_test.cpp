@@ -1,12 +1,13 @@
 // The program on a terminal, and ended by its user.
 #include <fcntl.h>
 #include <stdlib.h>
+#include <sys/ioctl.h>
 
-#include <cerrno>
-#include <cstring>
+#include <optional>
 
 #include "host/files/json.h"
 #include "host/files/model_state.h"
+#include "host/text/table.h"
 #include "tests/program_fixture.h"
 
 namespace digitron {
@@ -21,23 +22,55 @@ using testing::read_file;
 using testing::run_program;
 using testing::wait_for;
 
-// Everything a terminal gets: progress that is taken back before a line of the log.
-TEST_F(ProgramTest, ProgressOnATerminal) {
+// Everything that a terminal of so many columns gets of a program; nothing where there is none.
+std::optional<std::string> shown_by(const std::vector<std::string>& arguments, int columns) {
   const int terminal = posix_openpt(O_RDWR | O_NOCTTY);
-  if (terminal < 0 || grantpt(terminal) != 0 || unlockpt(terminal) != 0) {
-    GTEST_SKIP() << "no pseudo-terminals here (is /dev/pts mounted?): " << std::strerror(errno);
-  }
-  Process process(testing::program(train_arguments()), ptsname(terminal));
+  if (terminal < 0 || grantpt(terminal) != 0 || unlockpt(terminal) != 0) return std::nullopt;
+  winsize size{};
+  size.ws_col = static_cast<unsigned short>(columns);
+  ioctl(terminal, TIOCSWINSZ, &size);
+  Process process(testing::program(arguments), ptsname(terminal));
   std::string shown;
   char buffer[4096];
   for (ssize_t n; (n = read(terminal, buffer, sizeof(buffer))) > 0;)
     shown.append(buffer, static_cast<size_t>(n));
   close(terminal);
   EXPECT_EQ(process.wait().exit_code, 0);
-  const size_t progress = shown.find("\rfc 10 | Epoch [1/1]:");
-  ASSERT_NE(progress, std::string::npos) << shown;
-  EXPECT_THAT(shown.substr(progress), HasSubstr("%, Loss: "));
-  EXPECT_THAT(shown, HasSubstr("  \rfc 10 | Epoch [1/1]: Train Loss: ")) << "on an empty line";
+  return shown;
+}
+
+constexpr const char* kNoTerminal = "no pseudo-terminals here (is /dev/pts mounted?)";
+
+// Progress is taken back before a line of the log.
+TEST_F(ProgramTest, ProgressOnATerminal) {
+  const std::optional<std::string> shown = shown_by(train_arguments(), 200);
+  if (!shown) GTEST_SKIP() << kNoTerminal;
+  const size_t progress = shown->find("\rfc 10 | Epoch [1/1]:");
+  ASSERT_NE(progress, std::string::npos) << *shown;
+  EXPECT_THAT(shown->substr(progress), ::testing::ContainsRegex("[0-9]+%, [0-9]+ s left, Loss: "));
+  EXPECT_THAT(*shown, HasSubstr(" images/s"));
+  EXPECT_THAT(*shown, HasSubstr("  \rfc 10 | Epoch [1/1]: Train Loss: ")) << "on an empty line";
+}
+
+TEST_F(ProgramTest, ProgressFitsANarrowTerminal) {
+  const std::optional<std::string> shown = shown_by(train_arguments(), 40);
+  if (!shown) GTEST_SKIP() << kNoTerminal;
+  const size_t progress = shown->find("\rfc 10 | Epoch [1/1]:") + 1;
+  const std::string line = shown->substr(progress, shown->find('\r', progress) - progress);
+  EXPECT_EQ(text_width(line), 39u) << line;
+  EXPECT_THAT(line, ::testing::EndsWith("\u2026"));
+}
+
+TEST_F(ProgramTest, ASweepOnATerminalTellsOfTheWhole) {
+  const std::optional<std::string> shown =
+      shown_by({"sweep", "plain", "--seeds", "1-2", "--jobs", "1", "--out", file("sweep"),
+                "--common", "--model 'fc 10' --epochs 2 --data '" + data() + "'"},
+               80);
+  if (!shown) GTEST_SKIP() << kNoTerminal;
+  EXPECT_THAT(*shown, HasSubstr("\r0 of 2 runs have ended, 1 is going on"));
+  EXPECT_THAT(*shown, ::testing::ContainsRegex("\r1 of 2 runs have ended, 1 is going on, about "
+                                               "[0-9]+ s left"));
+  EXPECT_THAT(*shown, HasSubstr("\r[2/2] plain, seed 2: "));
 }
 
 TEST_F(ProgramTest, CtrlCEndsARunCleanly) {

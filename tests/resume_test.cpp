@@ -37,8 +37,9 @@ std::vector<json> events(const std::filesystem::path& directory) {
   std::istringstream lines(read_file(directory / "metrics.jsonl"));
   for (std::string line; std::getline(lines, line);) {
     json event = json::parse(line);
-    event.erase("seconds");
-    event.erase("images_per_second");
+    for (const char* key : {"seconds", "images_per_second", "evaluation_seconds", "time"}) {
+      event.erase(key);
+    }
     events.push_back(event);
   }
   return events;

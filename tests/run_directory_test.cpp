@@ -143,14 +143,16 @@ TEST(RunDirectoryTest, FullDiskLaterKeepsWholeLines) {
 
 TEST(RunDirectoryTest, EventsAreAsDesigned) {
   EXPECT_EQ(step_event(1, 7, 2.5), "{\"event\":\"step\",\"epoch\":1,\"step\":7,\"loss\":2.5}\n");
-  const EpochResult whole{2, {8, 3, 4}, Metrics{1, 1, 2}, 0.5};
+  const EpochResult whole{2, {8, 3, 4}, Metrics{1, 1, 2}, 0.5, false, 0.25, 0.01, "now"};
   EXPECT_EQ(epoch_event(whole),
             "{\"event\":\"epoch\",\"epoch\":2,\"train_loss\":2.0,\"train_accuracy\":0.75,"
-            "\"test_loss\":0.5,\"test_accuracy\":0.5,\"seconds\":0.5,\"images_per_second\":8.0}\n");
-  const EpochResult part{2, {8, 3, 4}, {}, 0.5};
+            "\"test_loss\":0.5,\"test_accuracy\":0.5,\"seconds\":0.5,\"images_per_second\":8.0,"
+            "\"evaluation_seconds\":0.25,\"lr\":0.01,\"time\":\"now\"}\n");
+  const EpochResult part{2, {8, 3, 4}, {}, 0.5, false, 0, 0.01, "now"};
   EXPECT_EQ(epoch_event(part),
             "{\"event\":\"epoch\",\"epoch\":2,\"train_loss\":2.0,\"train_accuracy\":0.75,"
-            "\"seconds\":0.5,\"images_per_second\":8.0,\"interrupted\":true}\n");
+            "\"seconds\":0.5,\"images_per_second\":8.0,\"lr\":0.01,\"time\":\"now\","
+            "\"interrupted\":true}\n");
 }
 
 TEST(RunDirectoryTest, LossesKeepTheirPrecision) {

@@ -109,6 +109,9 @@ std::string epoch_event(const EpochResult& result) {
   }
   event["seconds"] = result.seconds;
   event["images_per_second"] = result.images_per_second();
+  if (result.test) event["evaluation_seconds"] = result.evaluation_seconds;
+  event["lr"] = result.lr;
+  event["time"] = result.time;
   if (!result.test) event["interrupted"] = true;
   return dump(event);
 }

@@ -39,6 +39,9 @@ struct EpochResult {
   std::optional<Metrics> test;  // nothing when the epoch was interrupted
   double seconds;               // that the training took, without evaluation
   bool validation = false;      // whether `test` was measured on the validation set
+  double evaluation_seconds = 0;
+  double lr = 0;          // of the epoch's last step
+  std::string time = {};  // of the event, as utc_now gives it
   double images_per_second() const { return static_cast<double>(train.count) / seconds; }
 };
 std::string epoch_event(const EpochResult& result);

@@ -113,10 +113,12 @@ class Children {
   }
 
   // Waits for one to end; its job's index and exit code. All are told to end when `stop` is raised.
-  std::pair<size_t, int> wait_for_one(const std::atomic<bool>& stop) {
+  std::pair<size_t, int> wait_for_one(const std::atomic<bool>& stop,
+                                      const std::function<void(size_t)>& waiting) {
     const BlockedChildSignal signal;
     while (true) {
       if (stop) end();
+      waiting(count());
       int status = 0;
       const pid_t child = waitpid(-1, &status, WNOHANG);
       if (child < 0 && errno != EINTR) {
@@ -140,7 +142,8 @@ class Children {
 }  // namespace
 
 void run_jobs(const std::vector<Job>& jobs, int side_by_side, const std::atomic<bool>& stop,
-              const std::function<void(size_t, int)>& done) {
+              const std::function<void(size_t, int)>& done,
+              const std::function<void(size_t)>& waiting) {
   Children children;
   size_t next = 0;
   while (true) {
@@ -149,7 +152,7 @@ void run_jobs(const std::vector<Job>& jobs, int side_by_side, const std::atomic<
       ++next;
     }
     if (children.count() == 0) return;
-    const auto [index, code] = children.wait_for_one(stop);
+    const auto [index, code] = children.wait_for_one(stop, waiting);
     done(index, code);
   }
 }

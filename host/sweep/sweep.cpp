@@ -5,6 +5,7 @@
 #include <spdlog/spdlog.h>
 
 #include <charconv>
+#include <chrono>
 #include <fstream>
 #include <set>
 
@@ -13,6 +14,8 @@
 #include "host/files/json.h"
 #include "host/files/run_record.h"
 #include "host/process/process_pool.h"
+#include "host/text/progress.h"
+#include "host/text/table.h"
 #include "host/text/text.h"
 
 namespace digitron {
@@ -94,6 +97,31 @@ void set_significances(std::vector<SweepResult>& settings) {
   for (size_t i = 1; i < settings.size(); ++i) settings[i].significance = tests[i - 1];
 }
 
+// How the whole stands, on a terminal.
+class SweepProgress {
+ public:
+  explicit SweepProgress(size_t all) : all_(all) {}
+
+  void show(size_t ended, size_t running) {
+    if (!line_.due()) return;
+    line_.show(fmt::format("{} of {} runs have ended, {} {} going on{}", ended, all_, running,
+                           running == 1 ? "is" : "are",
+                           ended == 0 ? "" : ", about " + duration_text(left(ended)) + " left"));
+  }
+  void clear() { line_.clear(); }
+
+ private:
+  // At the pace of those that have ended.
+  double left(size_t ended) const {
+    const std::chrono::duration<double> passed = std::chrono::steady_clock::now() - began_;
+    return passed.count() * static_cast<double>(all_ - ended) / static_cast<double>(ended);
+  }
+
+  const size_t all_;
+  const std::chrono::steady_clock::time_point began_ = std::chrono::steady_clock::now();
+  ProgressLine line_;
+};
+
 void run_missing(const std::vector<Run>& runs, const SweepRequest& request,
                  const std::atomic<bool>& stop, SweepReport& report) {
   std::vector<Job> jobs;
@@ -109,8 +137,10 @@ void run_missing(const std::vector<Run>& runs, const SweepRequest& request,
     spdlog::info("{} of {} runs are there already", runs.size() - jobs.size(), runs.size());
   }
   size_t ended = 0;
-  run_jobs(jobs, request.jobs, stop, [&](size_t index, int code) {
+  SweepProgress progress(jobs.size());
+  const auto done = [&](size_t index, int code) {
     const Run& run = *missing[index];
+    progress.clear();
     const std::string name =
         fmt::format("{}, seed {}", request.settings[run.setting].name, run.seed);
     ++ended;
@@ -121,7 +151,8 @@ void run_missing(const std::vector<Run>& runs, const SweepRequest& request,
       report.failures.push_back({name, code, last_line(run.job.log), run.job.log});
       spdlog::warn("{}", report.failures.back().text());
     }
-  });
+  };
+  run_jobs(jobs, request.jobs, stop, done, [&](size_t running) { progress.show(ended, running); });
 }
 
 constexpr int kInputExitCode = 2;

@@ -49,6 +49,7 @@ void ProgressLine::show(std::string_view text) {
 }
 
 void ProgressLine::clear() {
+  shown_at_ = {};
   if (width_ == 0) return;
   write('\r' + std::string(std::min(width_, most_columns()), ' ') + '\r');
   width_ = 0;

@@ -15,7 +15,8 @@ class ProgressLine {
   ProgressLine(const ProgressLine&) = delete;
   ProgressLine& operator=(const ProgressLine&) = delete;
 
-  // True when a new text would be shown: on a terminal, ten times a second at most.
+  // True when a new text would be shown: on a terminal, ten times a second at most while one is
+  // there.
   bool due() const;
   void show(std::string_view text);
   void clear();

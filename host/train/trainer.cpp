@@ -8,6 +8,7 @@
 #include <cmath>
 
 #include "host/core/error.h"
+#include "host/files/environment.h"
 #include "host/machine/build.h"
 #include "host/text/table.h"
 #include "host/train/schedule.h"
@@ -36,10 +37,6 @@ std::string text_of(const char* set, const Metrics& metrics) {
                      100 * metrics.accuracy());
 }
 
-EpochResult result_of(const RunState& state) {
-  return {state.epoch, state.train, {}, state.seconds};
-}
-
 }  // namespace
 
 Trainer::Trainer(Engine& engine, RunDirectory& directory, const TrainSettings& settings,
@@ -54,6 +51,8 @@ TrainResult Trainer::run(const RunState& state) {
   state_ = state;
   saved_epoch_ = state.step > 0 ? state.epoch : state.epoch - 1;
   result_.steps = int64_t{state.epoch - 1} * epoch_steps_ + state.step;
+  began_ = Clock::now();
+  steps_before_ = result_.steps;
   while (state_.epoch <= settings_.epochs && !out_of_patience()) {
     if (state_.step == 0 && out_of_steps()) break;
     if (!train_pass()) {
@@ -127,9 +126,11 @@ void Trainer::log_slice(const std::vector<Metrics>& slice) {
 // A whole epoch's state is saved after its event is written. An epoch that --max-steps has cut
 // short is saved before: a resumed run with more steps then drops the event and finishes the epoch.
 void Trainer::finish_epoch() {
-  EpochResult result = result_of(state_);
+  EpochResult result = epoch_result();
   result.validation = settings_.validation > 0;
+  const Clock::time_point start = Clock::now();
   result.test = engine_.evaluate(Split::kHeldOut);
+  result.evaluation_seconds = seconds_since(start);
   if (!std::isfinite(result.test->loss())) diverged();
   const ModelState model = model_state();
   const bool whole = state_.step == epoch_steps_;
@@ -156,6 +157,13 @@ void Trainer::keep_best(const Metrics& validation, const ModelState& model) {
   state_.best = BestEpoch{state_.epoch, validation.loss(), model};
 }
 
+EpochResult Trainer::epoch_result() const {
+  EpochResult result{state_.epoch, state_.train, {}, state_.seconds};
+  result.lr = learning_rate(settings_, result_.steps - 1, epoch_steps_);
+  result.time = utc_now();
+  return result;
+}
+
 void Trainer::log_epoch(const EpochResult& result) {
   progress_.clear();
   spdlog::info("{} | Epoch [{}/{}]: {} | {} | {:.2f} s, {} images/s", engine_.plan().model.name,
@@ -170,7 +178,7 @@ void Trainer::finish_interrupted() {
     const ModelState model = model_state();
     if (!state_.best) save(model);  // with --patience the best epoch's checkpoint stays
     save_state();
-    directory_.append(epoch_event(result_of(state_)));
+    directory_.append(epoch_event(epoch_result()));
   }
   progress_.clear();
   spdlog::info("{} | Interrupted in epoch {} of {}, after {} steps of the run",
@@ -218,13 +226,22 @@ void Trainer::save_state() {
   directory_.save_state(run_state_bytes(state_, engine_));
 }
 
+// At the pace of this process so far, evaluations and all.
+double Trainer::seconds_left() const {
+  const int64_t all = int64_t{settings_.epochs} * epoch_steps_;
+  const int64_t left = std::min(all, settings_.max_steps.value_or(all)) - result_.steps;
+  const int64_t done = std::max<int64_t>(1, result_.steps - steps_before_);
+  return seconds_since(began_) * static_cast<double>(left) / static_cast<double>(done);
+}
+
 void Trainer::show_progress() {
-  const EpochResult result = result_of(state_);
+  const Metrics& train = state_.train;
   progress_.show(fmt::format(
-      "{:.20} | Epoch [{}/{}]: {:3d}%, Loss: {:.4f}, Acc: {:.2f}%, {} images/s",
-      engine_.plan().model.name, result.epoch, settings_.epochs,
-      int64_t{100} * state_.step / epoch_steps_, result.train.loss(), 100 * result.train.accuracy(),
-      grouped(std::llround(result.images_per_second()))));
+      "{:.20} | Epoch [{}/{}]: {:3d}%, {} left, Loss: {:.4f}, Acc: {:.2f}%, {} images/s",
+      engine_.plan().model.name, state_.epoch, settings_.epochs,
+      int64_t{100} * state_.step / epoch_steps_, duration_text(seconds_left()), train.loss(),
+      100 * train.accuracy(),
+      grouped(std::llround(static_cast<double>(train.count) / state_.seconds))));
 }
 
 void Trainer::diverged() const {

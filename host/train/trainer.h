@@ -3,6 +3,7 @@
 #pragma once
 
 #include <atomic>
+#include <chrono>
 #include <cstdint>
 #include <optional>
 #include <utility>
@@ -55,6 +56,8 @@ class Trainer {
   ModelState model_state() const;
   void save(const ModelState& state);
   void save_state();
+  EpochResult epoch_result() const;
+  double seconds_left() const;
   void log_epoch(const EpochResult& result);
   void show_progress();
   [[noreturn]] void diverged() const;
@@ -70,7 +73,9 @@ class Trainer {
   std::optional<StepCapture> capture_;
   RunState state_;
   TrainResult result_;
-  int slice_steps_ = 1;  // how many steps the engine is given at once
+  std::chrono::steady_clock::time_point began_{};  // run()
+  int64_t steps_before_ = 0;                       // of the run, by then
+  int slice_steps_ = 1;                            // how many steps the engine is given at once
   int saved_epoch_ = 0;  // whose parameters the newest checkpoint has, 0 before the first
 };
 
