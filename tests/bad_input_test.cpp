@@ -65,8 +65,9 @@ class BadInputTest : public testing::ProgramTest {
 
 TEST_F(BadInputTest, CommandLine) {
   expect_error(run_program({}), 2, "no command given; see digitron --help");
-  expect_error(run_program({"tarin"}), 2, "tarin; see digitron --help");
-  expect_error(run_program({"train", "--eopchs", "3"}), 2, "--eopchs; see digitron train --help");
+  expect_error(run_program({"tarin"}), 2, "tarin (did you mean train?); see digitron --help");
+  expect_error(run_program({"train", "--eopchs", "3"}), 2,
+               "--eopchs (did you mean --epochs?); see digitron train --help");
   expect_error(run_program({"eval"}), 2, "--checkpoint is required; see digitron eval --help");
   expect_error(run_program({"predict", "--checkpoint", checkpoint()}), 2,
                "; see digitron predict --help");

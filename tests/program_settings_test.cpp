@@ -120,8 +120,9 @@ TEST_F(ProgramSettingsTest, ConfigFilesThatMakeNoSense) {
   expect_bad("lr = fast", "--lr: 'fast' is not a number, such as 0.5 or 1e-3");
   expect_bad("lr = [0.1, 0.2]", "lr has several values; give one");
   expect_bad("augment = perhaps", "");
-  expect_bad("init = \"runs/#1\"", "init has a quote without its end, or a #; leave that out");
   expect_bad("just words", "'just words' is no option of digitron train");
+  // Some of CLI11's readers end a line at a #, also within quotes.
+  expect_refused({"--config", config("init = \"runs/#1\"")}, "");
   expect_refused({"--config", file("nowhere.toml")}, "nowhere.toml is not a file; give --config a");
   expect_refused({"--config", directory_.path().string()}, " is not a file; give --config a TOML");
 }

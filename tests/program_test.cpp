@@ -217,6 +217,10 @@ TEST_F(ProgramTest, ARecipeGivesWayToOptions) {
   EXPECT_EQ(run["settings"]["optimizer"], "nesterov");
   EXPECT_EQ(run["settings"]["schedule"], "one-cycle");
   EXPECT_EQ(run["settings"]["rotate"], 10);
+  const json epoch = lines_of(out() + "/metrics.jsonl").back();
+  EXPECT_NEAR(epoch["lr"].get<double>(), 0.02 / 25, 1e-12) << "the first step's of one-cycle";
+  EXPECT_GT(epoch["evaluation_seconds"], 0);
+  EXPECT_THAT(epoch["time"].get<std::string>(), EndsWith("Z"));
 }
 
 TEST_F(ProgramTest, ValidationKeepsTheTestSetForTheEnd) {

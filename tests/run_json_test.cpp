@@ -149,11 +149,11 @@ TEST(ResumedData, MustBeTheRuns) {
 
 TEST(ReadRun, WhatIsNoRunIsSaid) {
   const TemporaryDirectory directory;
-  EXPECT_THAT(error_of<InputError>([&] { read_description(directory.path()); }),
+  EXPECT_THAT(error_of<InputError>([&] { read_description(directory.path(), "--resume"); }),
               HasSubstr("run.json cannot be read; give the directory of a run"));
   const auto expect_error = [&](const std::string& text, const std::string& message) {
     testing::write_file(directory / "run.json", text);
-    EXPECT_THAT(error_of<InputError>([&] { read_description(directory.path()); }),
+    EXPECT_THAT(error_of<InputError>([&] { read_description(directory.path(), "--resume"); }),
                 HasSubstr(message))
         << text.substr(0, 60);
   };
@@ -170,7 +170,7 @@ TEST(ReadRun, WhatIsNoRunIsSaid) {
   run["resumed"] = {{{"device", {{"details", {{"step", {{"way", true}}}}}}}}};
   expect_error(run.dump(), "resumed: device: details: step: way is true; it must be a text");
   testing::write_file(directory / "run.json", some_run().dump());
-  EXPECT_EQ(read_description(directory.path()), some_run());
+  EXPECT_EQ(read_description(directory.path(), "--resume"), some_run());
 }
 
 TEST(ResumedRun, SaysWhenAndKeepsTheRest) {
