@@ -150,7 +150,7 @@ TEST(ResumedData, MustBeTheRuns) {
 TEST(ReadRun, WhatIsNoRunIsSaid) {
   const TemporaryDirectory directory;
   EXPECT_THAT(error_of<InputError>([&] { read_description(directory.path()); }),
-              HasSubstr("run.json cannot be read; give the directory of a run"));
+              HasSubstr("run.json: No such file or directory; give the directory of a run"));
   const auto expect_error = [&](const std::string& text, const std::string& message) {
     testing::write_file(directory / "run.json", text);
     EXPECT_THAT(error_of<InputError>([&] { read_description(directory.path()); }),

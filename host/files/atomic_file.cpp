@@ -7,31 +7,18 @@
 #include <atomic>
 #include <cerrno>
 #include <cstdio>
-#include <cstring>
 #include <string>
 
-#include "host/core/error.h"
 #include "host/core/file_descriptor.h"
+#include "host/files/file_error.h"
 
 namespace digitron {
 
 namespace {
 
 [[noreturn]] void throw_write_error(const std::filesystem::path& path, int error) {
-  const std::string message = "cannot write " + path.string() + ": " + std::strerror(error);
-  switch (error) {
-    case ENOSPC:
-    case EDQUOT:
-    case EFBIG:
-      throw MachineError(message + " (disk full or size limit); free some space, then run again");
-    case EIO:
-    case EMFILE:
-    case ENFILE:
-    case ENOMEM:
-      throw MachineError(message + "; check the machine, then run again");
-    default:
-      throw InputError(message + "; choose a directory that exists and that you may write to");
-  }
+  throw_file_error("cannot write " + path.string(), error,
+                   "choose a directory that exists and that you may write to");
 }
 
 constexpr const char* kTemporary = ".tmp";

@@ -2,13 +2,12 @@
 
 #include <spdlog/fmt/fmt.h>
 
-#include <fstream>
-#include <iterator>
 #include <string_view>
 
 #include "host/core/error.h"
 #include "host/files/environment.h"
 #include "host/files/json_reader.h"
+#include "host/files/read_text.h"
 #include "host/files/run_directory.h"
 #include "host/machine/build.h"
 #include "host/machine/machine.h"
@@ -113,13 +112,8 @@ RunLock lock_run(const std::filesystem::path& directory) {
 
 ordered_json read_description(const std::filesystem::path& directory) {
   const std::filesystem::path path = directory / "run.json";
-  std::ifstream file(path, std::ios::binary);
-  if (!file) {
-    throw InputError("--resume: " + path.string() +
-                     " cannot be read; give the directory of a run, as --out named it");
-  }
-  const std::string text{std::istreambuf_iterator<char>(file), {}};
-  std::optional<ordered_json> run = parse_object<ordered_json>(text);
+  const std::string advice = "give the directory of a run, as --out named it";
+  std::optional<ordered_json> run = parse_object<ordered_json>(read_text(path, advice));
   if (!run) {
     throw InputError("--resume: " + path.string() +
                      " is not a whole JSON object; restore it, or start a new run");

@@ -4,10 +4,9 @@
 #include <spdlog/spdlog.h>
 
 #include <cerrno>
-#include <cstring>
 #include <string>
 
-#include "host/core/error.h"
+#include "host/files/file_error.h"
 
 namespace digitron {
 
@@ -19,8 +18,7 @@ spdlog::sink_ptr file_sink(const std::filesystem::path& path, bool append) {
     sink->set_pattern("%v");
     return sink;
   } catch (const spdlog::spdlog_ex&) {
-    throw InputError("cannot write " + path.string() + ": " + std::strerror(errno) +
-                     "; make it writable, or move it away");
+    throw_file_error("cannot write " + path.string(), errno, "make it writable, or move it away");
   }
 }
 
