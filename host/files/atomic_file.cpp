@@ -89,9 +89,11 @@ void write_file_atomically(const std::filesystem::path& path, std::string_view b
 void remove_leftovers(const std::filesystem::path& path) {
   std::error_code ignored;
   const std::filesystem::path parent = path.has_parent_path() ? path.parent_path() : ".";
-  for (const auto& entry : std::filesystem::directory_iterator(parent, ignored)) {
-    if (!is_temporary_of(path.filename().string(), entry.path().filename().string())) continue;
-    std::filesystem::remove(entry.path(), ignored);
+  std::error_code error;
+  for (std::filesystem::directory_iterator i(parent, error), end; !error && i != end;
+       i.increment(error)) {
+    if (!is_temporary_of(path.filename().string(), i->path().filename().string())) continue;
+    std::filesystem::remove(i->path(), ignored);
   }
 }
 

@@ -3,6 +3,7 @@
 // PATH" every one from the third on. PATH is created when that happens, so that who counts up sees
 // the end. Calls of one kind are counted together, over all threads. The programs that this one
 // starts are left alone.
+#include <dirent.h>
 #include <dlfcn.h>
 #include <fcntl.h>
 #include <pthread.h>
@@ -150,6 +151,16 @@ ssize_t writev(int fd, const iovec* parts, int count) {
 ssize_t pwrite(int fd, const void* bytes, size_t count, off_t offset) {
   static const auto real = next<decltype(&pwrite)>("pwrite");
   return fails("write") ? -1 : real(fd, bytes, count, offset);
+}
+
+dirent* readdir(DIR* directory) {
+  static const auto real = next<decltype(&readdir)>("readdir");
+  return fails("readdir") ? nullptr : real(directory);
+}
+
+dirent64* readdir64(DIR* directory) {
+  static const auto real = next<decltype(&readdir64)>("readdir64");
+  return fails("readdir") ? nullptr : real(directory);
 }
 
 int fsync(int fd) {
