@@ -6,9 +6,10 @@
 
 namespace digitron {
 
-// Whether the file is on the disk when it is said to be written. What can be made again, and is
-// checked when it is read, need not wait: after a power cut it may be there with other contents.
-enum class Sync { kYes, kNo };
+// What a power cut may undo once the file is said to be written. kYes: nothing. kContents: it may
+// be the old file again, whole, until the directory is synced. kNo, for what can be made again and
+// is checked when it is read: it may be there with other contents.
+enum class Sync { kYes, kContents, kNo };
 
 // Writes `bytes` to a temporary name beside `path`, syncs it, and renames it to `path`. On failure
 // the file that was there stays as it was and the temporary is removed. Throws MachineError when
@@ -20,8 +21,12 @@ void write_file_atomically(const std::filesystem::path& path, std::string_view b
 // Writes all bytes to an open file. False, and errno, when that fails; a part may be written then.
 bool write_all(int fd, std::string_view bytes);
 
-// Removes the temporary files that killed processes left beside `path`. Only for who may know that
-// nobody is writing it now.
+// What was renamed, created and removed in the directory stays so after a power cut. Some file
+// systems cannot promise that, and say nothing: the files are whole anyway.
+void sync_directory(const std::filesystem::path& path);
+
+// Removes the temporary files that killed processes left beside `path`; write_file_atomically does
+// so too.
 void remove_leftovers(const std::filesystem::path& path);
 
 }  // namespace digitron

@@ -236,12 +236,24 @@ void RunDirectory::append(std::string_view lines) {
   throw_file_error("cannot write " + metrics_path_.string(), error, "make it writable");
 }
 
-void RunDirectory::save_state(std::string_view bytes) {
+void RunDirectory::save_state(std::string_view bytes) const {
+  sync_metrics();
   write_file_atomically(state_path(path_), bytes);
 }
 
+void RunDirectory::sync() const {
+  sync_metrics();
+  sync_directory(path_);
+}
+
+void RunDirectory::sync_metrics() const {
+  if (::fsync(metrics_.get()) == 0) return;
+  throw_file_error("cannot write " + metrics_path_.string(), errno, "make it writable");
+}
+
 void RunDirectory::save(const Plan& plan, const ModelState& state, const Metadata& metadata) {
-  write_file_atomically(checkpoint_path(), safetensors_bytes(plan, state, metadata));
+  write_file_atomically(checkpoint_path(), safetensors_bytes(plan, state, metadata),
+                        Sync::kContents);
 }
 
 }  // namespace digitron

@@ -4,6 +4,7 @@
 
 #include <atomic>
 #include <cstdint>
+#include <future>
 #include <optional>
 #include <utility>
 
@@ -55,6 +56,7 @@ class Trainer {
   ModelState model_state() const;
   void save(const ModelState& state);
   void save_state();
+  void finish_saving();
   void log_epoch(const EpochResult& result);
   void show_progress();
   [[noreturn]] void diverged() const;
@@ -70,8 +72,9 @@ class Trainer {
   std::optional<StepCapture> capture_;
   RunState state_;
   TrainResult result_;
-  int slice_steps_ = 1;  // how many steps the engine is given at once
-  int saved_epoch_ = 0;  // whose parameters the newest checkpoint has, 0 before the first
+  int slice_steps_ = 1;       // how many steps the engine is given at once
+  int saved_epoch_ = 0;       // whose parameters the newest checkpoint has, 0 before the first
+  std::future<void> saving_;  // of the state
 };
 
 }  // namespace digitron
