@@ -1,11 +1,14 @@
 #include "host/files/atomic_file.h"
 
+#include <fcntl.h>
 #include <gmock/gmock.h>
+#include <sys/file.h>
 
 #include <filesystem>
 #include <string>
 
 #include "host/core/error.h"
+#include "host/core/file_descriptor.h"
 #include "tests/data_testing.h"
 #include "tests/file_size_limit.h"
 
@@ -19,6 +22,7 @@ using ::testing::HasSubstr;
 using testing::names_in;
 using testing::read_file;
 using testing::TemporaryDirectory;
+using ::testing::UnorderedElementsAre;
 using testing::write_file;
 
 TEST(AtomicFile, WritesNewAndReplacesOld) {
@@ -46,6 +50,19 @@ TEST(AtomicFile, FullDiskIsTheMachinesAndKeepsTheOldFile) {
   EXPECT_THAT(message, HasSubstr("free some space"));
   EXPECT_EQ(read_file(path), "old");
   EXPECT_THAT(names_in(directory.path()), ElementsAre("file"));
+}
+
+// A writer that lives holds a lock on its temporary file.
+TEST(AtomicFile, WhatAKilledWriterLeftGoesAndALivingOnesStays) {
+  const TemporaryDirectory directory;
+  for (const char* name : {"file.1.0.tmp", "file.2.0.tmp", "other.1.0.tmp", "file.tmp"}) {
+    write_file(directory / name, "half");
+  }
+  const FileDescriptor living(::open((directory / "file.2.0.tmp").c_str(), O_RDONLY));
+  ASSERT_EQ(::flock(living.get(), LOCK_EX), 0);
+  write_file_atomically(directory / "file", "whole");
+  EXPECT_THAT(names_in(directory.path()),
+              UnorderedElementsAre("file", "file.2.0.tmp", "file.tmp", "other.1.0.tmp"));
 }
 
 TEST(AtomicFile, MissingDirectoryIsTheUsers) {

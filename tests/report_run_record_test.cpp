@@ -50,6 +50,25 @@ TEST_F(RunRecordTest, WholeRun) {
   EXPECT_EQ(record.text({"nothing", "there"}), "");
 }
 
+// One that was stopped between two epochs has whole ones alone, as one that has ended.
+TEST_F(RunRecordTest, ARunHasEndedWithTheLastEpochOfItsSettings) {
+  const auto ended = [&](int epochs, const nlohmann::json& settings) {
+    auto description = testing::run_json("lenet5", 3, epochs);
+    description["data"]["train_images"] = 100;
+    description["settings"]["batch"] = 10;
+    description["settings"].update(settings);
+    write_file(run() / "run.json", description.dump());
+    const RunRecord record = read_run(run());
+    EXPECT_EQ(record.problems.empty(), record.has_ended());
+    return record.has_ended();
+  };
+  EXPECT_TRUE(ended(2, {{"max_steps", nullptr}}));
+  EXPECT_FALSE(ended(3, {{"max_steps", nullptr}}));
+  EXPECT_TRUE(ended(3, {{"max_steps", 20}}));
+  EXPECT_FALSE(ended(3, {{"max_steps", 21}}));
+  EXPECT_TRUE(ended(2, {{"max_steps", 21}}));
+}
+
 TEST_F(RunRecordTest, NoSuchDirectory) {
   const RunRecord record = read_run(directory_ / "none");
   EXPECT_FALSE(record.has_description);

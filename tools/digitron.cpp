@@ -8,6 +8,7 @@
 #include <cstdio>
 #include <exception>
 #include <new>
+#include <system_error>
 
 #include "host/core/error.h"
 #include "host/machine/build.h"
@@ -34,6 +35,14 @@ void open_standard_streams() {
   for (int fd = 0; fd <= 2; ++fd) {
     if (fcntl(fd, F_GETFD) == -1) (void)open("/dev/null", O_RDWR);
   }
+}
+
+// Mostly of std::async and std::jthread, which say no more than the reason.
+std::string what_failed(const std::system_error& error) {
+  if (error.code() != std::errc::resource_unavailable_try_again) return error.what();
+  return std::string("no thread could be started (") + error.what() +
+         "); raise the limit on processes (ulimit -u, the cgroup's pids.max) or on memory (ulimit "
+         "-v)";
 }
 
 void flush_output() {
@@ -98,6 +107,8 @@ int main(int argc, char** argv) {
     return fail(error.what(), kInputExitCode);
   } catch (const std::bad_alloc&) {
     return fail("out of memory; take a smaller model, batch or data set", kMachineExitCode);
+  } catch (const std::system_error& error) {
+    return fail(what_failed(error), kMachineExitCode);
   } catch (const std::exception& error) {
     return fail(error.what(), kMachineExitCode);
   }

@@ -2,13 +2,12 @@
 
 #include <spdlog/fmt/fmt.h>
 
-#include <fstream>
-#include <iterator>
 #include <set>
 #include <utility>
 
 #include "host/bench/sampler.h"
 #include "host/core/error.h"
+#include "host/files/read_text.h"
 #include "host/files/run_record.h"
 #include "host/text/statistics.h"
 #include "host/text/text.h"
@@ -43,12 +42,7 @@ std::string bench_text(const fs::path& path) {
                     "it by benching fewer rows at a time",
                     path.string(), bytes >> 20, kMostBytes >> 20));
   }
-  std::ifstream file(path, std::ios::binary);
-  std::string text{std::istreambuf_iterator<char>(file), {}};
-  if (!file.good() && !file.eof()) {
-    throw InputError(path.string() + ": cannot be read; check its permissions");
-  }
-  return text;
+  return read_text(path, "check its permissions");
 }
 
 // Reads one file; knows where it is, for messages.

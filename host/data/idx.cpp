@@ -5,12 +5,13 @@
 #include <algorithm>
 #include <cerrno>
 #include <cstdio>
-#include <cstring>
 #include <memory>
+#include <new>
 #include <span>
 
 #include "host/core/error.h"
 #include "host/data/gzip.h"
+#include "host/files/file_error.h"
 
 namespace digitron {
 
@@ -37,7 +38,7 @@ class Reader {
     if (std::filesystem::exists(path, ignored) && !std::filesystem::is_regular_file(path, ignored))
       fail("is not a file of data; check that the right file has this name");
     file_.reset(gzopen(path.c_str(), "rb"));
-    if (!file_) fail(std::string("cannot be opened: ") + std::strerror(errno));
+    if (!file_) throw_file_error("cannot open " + path_, errno, "make it readable");
     gzbuffer(file_.get(), kChunkBytes);
     std::error_code error;
     const auto size = std::filesystem::file_size(path, error);
@@ -47,8 +48,11 @@ class Reader {
   // Fills `bytes` as far as the file goes and returns how many there were.
   size_t read(std::span<uint8_t> bytes) {
     const int count = gzread(file_.get(), bytes.data(), static_cast<unsigned>(bytes.size()));
+    const int error = errno;
     int code = Z_OK;
     const std::string reason = gzerror(file_.get(), &code);
+    if (code == Z_MEM_ERROR) throw std::bad_alloc();
+    if (code == Z_ERRNO) throw_file_error("cannot read " + path_, error, "make it readable");
     found_ += static_cast<uint64_t>(std::max(count, 0));
     if (code != Z_OK && code != Z_STREAM_END) {
       const size_t start = reason.starts_with(path_ + ": ") ? path_.size() + 2 : 0;

@@ -7,9 +7,10 @@
 
 namespace digitron {
 
-// Whether the file is on the disk when it is said to be written. What can be made again, and is
-// checked when it is read, need not wait: after a power cut it may be there with other contents.
-enum class Sync { kYes, kNo };
+// What a power cut may undo once the file is said to be written. kYes: nothing. kContents: it may
+// be the old file again, whole, until the directory is synced. kNo, for what can be made again and
+// is checked when it is read: it may be there with other contents.
+enum class Sync { kYes, kContents, kNo };
 
 // Writes `bytes` to a temporary name beside `path`, syncs it, and renames it to `path`. On failure
 // the file that was there stays as it was and the temporary is removed. Throws MachineError when
@@ -25,8 +26,13 @@ bool write_all(int fd, std::string_view bytes);
 // another: whoever creates it makes sure of that.
 std::filesystem::path temporary_name(const std::filesystem::path& path);
 
-// Removes what killed processes left under temporary names of `path`, and not changed for so long.
-// Without an age it is only for who may know that nobody is writing there now.
+// What was renamed, created and removed in the directory stays so after a power cut. Some file
+// systems cannot promise that, and say nothing: the files are whole anyway.
+void sync_directory(const std::filesystem::path& path);
+
+// Removes the temporary files that killed processes left beside `path`; write_file_atomically does
+// so too. Temporary directories, which nobody locks, go when they have not changed for so long;
+// with no age they stay.
 void remove_leftovers(const std::filesystem::path& path, std::chrono::seconds age = {});
 
 }  // namespace digitron

@@ -6,13 +6,12 @@
 
 #include <algorithm>
 #include <cerrno>
-#include <cstring>
-#include <fstream>
 #include <random>
 #include <utility>
 
 #include "host/core/error.h"
 #include "host/files/atomic_file.h"
+#include "host/files/file_error.h"
 #include "host/files/json.h"
 #include "host/text/text.h"
 
@@ -34,9 +33,9 @@ std::string dump(const ordered_json& json, int indent = -1) {
 void create_run_directory(const fs::path& path) {
   std::error_code error;
   fs::create_directories(path, error);
-  if (!fs::is_directory(path, error)) {
-    throw InputError("cannot create the output directory " + path.string() +
-                     "; give one that can be written, with --out");
+  if (error || !fs::is_directory(path, error)) {
+    throw_file_error("cannot create the output directory " + path.string(),
+                     error ? error.value() : ENOTDIR, "give one that can be written, with --out");
   }
   for (const char* name : kFiles) {
     if (!fs::is_directory(path / name, error)) continue;
@@ -54,9 +53,12 @@ RunLock locked(const fs::path& path) {
 // Whether the first `bytes` of the file are whole lines.
 bool ends_a_line(const fs::path& path, std::uintmax_t bytes) {
   if (bytes == 0) return true;
-  std::ifstream file(path, std::ios::binary);
-  file.seekg(static_cast<std::streamoff>(bytes - 1));
-  return file.get() == '\n';
+  const FileDescriptor file(::open(path.c_str(), O_RDONLY | O_CLOEXEC));
+  char last = 0;
+  if (file.get() < 0 || ::pread(file.get(), &last, 1, static_cast<off_t>(bytes - 1)) < 0) {
+    throw_file_error("cannot read " + path.string(), errno, "make it readable");
+  }
+  return last == '\n';
 }
 
 // What an older run has written besides run.json: out of sight while a new run begins, gone once it
@@ -178,9 +180,9 @@ RunDirectory RunDirectory::start_beside(const fs::path& path, const ordered_json
 
 void RunDirectory::begin(const ordered_json& run) {
   OlderRun older(path_);
-  write_file_atomically(path_ / "run.json", dump(run, 2));
   write_file_atomically(metrics_path_, "");
   open_metrics();
+  write_file_atomically(path_ / "run.json", dump(run, 2));  // last: from here on it is the new run
   older.remove();
 }
 
@@ -205,9 +207,7 @@ RunDirectory RunDirectory::resume(const fs::path& path, RunLock lock, const orde
                      " bytes, where the run stands; restore the file, or start a new run");
   }
   fs::resize_file(directory.metrics_path_, metrics_bytes, error);
-  if (error) {
-    throw InputError("cannot write " + metrics + ": " + error.message() + "; make it writable");
-  }
+  if (error) throw_file_error("cannot write " + metrics, error.value(), "make it writable");
   write_file_atomically(path / "run.json", dump(run, 2));
   directory.metrics_bytes_ = metrics_bytes;
   directory.open_metrics();
@@ -218,8 +218,7 @@ void RunDirectory::open_metrics() {
   metrics_ =
       FileDescriptor(::open(metrics_path_.c_str(), O_WRONLY | O_APPEND | O_NOFOLLOW | O_CLOEXEC));
   if (metrics_.get() >= 0) return;
-  throw MachineError("cannot open " + metrics_path_.string() + ": " + std::strerror(errno) +
-                     "; run again");
+  throw_file_error("cannot open " + metrics_path_.string(), errno, "make it writable");
 }
 
 void RunDirectory::append(std::string_view lines) {
@@ -234,19 +233,30 @@ void RunDirectory::append(std::string_view lines) {
     metrics_bytes_ += lines.size();
     return;
   }
-  const std::string reason = std::strerror(errno);
-  std::error_code error;
-  fs::resize_file(metrics_path_, metrics_bytes_, error);  // drops half a line
-  throw MachineError("cannot write " + metrics_path_.string() + " (" + reason +
-                     "); free some space and run again");
+  const int error = errno;
+  std::error_code ignored;
+  fs::resize_file(metrics_path_, metrics_bytes_, ignored);  // drops half a line
+  throw_file_error("cannot write " + metrics_path_.string(), error, "make it writable");
 }
 
-void RunDirectory::save_state(std::string_view bytes) {
+void RunDirectory::save_state(std::string_view bytes) const {
+  sync_metrics();
   write_file_atomically(state_path(path_), bytes);
 }
 
+void RunDirectory::sync() const {
+  sync_metrics();
+  sync_directory(path_);
+}
+
+void RunDirectory::sync_metrics() const {
+  if (::fsync(metrics_.get()) == 0) return;
+  throw_file_error("cannot write " + metrics_path_.string(), errno, "make it writable");
+}
+
 void RunDirectory::save(const Plan& plan, const ModelState& state, const Metadata& metadata) {
-  write_file_atomically(checkpoint_path(), safetensors_bytes(plan, state, metadata));
+  write_file_atomically(checkpoint_path(), safetensors_bytes(plan, state, metadata),
+                        Sync::kContents);
 }
 
 }  // namespace digitron

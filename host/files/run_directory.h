@@ -84,8 +84,12 @@ class RunDirectory {
   // How long metrics.jsonl is.
   std::uintmax_t metrics_bytes() const { return metrics_bytes_; }
 
-  // Replaces resume.safetensors atomically. Throws as save does.
-  void save_state(std::string_view bytes);
+  // Replaces resume.safetensors atomically; the lines of metrics.jsonl that it counts on, and the
+  // checkpoint, are on the disk before. Throws as save does. Another thread may call it.
+  void save_state(std::string_view bytes) const;
+
+  // All that was written stays so after a power cut. Throws as save does.
+  void sync() const;
 
   // Replaces model.safetensors atomically. Throws MachineError or InputError, the old file stays.
   void save(const Plan& plan, const ModelState& state, const Metadata& metadata);
@@ -94,6 +98,7 @@ class RunDirectory {
   RunDirectory(const std::filesystem::path& path, RunLock lock, const nlohmann::ordered_json& run);
   void begin(const nlohmann::ordered_json& run);
   void open_metrics();
+  void sync_metrics() const;
 
   std::filesystem::path path_;
   RunLock lock_;

@@ -16,6 +16,7 @@
 
 #include "host/core/error.h"
 #include "host/files/environment.h"
+#include "host/files/file_error.h"
 #include "host/text/text.h"
 
 namespace digitron {
@@ -33,8 +34,8 @@ std::filesystem::path lock_path(const std::filesystem::path& directory) {
 FileDescriptor open_lock(const std::filesystem::path& path) {
   FileDescriptor file(::open(path.c_str(), O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0666));
   if (file.get() >= 0) return file;
-  throw InputError("cannot write " + path.string() + ": " + std::strerror(errno) +
-                   "; choose a directory that you may write to");
+  throw_file_error("cannot write " + path.string(), errno,
+                   "choose a directory that you may write to");
 }
 
 std::string host_name() {

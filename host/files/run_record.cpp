@@ -4,11 +4,11 @@
 
 #include <algorithm>
 #include <cmath>
-#include <fstream>
-#include <iterator>
 #include <map>
+#include <sstream>
 
 #include "host/core/error.h"
+#include "host/files/read_text.h"
 #include "host/files/safetensors.h"
 #include "host/files/task_json.h"
 #include "host/text/text.h"
@@ -22,6 +22,7 @@ using nlohmann::ordered_json;
 
 constexpr int kPlanBatch = 64;  // a report evaluates with it; a run's own may be anything
 constexpr int kMostEpoch = 1 << 20;
+constexpr const char* kReadable = "make it readable";
 
 // Not a pipe or a device, from which reading might never end.
 bool is_file(const fs::path& path) {
@@ -50,9 +51,7 @@ void read_description(RunRecord& run) {
         "There is no run.json: model, settings, data and device are unknown.");
     return;
   }
-  std::ifstream file(path, std::ios::binary);
-  const std::string text{std::istreambuf_iterator<char>(file), {}};
-  if (auto object = parse_object<ordered_json>(valid_utf8(text))) {
+  if (auto object = parse_object<ordered_json>(valid_utf8(read_text(path, kReadable)))) {
     run.description = std::move(*object);
   } else {
     run.problems.emplace_back(
@@ -92,7 +91,7 @@ void read_metrics(RunRecord& run) {
     run.problems.emplace_back("There is no metrics.jsonl: no curves and no figures of epochs.");
     return;
   }
-  std::ifstream file(path, std::ios::binary);
+  std::istringstream file(read_text(path, kReadable));
   std::map<int, EpochRecord> epochs;
   std::optional<EpochRecord> end;  // the test of a run with a validation set
   int line = 0;
@@ -114,6 +113,26 @@ void read_metrics(RunRecord& run) {
   if (run.epochs.empty()) run.problems.emplace_back("metrics.jsonl tells of no epoch.");
 }
 
+std::optional<int64_t> setting(const RunRecord& run, const char* name) {
+  const ordered_json* value = run.find({"settings", name});
+  return value == nullptr || !value->is_number_integer() ? std::nullopt
+                                                         : std::optional(value->get<int64_t>());
+}
+
+// The epoch in which the settings end the run, patience aside; nothing where run.json does not
+// tell.
+std::optional<int64_t> last_epoch(const RunRecord& run) {
+  const auto epochs = setting(run, "epochs");
+  const auto max_steps = setting(run, "max_steps");
+  if (!epochs || !max_steps) return epochs;
+  const auto batch = setting(run, "batch");
+  const ordered_json* images = run.find({"data", "train_images"});
+  if (!batch || *batch < 1 || images == nullptr || !images->is_number_integer()) return {};
+  const int64_t trained = images->get<int64_t>() - setting(run, "validation").value_or(0);
+  const int64_t steps = std::max<int64_t>(1, trained / *batch + (trained % *batch > 0 ? 1 : 0));
+  return std::min(*epochs, *max_steps / steps + (*max_steps % steps > 0 ? 1 : 0));
+}
+
 // Whether the run came to its end, as far as its files say.
 void check_end(RunRecord& run) {
   if (run.epochs.empty()) return;
@@ -123,16 +142,11 @@ void check_end(RunRecord& run) {
         "The run was interrupted in epoch {}: that epoch has no test figures.", last.epoch));
     return;
   }
-  const ordered_json* epochs = run.find({"settings", "epochs"});
-  const ordered_json* max_steps = run.find({"settings", "max_steps"});
-  if (epochs == nullptr || !epochs->is_number() ||
-      (max_steps != nullptr && !max_steps->is_null())) {
-    return;
-  }
-  if (last.epoch < epochs->get<double>()) {
+  const auto end = last_epoch(run);
+  if (end && last.epoch < *end) {
     run.problems.push_back(fmt::format(
         "metrics.jsonl ends with epoch {} of {}: the run has stopped early or is still going on.",
-        last.epoch, value_text(*epochs)));
+        last.epoch, *end));
   }
 }
 
@@ -237,6 +251,13 @@ std::optional<double> RunRecord::test_accuracy() const {
 std::optional<double> RunRecord::validation_accuracy() const {
   return epochs.empty() || epochs.back().interrupted ? std::nullopt
                                                      : epochs.back().validation_accuracy;
+}
+
+bool RunRecord::has_ended() const {
+  if (!test_accuracy()) return false;
+  if (setting(*this, "validation").value_or(0) > 0) return true;  // it is tested at its end alone
+  const auto end = last_epoch(*this);
+  return end && epochs.back().epoch >= *end;
 }
 
 std::string value_text(const ordered_json& value) {

@@ -47,11 +47,15 @@ struct RunRecord {
   // The last epoch's; nothing when it was interrupted.
   std::optional<double> test_accuracy() const;
   std::optional<double> validation_accuracy() const;
+  // Whether nothing is left to train, and the test at the end is there too; false also where
+  // run.json does not tell. A run that was stopped between two epochs has whole ones alone.
+  bool has_ended() const;
   // There is nothing to show but the problems.
   bool is_hollow() const { return description.empty() && epochs.empty(); }
 };
 
-// Reads run.json, metrics.jsonl and model.safetensors. Throws nothing for what is in them.
+// Reads run.json, metrics.jsonl and model.safetensors. Throws nothing for what is in them, and
+// MachineError when the disk does not give it.
 RunRecord read_run(const std::filesystem::path& directory);
 
 // Whether there is a run.json beside the checkpoint, and it is of another run than its state.

@@ -5,11 +5,11 @@
 #include <cctype>
 #include <cerrno>
 #include <cmath>
-#include <cstring>
 #include <tuple>
 #include <unordered_set>
 
 #include "host/core/error.h"
+#include "host/files/file_error.h"
 #include "host/files/json.h"
 
 namespace digitron {
@@ -154,8 +154,17 @@ SafetensorsFile::SafetensorsFile(const std::filesystem::path& path) : path_(path
     fail(path, "is not a file; give the path of a .safetensors file");
   }
   stream_.open(path, std::ios::binary);
-  if (!stream_) fail(path, std::string("cannot be opened (") + std::strerror(errno) + ")");
+  if (!stream_) throw_file_error("cannot open " + path.string(), errno, "make it readable");
   parse_header(read_header());
+}
+
+// False where the file ends before: it is not what it promises. A disk that fails says another
+// thing.
+bool SafetensorsFile::read_next(void* bytes, uint64_t count) {
+  errno = 0;
+  stream_.read(static_cast<char*>(bytes), static_cast<std::streamsize>(count));
+  if (stream_.bad()) throw_file_error("cannot read " + path_.string(), errno, "make it readable");
+  return !stream_.fail();
 }
 
 std::string SafetensorsFile::read_header() {
@@ -163,7 +172,7 @@ std::string SafetensorsFile::read_header() {
   const uint64_t file_bytes = static_cast<uint64_t>(stream_.tellg());
   stream_.seekg(0);
   uint64_t header_bytes = 0;
-  if (!stream_.read(reinterpret_cast<char*>(&header_bytes), kLengthBytes)) {
+  if (!read_next(&header_bytes, kLengthBytes)) {
     fail(path_, "is too short for a safetensors file" + std::string(kDamaged));
   }
   if (header_bytes > std::min(file_bytes - kLengthBytes, kMaxHeaderBytes)) {
@@ -172,7 +181,7 @@ std::string SafetensorsFile::read_header() {
                     "; the file is truncated or not in the safetensors format");
   }
   std::string header(header_bytes, '\0');
-  if (!stream_.read(header.data(), static_cast<std::streamsize>(header_bytes))) {
+  if (!read_next(header.data(), header_bytes)) {
     fail(path_, "cannot be read" + std::string(kDamaged));
   }
   data_begin_ = kLengthBytes + header_bytes;
@@ -201,8 +210,7 @@ void SafetensorsFile::parse_header(const std::string& header) {
 
 void SafetensorsFile::read_bytes(const TensorInfo& tensor, std::span<std::byte> bytes) {
   stream_.seekg(static_cast<std::streamoff>(data_begin_ + tensor.begin));
-  if (!stream_.read(reinterpret_cast<char*>(bytes.data()),
-                    static_cast<std::streamsize>(bytes.size()))) {
+  if (!read_next(bytes.data(), bytes.size())) {
     fail(path_, tensor.name, std::string("cannot be read") + kDamaged);
   }
 }

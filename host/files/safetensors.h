@@ -47,6 +47,7 @@ class SafetensorsFile {
 
  private:
   void read_bytes(const TensorInfo& tensor, std::span<std::byte> bytes);
+  bool read_next(void* bytes, uint64_t count);
   std::string read_header();
   void parse_header(const std::string& header);
 

@@ -3,10 +3,9 @@
 #include <spdlog/fmt/fmt.h>
 
 #include <algorithm>
-#include <fstream>
-#include <iterator>
 
 #include "host/files/json.h"
+#include "host/files/read_text.h"
 #include "host/report/figures.h"
 #include "host/text/text.h"
 
@@ -166,8 +165,7 @@ SweepRecord read_sweep(const fs::path& path) {
     sweep.problems.push_back(nothing_there(path));
     return sweep;
   }
-  std::ifstream stream(file, std::ios::binary);
-  const std::string text{std::istreambuf_iterator<char>(stream), {}};
+  const std::string text = read_text(file, "make it readable");
   const auto json = parse_object<ordered_json>(valid_utf8(text));
   if (!json) {
     sweep.problems.emplace_back("sweep.json is damaged: it is not a whole JSON object.");

@@ -67,7 +67,7 @@ std::optional<RunRecord> finished(const Run& run) {
   RunRecord record = read_run(run.directory);
   const nlohmann::ordered_json* command = record.find({"command"});
   if (!command || *command != nlohmann::ordered_json(run.job.command)) return std::nullopt;
-  if (!record.test_accuracy()) return std::nullopt;
+  if (!record.has_ended()) return std::nullopt;
   return record;
 }
 

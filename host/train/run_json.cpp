@@ -2,13 +2,12 @@
 
 #include <spdlog/fmt/fmt.h>
 
-#include <fstream>
-#include <iterator>
 #include <string_view>
 
 #include "host/core/error.h"
 #include "host/files/environment.h"
 #include "host/files/json_reader.h"
+#include "host/files/read_text.h"
 #include "host/files/run_directory.h"
 #include "host/files/task_json.h"
 #include "host/machine/build.h"
@@ -52,16 +51,13 @@ void check_description(const JsonReader& run) {
   run.for_each_object("resumed", check_step);
 }
 
+constexpr const char* kRunAdvice = "give the directory of a run, as --out named it";
+
 // A regular file, from which reading ends.
-std::ifstream open_description(const std::filesystem::path& path, const std::string& option) {
+void require_description(const std::filesystem::path& path, const std::string& option) {
   std::error_code ignored;
-  std::ifstream file;
-  if (std::filesystem::is_regular_file(path, ignored)) file.open(path, std::ios::binary);
-  if (!file.is_open()) {
-    throw InputError(option + ": " + path.string() +
-                     " cannot be read; give the directory of a run, as --out named it");
-  }
-  return file;
+  if (std::filesystem::is_regular_file(path, ignored)) return;
+  throw InputError(option + ": " + path.string() + " cannot be read; " + kRunAdvice);
 }
 
 std::string text_or(const ordered_json& object, const char* key, const std::string& otherwise) {
@@ -123,7 +119,7 @@ ordered_json run_description(const SessionRequest& request, const TrainSettings&
 }
 
 RunLock lock_run(const std::filesystem::path& directory) {
-  (void)open_description(directory / "run.json", "--resume");
+  require_description(directory / "run.json", "--resume");
   return RunLock(directory);
 }
 
@@ -131,9 +127,8 @@ ordered_json read_description(const std::filesystem::path& run, const std::strin
   std::error_code ignored;
   const bool is_file = std::filesystem::is_regular_file(run, ignored);
   const std::filesystem::path path = is_file ? run : run / "run.json";
-  std::ifstream file = open_description(path, option);
-  const std::string text{std::istreambuf_iterator<char>(file), {}};
-  std::optional<ordered_json> object = parse_object<ordered_json>(text);
+  require_description(path, option);
+  std::optional<ordered_json> object = parse_object<ordered_json>(read_text(path, kRunAdvice));
   const std::string where = option + ": " + path.string();
   const std::string advice = "restore it, or start a new run";
   if (!object) throw InputError(where + " is not a whole JSON object; " + advice);

@@ -4,10 +4,9 @@
 #include <spdlog/spdlog.h>
 
 #include <cerrno>
-#include <cstring>
 #include <string>
 
-#include "host/core/error.h"
+#include "host/files/file_error.h"
 #include "host/text/log_format.h"
 
 namespace digitron {
@@ -20,8 +19,7 @@ spdlog::sink_ptr file_sink(const std::filesystem::path& path, bool append) {
     sink->set_formatter(log_format());
     return sink;
   } catch (const spdlog::spdlog_ex&) {
-    throw InputError("cannot write " + path.string() + ": " + std::strerror(errno) +
-                     "; make it writable, or move it away");
+    throw_file_error("cannot write " + path.string(), errno, "make it writable, or move it away");
   }
 }
 

@@ -239,6 +239,7 @@ TrainResult run_session(const SessionRequest& request, const StopFlag& stop_flag
     engine.load(train, data.test);
     result.test = trainer.test();
   }
+  directory.sync();
   log_end(result, directory.path());
   return result;
 }

@@ -62,6 +62,7 @@ TrainResult Trainer::run(const RunState& state) {
     finish_epoch();
     if (state_.step > 0) break;  // --max-steps ended within the epoch
   }
+  finish_saving();
   return result_;
 }
 
@@ -123,8 +124,9 @@ void Trainer::log_slice(const std::vector<Metrics>& slice) {
   if (!events.empty()) directory_.append(events);
 }
 
-// A whole epoch's state is saved after its event is written. An epoch that --max-steps has cut
-// short is saved before: a resumed run with more steps then drops the event and finishes the epoch.
+// A whole epoch's state is saved after its event is written, while the next epoch trains: disks
+// take their time. An epoch that --max-steps has cut short is saved before: a resumed run with more
+// steps then drops the event and finishes the epoch.
 void Trainer::finish_epoch() {
   EpochResult result = epoch_result();
   result.validation = settings_.validation > 0;
@@ -134,6 +136,7 @@ void Trainer::finish_epoch() {
   if (!std::isfinite(result.test->loss())) diverged();
   const ModelState model = model_state();
   const bool whole = state_.step == epoch_steps_;
+  finish_saving();
   if (!whole) save_state();
   if (settings_.patience) keep_best(*result.test, model);
   if (!settings_.patience || state_.best->epoch == state_.epoch) save(model);
@@ -176,6 +179,7 @@ void Trainer::finish_interrupted() {
   result_.interrupted = true;
   if (state_.train.count > 0) {
     const ModelState model = model_state();
+    finish_saving();
     if (!state_.best) save(model);  // with --patience the best epoch's checkpoint stays
     save_state();
     directory_.append(epoch_event(epoch_result()));
@@ -225,7 +229,16 @@ void Trainer::save(const ModelState& state) {
 void Trainer::save_state() {
   state_.metrics_bytes = directory_.metrics_bytes();
   state_.run = directory_.id();
-  directory_.save_state(run_state_bytes(state_, engine_));
+  // Without a thread to be had, finish_saving does it.
+  saving_ = std::async(std::launch::async | std::launch::deferred,
+                       [bytes = run_state_bytes(state_, engine_), &directory = directory_] {
+                         directory.save_state(bytes);
+                       });
+}
+
+// Throws what save_state could not.
+void Trainer::finish_saving() {
+  if (saving_.valid()) saving_.get();
 }
 
 // At the pace of this process so far, evaluations and all.

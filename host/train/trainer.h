@@ -5,6 +5,7 @@
 #include <atomic>
 #include <chrono>
 #include <cstdint>
+#include <future>
 #include <optional>
 #include <utility>
 
@@ -58,6 +59,7 @@ class Trainer {
   void save_state();
   EpochResult epoch_result() const;
   double seconds_left() const;
+  void finish_saving();
   void log_epoch(const EpochResult& result);
   void show_progress();
   [[noreturn]] void diverged() const;
@@ -76,7 +78,8 @@ class Trainer {
   std::chrono::steady_clock::time_point began_{};  // run()
   int64_t steps_before_ = 0;                       // of the run, by then
   int slice_steps_ = 1;                            // how many steps the engine is given at once
-  int saved_epoch_ = 0;  // whose parameters the newest checkpoint has, 0 before the first
+  int saved_epoch_ = 0;       // whose parameters the newest checkpoint has, 0 before the first
+  std::future<void> saving_;  // of the state
 };
 
 }  // namespace digitron

@@ -59,11 +59,12 @@ std::recursive_mutex& mutex() {
 }
 
 int injected_failure(const char* call) {
-  const auto found = failures().find(call);
+  const bool runtime = std::string(call).rfind("cuda", 0) == 0;
+  auto found = failures().find(call);
+  if (found == failures().end() && runtime) found = failures().find(kAnyRuntimeCall);
   if (found == failures().end() || found->second.successes-- > 0) return 0;
   const int status = found->second.status;
   failures().erase(found);
-  const bool runtime = std::string(call).rfind("cuda", 0) == 0;
   if (runtime && loses_device(status)) lose_device(static_cast<cudaError_t>(status), "as asked");
   return status;
 }

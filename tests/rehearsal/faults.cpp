@@ -1,6 +1,6 @@
 // A fault in the rehearsal's module, asked for from outside the process that opens it:
 // HOST_CUDA_FAULT="cudaStreamSynchronize 719 40" makes that call fail with error 719 after 40 that
-// work.
+// work. "cuda* 719 40" is the call after any forty of CUDA's runtime.
 #include <cstdlib>
 #include <sstream>
 #include <string>

@@ -290,11 +290,26 @@ TEST_F(RehearsalTest, WhatTheUserAskedForAndTheGpuRefusesIsExitCode2) {
                "device cuda:7 is not available: this machine has 1 GPU, counted from 0");
 }
 
-TEST_F(RehearsalTest, AGpuThatIsLostIsExitCode1AndKeepsWhatWasSaved) {
-  const ProgramResult result = train_with_fault("cudaGraphLaunch 719 3", {"--epochs", "9"});
-  expect_error(result, 1, "cudaGraphLaunch failed: ");
-  EXPECT_THAT(result.err, HasSubstr("use --device cpu"));
-  EXPECT_EQ(run()["settings"]["epochs"], 9);
+// From the first epoch's state on, whichever call is the one that fails.
+TEST_F(RehearsalTest, ARunWhoseGpuIsLostGoesOnFromItsLastWholeEpoch) {
+  const std::vector<std::string> three{"--epochs", "3", "--log-steps"};
+  ASSERT_EQ(train(three).exit_code, 0);
+  const auto parameters = testing::tensor_bytes(out() + "/model.safetensors");
+  int resumed = 0;
+  for (int calls = 60;; calls += 23) {
+    std::filesystem::remove_all(out());
+    const ProgramResult lost = train_with_fault("cuda* 719 " + std::to_string(calls), three);
+    if (lost.exit_code == 0) break;
+    SCOPED_TRACE(std::to_string(calls) + ": " + lost.err);
+    expect_error(lost, 1, " failed: ");
+    EXPECT_THAT(lost.err, HasSubstr("use --device cpu"));
+    EXPECT_THAT(lost.out, Not(HasSubstr("Wrote")));
+    if (!std::filesystem::exists(out() + "/resume.safetensors")) continue;
+    ++resumed;
+    ASSERT_EQ(run_program({"train", "--resume", out(), "--device", "cuda"}).exit_code, 0);
+    EXPECT_TRUE(testing::tensor_bytes(out() + "/model.safetensors") == parameters);
+  }
+  EXPECT_GT(resumed, 0);
 }
 
 TEST_F(RehearsalTest, TooMuchForTheGpuIsExitCode1) {

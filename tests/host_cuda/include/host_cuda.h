@@ -32,7 +32,8 @@ void set_free_bytes(size_t bytes);
 
 // The call of this name ("cudnnConvolutionForward") answers `status` once, after `successes` calls
 // that work. A cudaError_t that loses a real device's context, such as cudaErrorLaunchFailure,
-// stays.
+// stays. kAnyRuntimeCall counts all calls of CUDA's runtime together.
+constexpr const char* kAnyRuntimeCall = "cuda*";
 void fail_call(const std::string& name, int status, int successes = 0);
 
 // In which order blocks, and the threads of a block between barriers, run.
