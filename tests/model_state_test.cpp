@@ -1,6 +1,7 @@
 #include "host/files/model_state.h"
 
 #include <gmock/gmock.h>
+#include <sys/resource.h>
 
 #include <cstring>
 #include <functional>
@@ -147,6 +148,24 @@ TEST_F(RunningStatisticsTest, NoVarianceIsNegative) {
   buffers_[plan_.buffers[3].offset + 1] = -0.5f;
   write_file(path_, safetensors_bytes(plan_, {parameters_, buffers_, 1}, {}));
   EXPECT_THAT(load_error(), HasSubstr("bn2.running_var holds -0.500000 at index 1, but no"));
+}
+
+// The most that this process has had, in KiB.
+long peak_memory() {
+  rusage usage{};
+  getrusage(RUSAGE_SELF, &usage);
+  return usage.ru_maxrss;
+}
+
+TEST(LoadStateTest, TakesNoMemoryForWhatTheFileDoesNotHold) {
+  const TemporaryDirectory directory;
+  const std::filesystem::path path = directory / "model.safetensors";
+  write_file(path, safetensors_bytes({}, {}));
+  const Plan plan = make_plan(parse_model("fc 65536, fc 15000, fc 10"), 1);  // 4 GB
+  const long before = peak_memory();
+  EXPECT_THAT(error_of<InputError>([&] { load_state(path, plan); }),
+              HasSubstr("tensor fc1.weight is missing"));
+  EXPECT_LT(peak_memory() - before, 1 << 20);
 }
 
 }  // namespace

@@ -132,7 +132,8 @@ TEST_F(RunRecordTest, StrangeEvents) {
       "{\"event\":\"epoch\",\"epoch\":1e300}\n"
       "\n"
       "{\"event\":\"epoch\",\"epoch\":2,\"train_loss\":\"x\",\"test_accuracy\":[]}\n"
-      "{\"event\":\"epoch\",\"epoch\":2,\"train_loss\":1e999}\n");
+      "{\"event\":\"epoch\",\"epoch\":2,\"train_loss\":1e999}\n"
+      "{\"event\":\"epoch\",\"epoch\":2,\"train_loss\":1.7e308}\n");
   const RunRecord record = read_run(run());
   ASSERT_EQ(record.epochs.size(), 2u);
   EXPECT_FALSE(record.epochs[1].train_loss) << "the last word on an epoch counts";

@@ -46,6 +46,8 @@ TEST(SweepTextTest, ReadsSettings) {
 TEST(SweepTextTest, ReadsSeeds) {
   EXPECT_THAT(parse_seeds("7"), ElementsAre(7u));
   EXPECT_THAT(parse_seeds("1-3,9,4-4"), ElementsAre(1u, 2u, 3u, 9u, 4u));
+  EXPECT_THAT(parse_seeds("18446744073709551614-18446744073709551615"),
+              ElementsAre(18446744073709551614u, 18446744073709551615u));
   for (const char* text :
        {"", "a", "1,", ",1", "3-1", "1-", "-1", "1 2", "1-100000", "99999999999999999999"}) {
     EXPECT_THAT(error_of<InputError>([&] { parse_seeds(text); }),

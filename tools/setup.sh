@@ -10,6 +10,7 @@ browser_packages=(chromium)  # of the tests that open a report; where it is only
 manual_packages=(help2man)  # of cmake --install
 onnx_packages=(python3-onnx python3-venv)  # of tools/to_onnx and its test
 style_packages=(clang-format-14 clang-tidy-14)
+fuzz_packages=(clang libclang-rt-dev)  # of the system's own version; the second has libFuzzer
 
 fail() {
   echo "${0##*/}: $*" >&2
@@ -83,4 +84,20 @@ configure() {
 build() {
   ninja -C "$1" -n "$2" 2>/dev/null | grep -q '^ninja: no work to do' && return
   quietly "Building $2 in $1" cmake --build "$1" --target "$2"
+}
+
+# at_fixed_addresses SCRIPT ARGUMENT...: starts the script that calls it anew where that is needed
+# and allowed. Newer kernels spread a process wider than the sanitizers of g++ 13, of clang 14 and
+# before can follow.
+at_fixed_addresses() {
+  if grep -qs '^...0....$' /proc/self/personality && setarch --addr-no-randomize true 2>/dev/null; then
+    exec setarch --addr-no-randomize "$@"
+  fi
+}
+
+# Is there a clang++ with libFuzzer?
+can_fuzz() {
+  clang++ -fsanitize=fuzzer,address -xc++ - -o /dev/null &>/dev/null <<'END'
+extern "C" int LLVMFuzzerTestOneInput(const unsigned char*, unsigned long) { return 0; }
+END
 }

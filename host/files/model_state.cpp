@@ -52,19 +52,33 @@ std::vector<std::string> layer_names_in_file(const Plan& plan,
   return names;
 }
 
+// The part of a flat buffer that an entry of one of the plan's tables describes.
+template <class T, class Entry>
+std::span<T> slice(std::span<T> flat, const Entry& entry) {
+  return flat.subspan(entry.offset, entry.count);
+}
+
 // Takes tensors out of a file one by one, and knows at the end which are left.
 class Reader {
  public:
   Reader(SafetensorsFile& file, const Model& model) : file_(file), model_(model) {}
 
-  // Reads a tensor of these dims into `values`.
-  void read(const std::string& name, const std::vector<int64_t>& dims, std::span<float> values) {
-    file_.read(find(name, kFloat, dims), values);
+  // Reads a tensor of these dims into the entry's place in `flat`, and returns that. Until the
+  // tensor is found there is no such place: a few bytes of a file can name a model of gigabytes.
+  template <class Entry>
+  std::span<const float> read(const std::string& name, const std::vector<int64_t>& dims,
+                              std::vector<float>& flat, const Entry& entry) {
+    const TensorInfo& tensor = find(name, kFloat, dims);
+    flat.resize(std::max(flat.size(), entry.offset + entry.count));
+    const std::span<float> values = slice(std::span(flat), entry);
+    file_.read(tensor, values);
+    return values;
   }
 
   // A running variance, which PyTorch takes the root of.
-  void read_variance(const std::string& name, std::span<float> values) {
-    read(name, {static_cast<int64_t>(values.size())}, values);
+  void read_variance(const std::string& name, std::vector<float>& flat, const Buffer& entry) {
+    const std::span<const float> values =
+        read(name, {static_cast<int64_t>(entry.count)}, flat, entry);
     const auto bad = std::find_if(values.begin(), values.end(), [](float v) { return v < 0; });
     if (bad == values.end()) return;
     fail(file_, name,
@@ -116,12 +130,6 @@ class Reader {
   std::set<std::string> taken_;
 };
 
-// The part of a flat buffer that an entry of one of the plan's tables describes.
-template <class T, class Entry>
-std::span<T> slice(std::span<T> flat, const Entry& entry) {
-  return flat.subspan(entry.offset, entry.count);
-}
-
 }  // namespace
 
 ModelState initial_state(const Plan& plan, uint64_t seed) {
@@ -129,12 +137,11 @@ ModelState initial_state(const Plan& plan, uint64_t seed) {
 }
 
 ModelState load_state(SafetensorsFile& file, const Plan& plan) {
-  ModelState state{std::vector<float>(plan.parameter_floats),
-                   std::vector<float>(plan.buffer_floats), 0};
+  ModelState state;
   Reader reader(file, plan.model);
   const std::vector<std::string> names = layer_names_in_file(plan, file.tensors());
   const auto parameter = [&](const Parameter& entry, const std::string& name) {
-    reader.read(name, entry.dims, slice(std::span(state.parameters), entry));
+    reader.read(name, entry.dims, state.parameters, entry);
   };
   for (size_t l = 0; l < plan.layers.size(); ++l) {
     const PlannedLayer& layer = plan.layers[l];
@@ -144,12 +151,14 @@ ModelState load_state(SafetensorsFile& file, const Plan& plan) {
     if (!layer.statistics) continue;
     const Buffer& mean = plan.running_mean(layer);
     const Buffer& variance = plan.running_variance(layer);
-    reader.read(names[l] + ".running_mean", {static_cast<int64_t>(mean.count)},
-                slice(std::span(state.buffers), mean));
-    reader.read_variance(names[l] + ".running_var", slice(std::span(state.buffers), variance));
+    reader.read(names[l] + ".running_mean", {static_cast<int64_t>(mean.count)}, state.buffers,
+                mean);
+    reader.read_variance(names[l] + ".running_var", state.buffers, variance);
     state.batches_tracked = std::max(state.batches_tracked, reader.read_count(names[l] + kTracked));
   }
   reader.require_nothing_left();
+  state.parameters.resize(plan.parameter_floats);
+  state.buffers.resize(plan.buffer_floats);
   const auto run = file.metadata().find("run");
   if (run != file.metadata().end()) state.run = run->second;
   return state;

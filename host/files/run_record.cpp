@@ -23,6 +23,7 @@ using nlohmann::ordered_json;
 constexpr int kPlanBatch = 64;  // a report evaluates with it; a run's own may be anything
 constexpr int kMostEpoch = 1 << 20;
 constexpr const char* kReadable = "make it readable";
+constexpr double kMostFigure = 1e300;  // what is reckoned with larger ones would be infinite
 
 // Not a pipe or a device, from which reading might never end.
 bool is_file(const fs::path& path) {
@@ -34,7 +35,7 @@ std::optional<double> number(const ordered_json& object, const char* key) {
   const auto entry = object.find(key);
   if (entry == object.end() || !entry->is_number()) return std::nullopt;
   const auto value = entry->get<double>();
-  return std::isfinite(value) ? std::optional(value) : std::nullopt;
+  return std::abs(value) <= kMostFigure ? std::optional(value) : std::nullopt;
 }
 
 bool says(const ordered_json& object, const char* key, const ordered_json& value) {

@@ -41,7 +41,8 @@ void ValueRange::add(double value) {
 bool has_span(const ValueRange& range) {
   constexpr double kLeast = 1e-9;
   const double largest = std::max(std::abs(range.lowest), std::abs(range.highest));
-  return std::isfinite(range.span()) && range.span() > kLeast * largest;
+  return std::isfinite(range.span()) && range.span() >= kLeastDrawn &&
+         range.span() > kLeast * largest;
 }
 
 double tic_step(double span, int most) {

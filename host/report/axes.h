@@ -16,7 +16,10 @@ struct ValueRange {
   double span() const { return highest - lowest; }
 };
 
-// Whether the ends are finite and apart, by more than roundings of them.
+// What is smaller has no power of ten, which axes reckon with.
+inline constexpr double kLeastDrawn = 1e-300;
+
+// Whether the ends are finite and apart, by kLeastDrawn and by more than roundings of them.
 bool has_span(const ValueRange& range);
 
 // 1, 2 or 5 times a power of ten: the smallest that divides `span` into at most `most` parts.
@@ -33,8 +36,8 @@ std::string epoch_axis(const ValueRange& epochs);
 // has_span.
 std::string linear_axis(const ValueRange& values);
 
-// From 1, 2 or 5 times a power of ten to another, around values that are positive, with tics at
-// such numbers too; the wider the range, the fewer.
+// From 1, 2 or 5 times a power of ten to another, around values from kLeastDrawn on, with tics
+// at such numbers too; the wider the range, the fewer.
 std::string logarithmic_axis(const ValueRange& values);
 
 }  // namespace digitron

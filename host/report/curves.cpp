@@ -91,7 +91,8 @@ std::string edges(int bottom, int top, int height) {
 
 std::string value_axis(const Plot& plot) {
   const ValueRange values = plot.range.empty() ? values_of(plot.curves) : plot.range;
-  return plot.logarithmic && values.lowest > 0 ? logarithmic_axis(values) : linear_axis(values);
+  const bool logarithmic = plot.logarithmic && values.lowest >= kLeastDrawn;
+  return logarithmic ? logarithmic_axis(values) : linear_axis(values);
 }
 
 // The zoom with the key, and below it the overview, in which a grey field says what is enlarged.

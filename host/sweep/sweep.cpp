@@ -229,7 +229,7 @@ std::vector<uint64_t> parse_seeds(const std::string& text) {
       last = number();
     }
     if (last < first || last - first >= kMostSeeds) throw fail();
-    for (uint64_t seed = first; seed <= last; ++seed) seeds.push_back(seed);
+    for (uint64_t i = 0; i <= last - first; ++i) seeds.push_back(first + i);
     if (at == end) return seeds;
     if (*at++ != ',') throw fail();
   }
