@@ -10,6 +10,7 @@ namespace digitron {
 namespace {
 
 using ::testing::AllOf;
+using ::testing::AnyOf;
 using ::testing::HasSubstr;
 using ::testing::Not;
 
@@ -40,6 +41,20 @@ TEST_F(ReportPartsTest, CurvesSayWhatTheyCover) {
   add("lenet5", 4, {0.7, 0.9});
   EXPECT_THAT(curves(), HasSubstr("Accuracy of LeNet-5: mean of 2 seeds (1, 4), the band from the "
                                   "lowest to the highest."));
+}
+
+// Of runs that were stopped before their first test, say.
+TEST_F(ReportPartsTest, WhatHasNoFigureHasNoPicture) {
+  add("lenet5", 1, {0.9});
+  add("custom-mlp", 1, {0.9});
+  EXPECT_THAT(curves(), AllOf(HasSubstr("Loss of LeNet-5"), HasSubstr("Test loss of each model")));
+  for (RunRecord& run : runs_) run.epochs[0].train_loss = run.epochs[0].test_loss = std::nullopt;
+  EXPECT_THAT(curves(), AllOf(Not(HasSubstr("Loss of LeNet-5")), HasSubstr("Accuracy of LeNet-5"),
+                              Not(HasSubstr("Test loss of each model"))));
+  for (RunRecord& run : runs_) {
+    run.epochs[0].train_accuracy = run.epochs[0].test_accuracy = std::nullopt;
+  }
+  EXPECT_THAT(curves(), Not(AnyOf(HasSubstr("Accuracy of"), HasSubstr("of each model"))));
 }
 
 TEST_F(ReportPartsTest, TestAboveTrainingIsExplainedWhereItIsSo) {

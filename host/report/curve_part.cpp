@@ -81,15 +81,25 @@ std::string seeds_text(const RunGroup& group) {
                      group.complete.size(), seeds);
 }
 
+// The plots with their captions, but for those that have no figure: gnuplot makes no picture of
+// them.
+void add_pictures(Blocks& blocks, const std::vector<std::pair<Plot, std::string>>& plots) {
+  Pictures row;
+  for (const auto& [plot, caption] : plots) {
+    if (!values_of(plot.curves).empty()) row.pictures.push_back({draw(plot), caption});
+  }
+  if (!row.pictures.empty()) blocks.emplace_back(std::move(row));
+}
+
 void add_comparison(Blocks& blocks, std::span<const RunGroup> groups) {
   if (groups.size() < 2) return;
   Plot accuracy{"comparison-accuracy", "Test accuracy (%)", false, test_curves(groups, kAccuracy)};
   accuracy.zoom = zoom_of(accuracy.curves);
   const Plot loss{"comparison-loss", "Test loss (log scale)", true, test_curves(groups, kLoss)};
   const std::string means = "mean over its seeds, the band from the lowest to the highest.";
-  blocks.emplace_back(Pictures{{{draw(loss), "Test loss of each model after every epoch: " + means},
-                                {draw(accuracy), "Test accuracy of each model after every epoch: " +
-                                                     means + zoom_text(accuracy)}}});
+  add_pictures(blocks, {{loss, "Test loss of each model after every epoch: " + means},
+                        {accuracy, "Test accuracy of each model after every epoch: " + means +
+                                       zoom_text(accuracy)}});
 }
 
 // What an epoch ends with: the validation set of runs that have one, else the test set.
@@ -162,9 +172,8 @@ void add_curves(Blocks& blocks, const RunGroup& group, size_t index, const Plot&
   const std::string what = fmt::format(
       ": {}. Training is the mean over an epoch while the weights move, {} is after it.",
       seeds_text(group), has_validation(group) ? "validation" : "test");
-  blocks.emplace_back(
-      Pictures{{{draw(loss), "Loss of " + group.label + what},
-                {draw(accuracy), "Accuracy of " + group.label + what + zoom_text(accuracy)}}});
+  add_pictures(blocks, {{loss, "Loss of " + group.label + what},
+                        {accuracy, "Accuracy of " + group.label + what + zoom_text(accuracy)}});
   const std::string why = why_training_is_behind(group);
   if (!why.empty()) blocks.emplace_back(Paragraph{why});
 }

@@ -45,7 +45,7 @@ ValueRange zoom_of(std::span<const Curve> curves);
 // The plot as gnuplot's language. Curves without a point are left out.
 std::string gnuplot_script(const Plot& plot);
 
-// The picture as vector_picture makes it.
+// The picture as vector_picture makes it. Some curve has a point.
 std::string draw(const Plot& plot);
 
 }  // namespace digitron

@@ -6,6 +6,7 @@
 #include "host/files/checkpoint.h"
 #include "host/files/run_record.h"
 #include "host/files/run_state.h"
+#include "host/report/curves.h"
 #include "host/train/run_json.h"
 #include "host/train/settings_json.h"
 #include "tests/fake_engine.h"
@@ -41,6 +42,16 @@ Data some_data() {
   Data data;
   data.train = data.test = std::make_shared<Dataset>(Dataset{{}, {1, 2}});
   return data;
+}
+
+Curve loss_curve(const RunRecord& run) {
+  Curve curve;
+  for (const EpochRecord& epoch : run.epochs) {
+    if (!epoch.train_loss) continue;
+    const double loss = *epoch.train_loss;
+    curve.points.push_back({epoch.epoch, loss, loss, epoch.test_loss.value_or(loss)});
+  }
+  return curve;
 }
 
 // As a session does that continues the run.
@@ -99,7 +110,14 @@ void fuzz_run_json(std::string_view bytes) {
 
 void fuzz_metrics(std::string_view bytes) {
   scratch_file("metrics/run.json", R"({"model": {"id": "lenet5"}, "settings": {"epochs": 2}})");
-  read_run(scratch_file("metrics/metrics.jsonl", bytes).parent_path());
+  const RunRecord run = read_run(scratch_file("metrics/metrics.jsonl", bytes).parent_path());
+  for (const bool logarithmic : {false, true}) {
+    Plot loss{"loss", "Loss", logarithmic, {loss_curve(run)}, {}, {}};
+    loss.zoom = zoom_of(loss.curves);
+    const std::string script = gnuplot_script(loss);
+    require(script.find("inf") == std::string::npos, "a number that gnuplot does not know");
+    require(script.find("nan") == std::string::npos, "a number that gnuplot does not know");
+  }
 }
 
 }  // namespace digitron::testing
