@@ -4,6 +4,7 @@
 
 #include "tests/data_testing.h"
 #include "tests/fuzz/fuzzers.h"
+#include "tests/moved.h"
 
 namespace digitron {
 namespace {
@@ -13,7 +14,8 @@ namespace fs = std::filesystem;
 class FuzzTest : public ::testing::TestWithParam<testing::Fuzzer> {};
 
 TEST_P(FuzzTest, ReadsOrRefusesTheCorpus) {
-  const fs::path corpus = fs::path(DIGITRON_TEST_DATA) / "../fuzz/corpus" / GetParam().name;
+  const fs::path data = testing::moved("DIGITRON_TEST_DATA", DIGITRON_TEST_DATA);
+  const fs::path corpus = data / "../fuzz/corpus" / GetParam().name;
   ASSERT_FALSE(testing::names_in(corpus).empty());
   for (const std::string& name : testing::names_in(corpus)) {
     SCOPED_TRACE((corpus / name).string());
