@@ -57,7 +57,7 @@ Curve loss_curve(const RunRecord& run) {
 // As a session does that continues the run.
 void resume(const std::filesystem::path& directory) {
   static const Data kData = some_data();
-  const nlohmann::ordered_json run = read_description(directory);
+  const nlohmann::ordered_json run = read_description(directory, "--resume");
   const TrainSettings settings = resumed_settings(run, nlohmann::ordered_json::object(), false);
   check_settings(settings);
   settings_text(settings);
