@@ -13,7 +13,8 @@ class BenchRepeatsTest : public testing::ProgramTest {};
 // Measured by the program through a script that keeps each process's row.
 TEST_F(BenchRepeatsTest, OnlyTheFirstProcessLooksIntoTheStep) {
   const std::string program = file("keep_row");
-  testing::write_file(program, "#!/bin/sh\n" + testing::moved("DIGITRON_PROGRAM", DIGITRON_PROGRAM) +
+  testing::write_file(program, "#!/bin/sh\n" +
+                                   testing::moved("DIGITRON_PROGRAM", DIGITRON_PROGRAM) +
                                    R"sh( "$@" || exit
 for word in "$@"; do
   if [ "$previous" = --row-file ]; then cat "$word" >>"$0.log"; echo >>"$0.log"; fi

@@ -102,15 +102,15 @@ TEST_F(TrainerTest, CheckpointSaysWhatItIs) {
   SafetensorsFile file(directory_ / "model.safetensors");
   Metadata metadata = file.metadata();
   EXPECT_FALSE(metadata.extract("digitron").empty());
-  EXPECT_EQ(metadata, (Metadata{{"format", "pt"},
-                                {"model", "fc 10"},
-                                {"name", "fc 10"},
-                                {"layers", "fc 10"},
-                                {"task",
-                                 R"({"image":[1,28,28],"classes":["0","1","2","3","4","5","6",)"
-                                 R"("7","8","9"],"mean":[0.1307],"deviation":[0.3081]})"},
-                                {"epoch", "2"},
-                                {"step", "20"}}));
+  EXPECT_EQ(metadata,
+            (Metadata{{"format", "pt"},
+                      {"model", "fc 10"},
+                      {"name", "fc 10"},
+                      {"layers", "fc 10"},
+                      {"task", R"({"image":[1,28,28],"classes":["0","1","2","3","4","5","6",)"
+                               R"("7","8","9"],"mean":[0.1307],"deviation":[0.3081]})"},
+                      {"epoch", "2"},
+                      {"step", "20"}}));
 }
 
 TEST_F(TrainerTest, LogsEveryStepWhenAsked) {

@@ -234,8 +234,8 @@ std::optional<std::string> model_id(std::string_view name_or_text) {
 Model find_model(std::string_view name_or_text, const Task& task) {
   const std::optional<std::string> id = model_id(name_or_text);
   if (!id) return parse_model(name_or_text, task);
-  const auto known = std::find_if(kModels.begin(), kModels.end(),
-                                  [&](const NamedModel& each) { return each.id == *id; });
+  const auto* const known = std::find_if(kModels.begin(), kModels.end(),
+                                         [&](const NamedModel& each) { return each.id == *id; });
   return named_model(*known, task);
 }
 

@@ -9,6 +9,7 @@ namespace digitron {
 
 std::vector<std::string> numbered_classes(int count) {
   std::vector<std::string> names;
+  names.reserve(static_cast<size_t>(std::max(count, 0)));
   for (int c = 0; c < count; ++c) names.push_back(std::to_string(c));
   return names;
 }

@@ -17,8 +17,8 @@ struct SearchOptions {
 
 // A training and a test set, and the task that they set. `source` is a directory, the word of a
 // known data set, the word "synthetic", or empty for the search: $DIGITRON_DATA (any of the three),
-// then MNIST's directories, a download, synthetic digits. Downloads are from $DIGITRON_MIRROR alone,
-// where that is set.
+// then MNIST's directories, a download, synthetic digits. Downloads are from $DIGITRON_MIRROR
+// alone, where that is set.
 //
 // A directory has four IDX files, plain or .gz (train-images-idx3-ubyte or train-images.idx3-ubyte,
 // and so on), CIFAR-10's binary files, or folders train/ and test/ of {number}_{label}.png. One

@@ -14,7 +14,7 @@ std::vector<double> shortest(const std::vector<float>& values) {
   std::vector<double> result;
   for (const float value : values) {
     std::array<char, 32> digits{};
-    const auto end = std::to_chars(digits.data(), digits.data() + digits.size(), value).ptr;
+    const auto* const end = std::to_chars(digits.data(), digits.data() + digits.size(), value).ptr;
     std::from_chars(digits.data(), end, result.emplace_back());
   }
   return result;

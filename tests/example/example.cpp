@@ -17,6 +17,7 @@ int main(int, char** arguments) {
   for (int epoch = 1; epoch <= 3; ++epoch) {
     engine->train(epoch, 0, std::vector<StepRates>(static_cast<size_t>(steps), {.lr = 0.01f}));
     const Metrics test = engine->evaluate(Split::kHeldOut);
-    std::printf("epoch %d: loss %.4f, accuracy %.2f%%\n", epoch, test.loss(), 100 * test.accuracy());
+    std::printf("epoch %d: loss %.4f, accuracy %.2f%%\n", epoch, test.loss(),
+                100 * test.accuracy());
   }
 }
