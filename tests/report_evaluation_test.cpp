@@ -113,7 +113,7 @@ TEST_F(ReportEvaluationTest, TheLossIsTheEngines) {
 }
 
 TEST(ClassScoresTest, ByHand) {
-  Confusion counts{};
+  Confusion counts(10, std::vector<int64_t>(10));
   counts[4][4] = 6;
   counts[4][9] = 2;
   counts[9][9] = 3;
