@@ -4,17 +4,35 @@
 
 namespace digitron {
 
-// The crew has looked up the samples together, and shares the pixels of the one channel.
-void NetworkPass::gather(std::span<const Block> blocks) {
-  pass_.meet();
+void NetworkPass::gather(std::span<const Block> blocks, Range pixels) {
   begin(StepPart::kGather, blocks);
-  const Range vectors = share(kImagePixels / kLanes, pass_.part);
   for (const Block& block : blocks) {
     pass_.kernels.gather(layout_.input().values(block), block.samples->images, block.count(),
-                         vectors.first * kLanes, vectors.last * kLanes);
+                         pixels.first, pixels.last);
   }
   pass_.mark_work();
+}
+
+// The crew shares the pixels of the one channel.
+void NetworkPass::gather(std::span<const Block> blocks) {
+  const Range vectors = share(kImagePixels / kLanes, pass_.part);
+  gather(blocks, {vectors.first * kLanes, vectors.last * kLanes});
   pass_.meet();
+}
+
+// A stage by columns has met its pixels.
+void NetworkPass::gather_to_train(std::span<const Block> blocks) {
+  if (!layout_.first_linear()) gather(blocks);
+}
+
+void NetworkPass::forward_by_columns(Worker worker, std::span<const Block> blocks) {
+  const LinearStage& stage = *layout_.first_linear();
+  stage.for_each_tile(worker, [&](const LinearStage::Tile& tile) {
+    gather(blocks, tile.columns);
+    begin(StepPart::kForward, blocks, 0);
+    stage.forward_tile(pass_, tile, blocks);
+    pass_.mark_work();
+  });
 }
 
 void NetworkPass::forward_stages(size_t first, size_t last, std::span<const Block> blocks) {
@@ -35,7 +53,7 @@ void NetworkPass::forward(std::span<const Block> blocks) {
 }
 
 void NetworkPass::forward(int segment, std::span<const Block> blocks) {
-  if (segment == 0) gather(blocks);
+  if (segment == 0) gather_to_train(blocks);
   forward_stages(layout_.segment_begin(segment), layout_.segment_begin(segment + 1), blocks);
   if (segment + 1 < layout_.segment_count()) {
     begin(StepPart::kForward, blocks, layout_.segment_begin(segment + 1));
@@ -69,7 +87,7 @@ void NetworkPass::make_again(int segment, std::span<const Block> blocks) {
     pass_.meet();
     return;
   }
-  gather(blocks);
+  gather_to_train(blocks);
   if (layout_.repeats_first_segment()) forward_stages(0, layout_.segment_begin(1), blocks);
 }
 

@@ -20,6 +20,9 @@ class NetworkPass {
 
   // Samples -> logits, in evaluation.
   void forward(std::span<const Block> blocks);
+  // Of a network whose first stage goes by columns, a thread's share of its sums for these blocks:
+  // all blocks of the batch are to have been here before one goes forward.
+  void forward_by_columns(Worker worker, std::span<const Block> blocks);
   // One segment of a training step; all but the last leave the moments of the batch normalisation
   // that the next one begins with.
   void forward(int segment, std::span<const Block> blocks);
@@ -41,7 +44,9 @@ class NetworkPass {
   void begin(StepPart work, std::span<const Block> blocks) {
     pass_.work = {work, -1, blocks.front().index};
   }
+  void gather(std::span<const Block> blocks, Range pixels);
   void gather(std::span<const Block> blocks);
+  void gather_to_train(std::span<const Block> blocks);
   void make_again(int segment, std::span<const Block> blocks);
   void forward_stages(size_t first, size_t last, std::span<const Block> blocks);
 
