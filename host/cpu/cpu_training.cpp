@@ -58,7 +58,7 @@ void CpuEngine::meet(StepRecorder* recorder) {
   mark(recorder, StepPart::kWaiting);
 }
 
-// What a step begins with where the first stage goes by columns: a thread's share of its sums.
+// What a step begins with where the first layer is linear: a thread's share of its sums.
 void CpuEngine::forward_by_columns(Worker worker, std::span<const BlockSamples> samples,
                                    const TrainingStep& step, StepRecorder* recorder) {
   if (!layout_.first_linear()) return;

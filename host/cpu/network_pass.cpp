@@ -20,11 +20,6 @@ void NetworkPass::gather(std::span<const Block> blocks) {
   pass_.meet();
 }
 
-// A stage by columns has met its pixels.
-void NetworkPass::gather_to_train(std::span<const Block> blocks) {
-  if (!layout_.first_linear()) gather(blocks);
-}
-
 void NetworkPass::forward_by_columns(Worker worker, std::span<const Block> blocks) {
   const LinearStage& stage = *layout_.first_linear();
   stage.for_each_tile(worker, [&](const LinearStage::Tile& tile) {
@@ -53,7 +48,7 @@ void NetworkPass::forward(std::span<const Block> blocks) {
 }
 
 void NetworkPass::forward(int segment, std::span<const Block> blocks) {
-  if (segment == 0) gather_to_train(blocks);
+  if (segment == 0 && !layout_.first_linear()) gather(blocks);
   forward_stages(layout_.segment_begin(segment), layout_.segment_begin(segment + 1), blocks);
   if (segment + 1 < layout_.segment_count()) {
     begin(StepPart::kForward, blocks, layout_.segment_begin(segment + 1));
@@ -87,7 +82,7 @@ void NetworkPass::make_again(int segment, std::span<const Block> blocks) {
     pass_.meet();
     return;
   }
-  gather_to_train(blocks);
+  gather(blocks);
   if (layout_.repeats_first_segment()) forward_stages(0, layout_.segment_begin(1), blocks);
 }
 

@@ -20,8 +20,8 @@ class NetworkPass {
 
   // Samples -> logits, in evaluation.
   void forward(std::span<const Block> blocks);
-  // Of a network whose first stage goes by columns, a thread's share of its sums for these blocks:
-  // all blocks of the batch are to have been here before one goes forward.
+  // Of a network that begins with a linear layer, a thread's share of that one's sums for these
+  // blocks. All blocks of the batch have been here before one goes forward in training.
   void forward_by_columns(Worker worker, std::span<const Block> blocks);
   // One segment of a training step; all but the last leave the moments of the batch normalisation
   // that the next one begins with.
@@ -46,7 +46,6 @@ class NetworkPass {
   }
   void gather(std::span<const Block> blocks, Range pixels);
   void gather(std::span<const Block> blocks);
-  void gather_to_train(std::span<const Block> blocks);
   void make_again(int segment, std::span<const Block> blocks);
   void forward_stages(size_t first, size_t last, std::span<const Block> blocks);
 

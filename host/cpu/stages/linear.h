@@ -75,8 +75,7 @@ class LinearStage : public StageBase {
   size_t sums_floats() const { return size_t(kColumnParts) * outputs() * kLanes; }
   void add_sums(const StagePass& pass, std::span<const Block> blocks) const;
   void multiply(const StagePass& pass, std::span<const Block> blocks) const;
-  // The columns that lie together with the tile's, and where the first of its weights would be if
-  // it had all of them.
+  // The columns that rows of weights have where the tile's are stored, and where those begin.
   Range stored_columns(const Tile& tile) const {
     return from_images_ ? tile.columns : Range{0, inputs()};
   }
