@@ -86,8 +86,8 @@ TEST_P(CpuLinear, Forward) {
       if (relu) {
         for (double& value : expected) value = std::max(value, 0.0);
       }
-      kernels_.linear_forward(y.data(), x.data(), stride, blocks, w.data(), b.data(), inputs,
-                              outputs, relu);
+      kernels_.linear_forward(y.data(), stride, x.data(), stride, blocks, w.data(), inputs,
+                              b.data(), inputs, outputs, relu);
       EXPECT_TRUE(is_near(y.rows(), expected, kLinearTolerance))
           << size << ", " << blocks << " blocks";
       EXPECT_TRUE(y.intact()) << size;
@@ -173,8 +173,9 @@ TEST_P(CpuLinear, BackwardWeights) {
         expected[i] = batch.dw[i] + (add ? expected[i] : 0);
       }
       kernels_.linear_backward_weights(
-          dw.data(), batch.dy.data(), batch.x_rows.data() + columns.first, size.inputs,
-          batch.row_floats, size.outputs, columns.first, columns.last, batch.blocks, add, nullptr);
+          dw.data(), batch.dy.data(), std::ptrdiff_t{size.outputs} * kLanes,
+          batch.x_rows.data() + columns.first, size.inputs, batch.row_floats, size.outputs,
+          columns.first, columns.last, batch.blocks, add, nullptr);
       EXPECT_TRUE(is_near(dw.values(), expected, kLinearTolerance))
           << size << ", columns " << columns.first << " to " << columns.last;
       EXPECT_TRUE(dw.intact()) << size;
@@ -199,8 +200,9 @@ TEST_P(CpuLinear, BackwardWeightsUpdates) {
       }
       const SgdStep step{w.data(), v.data(), 0.1f, 0.9f, 0.02f};
       kernels_.linear_backward_weights(
-          dw.data(), batch.dy.data(), batch.x_rows.data() + columns.first, size.inputs,
-          batch.row_floats, size.outputs, columns.first, columns.last, batch.blocks, add, &step);
+          dw.data(), batch.dy.data(), std::ptrdiff_t{size.outputs} * kLanes,
+          batch.x_rows.data() + columns.first, size.inputs, batch.row_floats, size.outputs,
+          columns.first, columns.last, batch.blocks, add, &step);
       EXPECT_TRUE(is_near(w.values(), expected_w, kLinearTolerance)) << size;
       EXPECT_TRUE(is_near(v.values(), expected_v, kLinearTolerance)) << size;
       EXPECT_TRUE(w.intact() && v.intact() && dw.intact()) << size;

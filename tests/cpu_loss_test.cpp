@@ -111,6 +111,23 @@ TEST_P(CpuLoss, ExtremeLogits) {
   }
 }
 
+// They would slow down the way back: a probability of e^-87 is a normal number, its 64th is not.
+TEST_P(CpuLoss, GradientsAreNeverSubnormal) {
+  std::vector<float> logits(kClasses, 0.0f);
+  logits[4] = 86.0f;
+  logits[5] = -4.0f;
+  set_logits(logits);
+  set_labels(4);
+  for (const float scale : {1.0f, 1.0f / 64}) {
+    run(kLanes, scale);
+    for (const size_t c : {size_t{0}, size_t{5}}) {
+      const float p = std::exp(std::max(logits[c] - logits[4], -87.0f));
+      const float expected = scale == 1.0f ? p : 0.0f;
+      EXPECT_TRUE(std::abs(dlogits_[c * kLanes] - expected) <= 1e-6f * p) << c << ' ' << scale;
+    }
+  }
+}
+
 // A diverged run must show, wherever among the logits it begins.
 TEST_P(CpuLoss, NanAndInfinityAreSeen) {
   for (const float bad : {kNan, kInfinity}) {

@@ -1,8 +1,9 @@
 // The CPU engine. A step has two phases with a barrier after each: threads take blocks of samples
 // through the whole network and back, meeting at each batch normalisation, whose statistics need
 // all of the batch; then they take slices of the parameters, make their gradients over the whole
-// batch and update them. Which thread does what never changes a sum's order, so the result does not
-// depend on the number of threads.
+// batch and update them. Where the first layer is linear, its sums are a phase before, shared by
+// its weights. Which thread does what never changes a sum's order, so the result does not depend on
+// the number of threads.
 #pragma once
 
 #include "host/core/devices.h"
@@ -37,20 +38,28 @@ class CpuEngine final : public Engine {
 
  private:
   template <class F>
-  void for_each_group(Worker worker, Range mine, const F& f);
+  void for_each_group(Worker worker, std::span<const BlockSamples> samples, Range mine, const F& f);
   Block block_at(int place, const BatchMemory* batch, int index, const BlockSamples& samples) const;
-  Block left_block(Worker worker, const BlockShare& mine) const;
-  void take_samples(Worker worker, int epoch, int begin, int count, const Permutation& permutation);
-  void take_sample(int row, int epoch, int begin, const Permutation& permutation);
+  Block left_block(Worker worker, std::span<const BlockSamples> samples,
+                   const BlockShare& mine) const;
+  // How many samples a step of an epoch has, and those: looked up while the step before is made.
+  int count_of(int step) const;
+  std::span<BlockSamples> samples_of(int step);
+  void take_samples(Worker worker, int epoch, int step, const Permutation& permutation);
   // Trains; recorders: one a thread, or none.
   std::vector<Metrics> run_steps(int epoch, int first, std::span<const StepRates> rates,
                                  std::span<StepRecorder> recorders);
   // Below, recorder is null in steps that nobody profiles.
-  void forward_backward(Worker worker, const TrainingStep& step, StepRecorder* recorder);
-  void update(Worker worker, int count, const StepRates& rates, StepRecorder* recorder);
+  void forward_by_columns(Worker worker, std::span<const BlockSamples> samples,
+                          const TrainingStep& step, StepRecorder* recorder);
+  void forward_backward(Worker worker, std::span<const BlockSamples> samples,
+                        const TrainingStep& step, StepRecorder* recorder);
+  void update(Worker worker, std::span<const BlockSamples> samples, const StepRates& rates,
+              StepRecorder* recorder);
   void meet(StepRecorder* recorder);
   StagePass stage_pass(Worker worker, const float* parameters, const TrainingStep* step,
                        StepRecorder* recorder) const;
+  const LinearStage* ordered_stage(State which) const;
   // Null for one that the optimiser does not use.
   float* buffer(State which) const { return state_[static_cast<size_t>(which)].get(); }
   // The parameters that evaluate and predict use.
@@ -72,8 +81,8 @@ class CpuEngine final : public Engine {
   std::vector<ThreadMemory> memory_;  // one a thread
   BlockMemory block_memory_;          // of the threads and the crews; in part one a block
   BatchMemory batch_;
-  std::vector<BlockSamples> samples_;  // of each block of the batch
-  AlignedArray<uint8_t> augmented_;    // (batch, pixels), where samples_ points; null without
+  std::vector<BlockSamples> samples_;  // of each block of two batches
+  AlignedArray<uint8_t> augmented_;    // (2, batch, pixels), where samples_ points; null without
   std::vector<BlockLosses> losses_;
   Timing timing_;
   std::vector<Barrier> crew_barriers_;  // where crews meet, by crew_place

@@ -193,22 +193,27 @@ struct CpuKernels {
   void (*dropout)(Tensor y, Tensor x, const DropoutLayer& layer, int first_row, int first_element,
                   int elements);
 
-  // y (O, kLanes) = w (O, I) x (I, kLanes) + b, ReLU follows when asked; for 1 to kGroupBlocks
-  // blocks at once, which lie `stride` floats apart in y and in x.
-  void (*linear_forward)(float* y, const float* x, std::ptrdiff_t stride, int blocks,
-                         const float* w, const float* b, int inputs, int outputs, bool relu);
-  // dx (I, kLanes) = w (O, I) transposed dy (O, kLanes), for as many blocks. w's rows lie w_stride
+  // y (O, kLanes) = w (O, I) x (I, kLanes) + b, unless that is null; ReLU follows when asked; for 1
+  // to kGroupBlocks blocks at once, which lie the strides apart, in floats. w's rows lie w_stride
   // apart: more than I when those are some of the inputs.
+  void (*linear_forward)(float* y, std::ptrdiff_t y_stride, const float* x, std::ptrdiff_t x_stride,
+                         int blocks, const float* w, std::ptrdiff_t w_stride, const float* b,
+                         int inputs, int outputs, bool relu);
+  // y (count) = the sum of the parts (parts, count), which lie `stride` floats apart, in their
+  // order; ReLU follows when asked. count divides by kLanes.
+  void (*sum_parts)(float* y, const float* part, std::ptrdiff_t stride, int parts, int count,
+                    bool relu);
+  // dx (I, kLanes) = w (O, I) transposed dy (O, kLanes), for as many blocks and a w as above.
   void (*linear_backward_input)(float* dx, std::ptrdiff_t dx_stride, const float* dy,
                                 std::ptrdiff_t dy_stride, int blocks, const float* w,
                                 std::ptrdiff_t w_stride, int inputs, int outputs);
-  // Columns [first, last) of dw (O, I) over a whole batch: dy (blocks, O, kLanes), and the inputs
-  // one sample a row, x_rows (blocks * kLanes, row_floats), from column `first` on; first divides
-  // by kLanes. Added to what is there when asked. With a step, the parameters are updated then and
-  // there.
-  void (*linear_backward_weights)(float* dw, const float* dy, const float* x_rows, int inputs,
-                                  int row_floats, int outputs, int first, int last, int blocks,
-                                  bool add, const SgdStep* step);
+  // Columns [first, last) of dw (O, I) over a whole batch: dy (blocks, O, kLanes), its blocks
+  // dy_stride floats apart, and the inputs one sample a row, x_rows (blocks * kLanes, row_floats),
+  // from column `first` on; first divides by kLanes. Added to what is there when asked. With a
+  // step, the parameters are updated then and there.
+  void (*linear_backward_weights)(float* dw, const float* dy, std::ptrdiff_t dy_stride,
+                                  const float* x_rows, int inputs, int row_floats, int outputs,
+                                  int first, int last, int blocks, bool add, const SgdStep* step);
   // db (O) in [first, last) = the sums of dy (blocks, O, kLanes).
   void (*linear_backward_bias)(float* db, const float* dy, int outputs, int first, int last,
                                int blocks);

@@ -33,6 +33,10 @@ struct CpuLayout {
   // output, which is large. What the next segment needs of it, a pooling has taken before.
   bool repeats_first_segment() const { return segment_count() > 1 && norm(1).has_pool(); }
 
+  // The first stage, whose sums threads share by columns before the blocks set out; null where that
+  // is no linear layer.
+  const LinearStage* first_linear() const { return std::get_if<LinearStage>(&stages.front()); }
+
   int segment_count() const { return static_cast<int>(segments.size()) - 1; }
   size_t segment_begin(int segment) const { return segments[static_cast<size_t>(segment)]; }
   // The batch normalisation that a segment, not the first, begins with.

@@ -4,19 +4,32 @@
 
 namespace digitron {
 
-// The crew has looked up the samples together, and shares their pixels.
-void NetworkPass::gather(std::span<const Block> blocks) {
-  pass_.meet();
+void NetworkPass::gather(std::span<const Block> blocks, Range pixels) {
   begin(StepPart::kGather, blocks);
-  const int pixels = layout_.input().shape.count();
-  const Range vectors = share((pixels + kLanes - 1) / kLanes, pass_.part);
   for (const Block& block : blocks) {
     pass_.kernels.gather(layout_.input().values(block), block.samples->images, block.count(),
-                         layout_.pixels, vectors.first * kLanes,
-                         std::min(vectors.last * kLanes, pixels));
+                         layout_.pixels, pixels.first, pixels.last);
   }
   pass_.mark_work();
+}
+
+// The crew shares the pixels, in whole vectors.
+void NetworkPass::gather(std::span<const Block> blocks) {
+  const int pixels = layout_.input().shape.count();
+  const Range vectors = share((pixels + kLanes - 1) / kLanes, pass_.part);
+  gather(blocks,
+         {std::min(vectors.first * kLanes, pixels), std::min(vectors.last * kLanes, pixels)});
   pass_.meet();
+}
+
+void NetworkPass::forward_by_columns(Worker worker, std::span<const Block> blocks) {
+  const LinearStage& stage = *layout_.first_linear();
+  stage.for_each_tile(worker, [&](const LinearStage::Tile& tile) {
+    gather(blocks, tile.columns);
+    begin(StepPart::kForward, blocks, 0);
+    stage.forward_tile(pass_, tile, blocks);
+    pass_.mark_work();
+  });
 }
 
 void NetworkPass::forward_stages(size_t first, size_t last, std::span<const Block> blocks) {
@@ -37,7 +50,7 @@ void NetworkPass::forward(std::span<const Block> blocks) {
 }
 
 void NetworkPass::forward(int segment, std::span<const Block> blocks) {
-  if (segment == 0) gather(blocks);
+  if (segment == 0 && !layout_.first_linear()) gather(blocks);
   forward_stages(layout_.segment_begin(segment), layout_.segment_begin(segment + 1), blocks);
   if (segment + 1 < layout_.segment_count()) {
     begin(StepPart::kForward, blocks, layout_.segment_begin(segment + 1));

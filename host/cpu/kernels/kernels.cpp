@@ -84,6 +84,7 @@ const CpuKernels kernels = {
     .batchnorm_pool_backward = batchnorm_pool_backward,
     .dropout = dropout,
     .linear_forward = linear_forward,
+    .sum_parts = sum_parts,
     .linear_backward_input = linear_backward_input,
     .linear_backward_weights = linear_backward_weights,
     .linear_backward_bias = linear_backward_bias,

@@ -12,36 +12,48 @@ namespace digitron::DIGITRON_ISA {
 inline constexpr int kLinearTile = kTileVectors / 2;
 
 template <int Outputs, int Blocks>
-void linear_forward_tile(float* y, const float* x, std::ptrdiff_t stride, const float* w,
-                         const float* b, int inputs, bool rectify) {
+void linear_forward_tile(float* y, std::ptrdiff_t y_stride, const float* x, std::ptrdiff_t x_stride,
+                         const float* w, std::ptrdiff_t w_stride, const float* b, int inputs,
+                         bool rectify) {
   Vec sum[Outputs][Blocks];
   for (int o = 0; o < Outputs; ++o)
-    for (int k = 0; k < Blocks; ++k) sum[o][k] = broadcast(b[o]);
+    for (int k = 0; k < Blocks; ++k) sum[o][k] = broadcast(b ? b[o] : 0.0f);
   for (int i = 0; i < inputs; ++i) {
     Vec value[Blocks];
-    for (int k = 0; k < Blocks; ++k) value[k] = load(x + k * stride + i * kLanes);
+    for (int k = 0; k < Blocks; ++k) value[k] = load(x + k * x_stride + i * kLanes);
     for (int o = 0; o < Outputs; ++o) {
-      const Vec weight = broadcast(w[std::ptrdiff_t{o} * inputs + i]);
+      const Vec weight = broadcast(w[o * w_stride + i]);
       for (int k = 0; k < Blocks; ++k) sum[o][k] += weight * value[k];
     }
   }
   for (int o = 0; o < Outputs; ++o)
     for (int k = 0; k < Blocks; ++k)
-      store(y + k * stride + o * kLanes, rectify ? relu(sum[o][k]) : sum[o][k]);
+      store(y + k * y_stride + o * kLanes, rectify ? relu(sum[o][k]) : sum[o][k]);
 }
 
-inline void linear_forward(float* y, const float* x, std::ptrdiff_t stride, int blocks,
-                           const float* w, const float* b, int inputs, int outputs, bool rectify) {
+inline void linear_forward(float* y, std::ptrdiff_t y_stride, const float* x,
+                           std::ptrdiff_t x_stride, int blocks, const float* w,
+                           std::ptrdiff_t w_stride, const float* b, int inputs, int outputs,
+                           bool rectify) {
   for (int lane = 0; lane < kLanes; lane += kWidth) {
     with_constant<kGroupBlocks>(blocks, [&](auto Blocks) {
       for_each_tile(outputs, kLinearTile, [&](int o, int size) {
         with_constant<kLinearTile>(size, [&](auto Outputs) {
-          linear_forward_tile<Outputs.value, Blocks.value>(y + o * kLanes + lane, x + lane, stride,
-                                                           w + std::ptrdiff_t{o} * inputs, b + o,
-                                                           inputs, rectify);
+          linear_forward_tile<Outputs.value, Blocks.value>(
+              y + o * kLanes + lane, y_stride, x + lane, x_stride, w + o * w_stride, w_stride,
+              b ? b + o : nullptr, inputs, rectify);
         });
       });
     });
+  }
+}
+
+inline void sum_parts(float* y, const float* part, std::ptrdiff_t stride, int parts, int count,
+                      bool rectify) {
+  for (int i = 0; i < count; i += kWidth) {
+    Vec sum = load(part + i);
+    for (int p = 1; p < parts; ++p) sum += load(part + p * stride + i);
+    store(y + i, rectify ? relu(sum) : sum);
   }
 }
 
@@ -111,12 +123,13 @@ struct WeightSink {
 
 // The tile of dw at offset `at`; dw has `columns` columns from there on.
 template <int Outputs, int Vectors>
-void linear_weights_tile(WeightSink sink, std::ptrdiff_t at, const float* dy, const float* x_rows,
-                         int inputs, int row_floats, int outputs, int columns, int blocks) {
+void linear_weights_tile(WeightSink sink, std::ptrdiff_t at, const float* dy,
+                         std::ptrdiff_t dy_stride, const float* x_rows, int inputs, int row_floats,
+                         int columns, int blocks) {
   for (int o = 0; o < Outputs; ++o)
     for (int v = 0; v < Vectors; ++v) sink.expect(at + std::ptrdiff_t{o} * inputs + v * kWidth);
   Vec sum[Outputs][Vectors] = {};
-  for (int block = 0; block < blocks; ++block, dy += outputs * kLanes) {
+  for (int block = 0; block < blocks; ++block, dy += dy_stride) {
     for (int n = 0; n < kLanes; ++n, x_rows += row_floats) {
       Vec value[Vectors];
       for (int v = 0; v < Vectors; ++v) value[v] = load(x_rows + v * kWidth);
@@ -136,17 +149,18 @@ void linear_weights_tile(WeightSink sink, std::ptrdiff_t at, const float* dy, co
 }
 
 // NOLINTNEXTLINE(readability-non-const-parameter): the sink writes to dw
-inline void linear_backward_weights(float* dw, const float* dy, const float* x_rows, int inputs,
-                                    int row_floats, int outputs, int first, int last, int blocks,
-                                    bool add, const SgdStep* step) {
+inline void linear_backward_weights(float* dw, const float* dy, std::ptrdiff_t dy_stride,
+                                    const float* x_rows, int inputs, int row_floats, int outputs,
+                                    int first, int last, int blocks, bool add,
+                                    const SgdStep* step) {
   const WeightSink sink{dw, step, add};
   for_each_tile((last - first + kWidth - 1) / kWidth, kWeightVectors, [&](int v, int size) {
     with_constant<kWeightVectors>(size, [&](auto Vectors) {
       for_each_tile(outputs, kWeightOutputs, [&](int o, int rows) {
         with_constant<kWeightOutputs>(rows, [&](auto Outputs) {
           linear_weights_tile<Outputs.value, Vectors.value>(
-              sink, std::ptrdiff_t{o} * inputs + first + v * kWidth, dy + o * kLanes,
-              x_rows + v * kWidth, inputs, row_floats, outputs, last - first - v * kWidth, blocks);
+              sink, std::ptrdiff_t{o} * inputs + first + v * kWidth, dy + o * kLanes, dy_stride,
+              x_rows + v * kWidth, inputs, row_floats, last - first - v * kWidth, blocks);
         });
       });
     });

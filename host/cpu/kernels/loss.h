@@ -60,7 +60,7 @@ inline void softmax_cross_entropy(float* dlogits, float* losses, uint8_t* correc
     for (int c = 0; c < classes; ++c) {
       Vec d = exp_of_negative(load(z + c * kLanes) - top) / sum - shared;
       d -= label == c ? broadcast(1.0f - smoothing) : Vec{};
-      store(dlogits + c * kLanes + lane, label < 0 ? Vec{} : d * scale);
+      store(dlogits + c * kLanes + lane, label < 0 ? Vec{} : flush(d * scale));
     }
   }
 }

@@ -11,12 +11,6 @@ inline Vec square_root(Vec x) {
   return root;
 }
 
-// Without subnormal numbers, which moments that see no more gradient decay into and then never
-// leave, at a hundred cycles for each operation. NaN stays.
-inline Vec flush(Vec x) {
-  return ((x < __FLT_MIN__) & (x > -__FLT_MIN__)) ? Vec{} : x;
-}
-
 // Some parameters on their way through a step.
 struct Updated {
   Vec w, m, v, average;

@@ -38,14 +38,16 @@ LinearStage::LinearStage(const StageRequest& request, const Linear&)
   const size_t rows = size_t(kLanes) * row_floats();
   if (from_images_) {
     sizes.strip_floats = size_t(kStripBlocks) * kLanes * kStripVectors * kLanes;
+    sums_ = MemorySizes::take(sizes.batch_floats, sums_floats());
+    sizes.scratch_floats = std::max(sizes.scratch_floats, sums_floats());
   } else {
     input_rows_ = MemorySizes::take(sizes.batch_floats, rows);
   }
   gradient_in_batch = MemorySizes::take(sizes.batch_floats, size_t(outputs()) * kLanes);
 }
 
-Range LinearStage::columns(Worker worker) const {
-  const Range vectors = share(row_floats() / kLanes, worker);
+Range LinearStage::columns(Worker part) const {
+  const Range vectors = share(row_floats() / kLanes, part);
   return {std::min(vectors.first * kLanes, inputs()), std::min(vectors.last * kLanes, inputs())};
 }
 
@@ -59,14 +61,83 @@ float* LinearStage::output_gradients(const BatchMemory& batch, int block) const 
   return batch.floats(*gradient_in_batch, size_t(outputs()) * kLanes, block);
 }
 
-void LinearStage::forward(const StagePass& pass, std::span<const Block> blocks) const {
+// In evaluation nobody else needs them.
+float* LinearStage::sums(const StagePass& pass, const Block& block) const {
+  return pass.step ? block.batch->floats(sums_, sums_floats(), block.index)
+                   : block.passing + pass.sizes.scratch;
+}
+
+size_t LinearStage::stored_at(const Tile& tile) const {
+  const Range columns = stored_columns(tile);
+  return weight_ + size_t(columns.first) * outputs() + size_t(tile.outputs.first) * columns.count();
+}
+
+// Calls f(offset in the plan's order, offset in the stored order, count).
+template <class F>
+void LinearStage::for_each_stored_row(const F& f) const {
+  for_each_tile({0, 1}, [&](const Tile& tile) {
+    const size_t planned = weight_ + tile.columns.first;
+    const int count = tile.columns.count();
+    for (int o = 0; o < outputs(); ++o) {
+      f(planned + size_t(o) * inputs(), stored_at(tile) + size_t(o) * count, count);
+    }
+  });
+}
+
+void LinearStage::to_stored_order(float* stored, const float* planned) const {
+  for_each_stored_row([&](size_t in_plan, size_t in_store, int count) {
+    std::copy_n(planned + in_plan, count, stored + in_store);
+  });
+}
+
+void LinearStage::to_plan_order(float* planned, const float* stored) const {
+  for_each_stored_row([&](size_t in_plan, size_t in_store, int count) {
+    std::copy_n(stored + in_store, count, planned + in_plan);
+  });
+}
+
+void LinearStage::forward_tile(const StagePass& pass, const Tile& tile,
+                               std::span<const Block> blocks) const {
+  const Block& first = blocks.front();
+  const Range mine = tile.outputs;
+  const auto passing = static_cast<std::ptrdiff_t>(pass.sizes.passing_floats);
+  pass.kernels.linear_forward(
+      sums(pass, first) + (std::ptrdiff_t{tile.part} * outputs() + mine.first) * kLanes,
+      pass.step ? static_cast<std::ptrdiff_t>(sums_floats()) : passing,
+      in.values(first).data + std::ptrdiff_t{tile.columns.first} * kLanes, passing,
+      static_cast<int>(blocks.size()), pass.parameters + stored_at(tile), tile.columns.count(),
+      tile.part == 0 ? pass.parameters + bias_ + mine.first : nullptr, tile.columns.count(),
+      mine.count(), false);
+}
+
+void LinearStage::add_sums(const StagePass& pass, std::span<const Block> blocks) const {
+  const Range mine = out.elements(pass.part);
+  for (const Block& block : blocks) {
+    pass.kernels.sum_parts(
+        out.values(block, pass.part).data, sums(pass, block) + std::ptrdiff_t{mine.first} * kLanes,
+        std::ptrdiff_t{outputs()} * kLanes, kColumnParts, mine.count() * kLanes, relu);
+  }
+}
+
+void LinearStage::multiply(const StagePass& pass, std::span<const Block> blocks) const {
   const Block& first = blocks.front();
   const Range mine = out.elements(pass.part);
-  pass.kernels.linear_forward(out.values(first, pass.part).data, in.values(first).data,
-                              static_cast<std::ptrdiff_t>(pass.sizes.passing_floats),
-                              static_cast<int>(blocks.size()),
-                              pass.parameters + weight_ + size_t(mine.first) * inputs(),
+  const auto stride = static_cast<std::ptrdiff_t>(pass.sizes.passing_floats);
+  pass.kernels.linear_forward(out.values(first, pass.part).data, stride, in.values(first).data,
+                              stride, static_cast<int>(blocks.size()),
+                              pass.parameters + weight_ + size_t(mine.first) * inputs(), inputs(),
                               pass.parameters + bias_ + mine.first, inputs(), mine.count(), relu);
+}
+
+void LinearStage::forward(const StagePass& pass, std::span<const Block> blocks) const {
+  if (from_images_) {
+    if (!pass.step) {
+      for_each_tile({0, 1}, [&](const Tile& tile) { forward_tile(pass, tile, blocks); });
+    }
+    add_sums(pass, blocks);
+  } else {
+    multiply(pass, blocks);
+  }
   if (!pass.step) return;
   const Range turned = columns(pass.part);
   for (const Block& block : blocks) {
@@ -102,7 +173,7 @@ void LinearStage::backward(const StagePass& pass, std::span<const Block> blocks)
 }
 
 int64_t LinearStage::forward_work(Worker part) const {
-  return int64_t{out.elements(part).count()} * inputs();
+  return from_images_ ? 0 : int64_t{out.elements(part).count()} * inputs();
 }
 
 int64_t LinearStage::backward_work(Worker part) const {
@@ -110,11 +181,15 @@ int64_t LinearStage::backward_work(Worker part) const {
 }
 
 int64_t LinearStage::gradient_work(Worker worker) const {
-  return int64_t{columns(worker).count()} * outputs();
+  int64_t weights = 0;
+  for_each_tile(worker, [&](const Tile& tile) {
+    weights += int64_t{tile.columns.count()} * tile.outputs.count();
+  });
+  return weights;
 }
 
 void LinearStage::gradients(const GradientPass& pass) const {
-  weight_gradients(pass);
+  for_each_tile(pass.worker, [&](const Tile& tile) { weight_gradients(pass, tile); });
   const Range mine = share(outputs(), pass.worker);
   pass.kernels.linear_backward_bias(pass.update.gradients() + bias_,
                                     output_gradients(pass.batch, 0), outputs(), mine.first,
@@ -122,36 +197,42 @@ void LinearStage::gradients(const GradientPass& pass) const {
   pass.update.apply(bias_ + mine.first, mine.count());
 }
 
-// Threads share the columns, in whole vectors: each reads its own columns of the inputs, and all of
-// the outputs' gradients, which are small.
-void LinearStage::weight_gradients(const GradientPass& pass) const {
-  const Range mine = columns(pass.worker);
+// Of a layer behind others, threads share the columns, in whole vectors: each reads its own columns
+// of the inputs, and all of the outputs' gradients, which are small.
+void LinearStage::weight_gradients(const GradientPass& pass, const Tile& tile) const {
+  const Range mine = tile.columns;
   const int vectors = (mine.count() + kLanes - 1) / kLanes;
   const int strips = from_images_ ? (vectors + kStripVectors - 1) / kStripVectors : 1;
   for (int strip = 0; strip < strips; ++strip) {
     const Range part = share(vectors, {strip, strips});
     const Range taken{mine.first + part.first * kLanes,
                       std::min(mine.first + part.last * kLanes, mine.last)};
-    if (taken.count() > 0) weight_gradients(pass, taken);
+    if (taken.count() > 0) strip_gradients(pass, tile, taken);
   }
 }
 
-void LinearStage::weight_gradients(const GradientPass& pass, Range mine) const {
-  const int floats = from_images_ ? (mine.count() + kLanes - 1) / kLanes * kLanes : row_floats();
+void LinearStage::strip_gradients(const GradientPass& pass, const Tile& tile, Range strip) const {
+  const int floats = from_images_ ? (strip.count() + kLanes - 1) / kLanes * kLanes : row_floats();
   const bool fused = pass.update.is_plain_sgd();
-  const SgdStep step = fused ? pass.update.sgd_step(weight_) : SgdStep{};
+  const Range stored = stored_columns(tile);
+  const Range rows = tile.outputs;
+  const size_t at = stored_at(tile);
+  const int column = strip.first - stored.first;
+  const SgdStep step = fused ? pass.update.sgd_step(at) : SgdStep{};
   for (int first = 0; first < pass.blocks(); first += kStripBlocks) {
     const int count = std::min(kStripBlocks, pass.blocks() - first);
-    const float* x = from_images_ ? gather_columns(pass, first, count, mine.first, floats)
-                                  : input_rows(pass.batch, first) + mine.first;
+    const float* x = from_images_ ? gather_columns(pass, first, count, strip.first, floats)
+                                  : input_rows(pass.batch, first) + strip.first;
     const bool last = first + count == pass.blocks();
     pass.kernels.linear_backward_weights(
-        pass.update.gradients() + weight_, output_gradients(pass.batch, first), x, inputs(), floats,
-        outputs(), mine.first, mine.last, count, first > 0, fused && last ? &step : nullptr);
+        pass.update.gradients() + at,
+        output_gradients(pass.batch, first) + std::ptrdiff_t{rows.first} * kLanes,
+        std::ptrdiff_t{outputs()} * kLanes, x, stored.count(), floats, rows.count(), column,
+        column + strip.count(), count, first > 0, fused && last ? &step : nullptr);
   }
   if (fused) return;
-  for (int row = 0; row < outputs(); ++row) {
-    pass.update.apply(weight_ + size_t(row) * inputs() + mine.first, mine.count());
+  for (int row = 0; row < rows.count(); ++row) {
+    pass.update.apply(at + size_t(row) * stored.count() + column, strip.count());
   }
 }
 
