@@ -7,7 +7,7 @@ from pathlib import Path
 NAMES = ["metrics.jsonl", "model.safetensors", "resume.safetensors", "run.json", "train.log"]
 
 # What differs between two runs that do the same.
-TIMES = {"seconds", "images_per_second"}
+TIMES = {"seconds", "images_per_second", "evaluation_seconds", "time"}
 
 
 def write_data(folder, train, test):

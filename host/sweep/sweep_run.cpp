@@ -44,10 +44,11 @@ bool is_of(const SweepRun& run, const RunRecord& record) {
   Command words;
   for (const nlohmann::ordered_json& word : *json) words.push_back(value_text(word));
   const Command end = target(run);
-  if (words.size() < run.train.size() + end.size()) return false;
+  const size_t around = run.train.size() + end.size();
+  if (words.size() < around) return false;
   return std::equal(run.train.begin(), run.train.end(), words.begin()) &&
          std::equal(end.rbegin(), end.rend(), words.rbegin()) &&
-         is_place(std::span(words.begin() + run.train.size(), words.end() - end.size()));
+         is_place(std::span(words).subspan(run.train.size(), words.size() - around));
 }
 
 bool is_there(const std::filesystem::path& path) {
