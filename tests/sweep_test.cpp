@@ -2,7 +2,9 @@
 
 #include <gmock/gmock.h>
 
+#include <deque>
 #include <filesystem>
+#include <map>
 #include <thread>
 
 #include "host/core/error.h"
@@ -24,6 +26,7 @@ using testing::read_file;
 using testing::run_program;
 using ::testing::SizeIs;
 using testing::TemporaryDirectory;
+using testing::wait_for;
 
 TEST(SweepTextTest, SplitsWordsAsAShellDoes) {
   EXPECT_THAT(split_words(""), IsEmpty());
@@ -102,6 +105,39 @@ TEST(ProcessPoolTest, AStopReachesTheJobsThatRun) {
   int code = 0;
   run_jobs({job, job}, 1, stop, [&](size_t, int exit_code) { code = exit_code; });
   EXPECT_EQ(code, 7);
+}
+
+TEST(ProcessPoolTest, AStopReachesWhatAJobHasStarted) {
+  const TemporaryDirectory directory;
+  const std::string started = directory / "started";
+  const std::string ended = directory / "ended";
+  const Job job = shell(directory, "(trap ': >\"" + ended + "\"; exit' TERM; : >'" + started +
+                                       "'; while :; do sleep 0.01; done) & wait");
+  std::atomic<bool> stop = false;
+  const std::jthread user([&] {
+    while (!std::filesystem::exists(started)) std::this_thread::yield();
+    stop = true;
+  });
+  run_jobs({job}, 1, stop, [](size_t, int) {});
+  EXPECT_TRUE(wait_for([&] { return std::filesystem::exists(ended); }));
+}
+
+TEST(ProcessPoolTest, AnEmptySlotIsFilledAgain) {
+  const TemporaryDirectory directory;
+  std::deque<std::string> waiting{"exit 1", "exit 2"};
+  std::map<size_t, std::vector<int>> ended;  // by slot
+  const auto next = [&](size_t) -> std::optional<Job> {
+    if (waiting.empty()) return std::nullopt;
+    const std::string script = waiting.front();
+    waiting.pop_front();
+    return shell(directory, script);
+  };
+  const std::atomic<bool> stop = false;
+  run_slots(1, next, stop, [&](size_t slot, int code) {
+    ended[slot].push_back(code);
+    if (code == 1) waiting.emplace_back("exit 3");  // again, after the others
+  });
+  EXPECT_THAT(ended, ElementsAre(std::pair(0u, std::vector{1, 2, 3})));
 }
 
 TEST(ProcessPoolTest, SaysWhatCannotBeStarted) {

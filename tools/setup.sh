@@ -9,6 +9,7 @@ test_packages=(libgtest-dev libgmock-dev python3 git)  # python3: of tools/gpu_c
 browser_packages=(chromium)  # of the tests that open a report; where it is only a snap, they are skipped
 manual_packages=(help2man)  # of cmake --install
 onnx_packages=(python3-onnx python3-venv)  # of tools/to_onnx and its test
+slurm_packages=(slurmctld slurmd slurm-client munge)  # of tools/try_slurm
 style_packages=(clang-format-14 clang-tidy-14)
 fuzz_packages=(clang libclang-rt-dev)  # of the system's own version; the second has libFuzzer
 

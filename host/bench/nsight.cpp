@@ -4,7 +4,6 @@
 #include <spdlog/spdlog.h>
 #include <unistd.h>
 
-#include <cstdlib>
 #include <fstream>
 #include <sstream>
 
@@ -100,15 +99,6 @@ std::string paranoid_level() {
   return level;
 }
 
-bool is_on_path(const std::string& program) {
-  const char* path = std::getenv("PATH");
-  std::istringstream folders(path == nullptr ? "" : path);
-  for (std::string folder; std::getline(folders, folder, ':');) {
-    if (access((std::filesystem::path(folder) / program).c_str(), X_OK) == 0) return true;
-  }
-  return false;
-}
-
 }  // namespace
 
 const char* program_of(NsightTool tool) {
@@ -130,7 +120,7 @@ std::vector<std::string> capture_command(NsightTool tool, const std::filesystem:
 }
 
 void require_tool(NsightTool tool) {
-  if (is_on_path(program_of(tool))) return;
+  if (find_program(program_of(tool))) return;
   throw InputError(fmt::format(
       "{} is not on PATH; install NVIDIA Nsight {} (it comes with the CUDA toolkit) and put its "
       "folder on PATH, or take --with trace, which needs no tool",

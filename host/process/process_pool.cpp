@@ -10,6 +10,7 @@
 #include <cstring>
 #include <ctime>
 #include <map>
+#include <set>
 #include <utility>
 
 #include "host/core/error.h"
@@ -100,19 +101,20 @@ class Children {
   Children& operator=(const Children&) = delete;
   ~Children() {
     end();
-    for (const auto& [child, index] : running_) waitpid(child, nullptr, 0);
+    for (const auto& [child, slot] : running_) waitpid(child, nullptr, 0);
   }
 
   size_t count() const { return running_.size(); }
-  void add(pid_t child, size_t index) { running_.emplace(child, index); }
+  void add(pid_t child, size_t slot) { running_.emplace(child, slot); }
 
-  // Tells all of them, once, to save what they have and end.
+  // Tells all of them, once, to save what they have and end; each leads a group of processes, with
+  // its own children if it is a launcher.
   void end() {
     if (std::exchange(told_, true)) return;
-    for (const auto& [child, index] : running_) ::kill(child, SIGTERM);
+    for (const auto& [child, slot] : running_) ::kill(-child, SIGTERM);
   }
 
-  // Waits for one to end; its job's index and exit code. All are told to end when `stop` is raised.
+  // Waits for one to end; its slot and exit code. All are told to end when `stop` is raised.
   std::pair<size_t, int> wait_for_one(const std::atomic<bool>& stop,
                                       const std::function<void(size_t)>& waiting) {
     const BlockedChildSignal signal;
@@ -126,9 +128,9 @@ class Children {
       }
       const auto entry = running_.find(child);
       if (entry != running_.end()) {
-        const size_t index = entry->second;
+        const size_t slot = entry->second;
         running_.erase(entry);
-        return {index, exit_code(status)};
+        return {slot, exit_code(status)};
       }
       if (child <= 0) signal.wait();
     }
@@ -141,20 +143,36 @@ class Children {
 
 }  // namespace
 
-void run_jobs(const std::vector<Job>& jobs, int side_by_side, const std::atomic<bool>& stop,
-              const std::function<void(size_t, int)>& done,
-              const std::function<void(size_t)>& waiting) {
+void run_slots(size_t slots, const std::function<std::optional<Job>(size_t)>& next,
+               const std::atomic<bool>& stop, const std::function<void(size_t, int)>& done,
+               const std::function<void(size_t)>& waiting) {
   Children children;
-  size_t next = 0;
+  std::set<size_t> idle;
+  for (size_t slot = 0; slot < slots; ++slot) idle.insert(slot);
   while (true) {
-    while (next < jobs.size() && !stop && children.count() < static_cast<size_t>(side_by_side)) {
-      children.add(start(jobs[next]), next);
-      ++next;
+    while (!idle.empty() && !stop) {
+      const std::optional<Job> job = next(*idle.begin());
+      if (!job) break;
+      children.add(start(*job), *idle.begin());
+      idle.erase(idle.begin());
     }
     if (children.count() == 0) return;
-    const auto [index, code] = children.wait_for_one(stop, waiting);
-    done(index, code);
+    const auto [slot, code] = children.wait_for_one(stop, waiting);
+    idle.insert(slot);
+    done(slot, code);
   }
+}
+
+void run_jobs(const std::vector<Job>& jobs, size_t side_by_side, const std::atomic<bool>& stop,
+              const std::function<void(size_t, int)>& done) {
+  std::vector<size_t> running(side_by_side);  // the job in each slot
+  size_t begun = 0;
+  const auto next = [&](size_t slot) -> std::optional<Job> {
+    if (begun == jobs.size()) return std::nullopt;
+    running[slot] = begun;
+    return jobs[begun++];
+  };
+  run_slots(side_by_side, next, stop, [&](size_t slot, int code) { done(running[slot], code); });
 }
 
 }  // namespace digitron

@@ -1,11 +1,14 @@
 #include "host/process/run_tool.h"
 
 #include <sys/wait.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <cerrno>
 #include <cstdio>
+#include <cstdlib>
 #include <cstring>
+#include <sstream>
 
 #include "host/core/error.h"
 
@@ -25,7 +28,25 @@ std::string quoted(const std::string& word) {
   return text + "'";
 }
 
+bool can_run(const std::filesystem::path& path) {
+  std::error_code error;
+  return std::filesystem::is_regular_file(path, error) && ::access(path.c_str(), X_OK) == 0;
+}
+
 }  // namespace
+
+std::optional<std::filesystem::path> find_program(const std::string& word) {
+  if (word.find('/') != std::string::npos) {
+    return can_run(word) ? std::optional<std::filesystem::path>(word) : std::nullopt;
+  }
+  const char* path = std::getenv("PATH");
+  std::istringstream folders(path == nullptr ? "" : path);
+  for (std::string folder; std::getline(folders, folder, ':');) {
+    const std::filesystem::path program = std::filesystem::path(folder) / word;
+    if (!word.empty() && can_run(program)) return program;
+  }
+  return std::nullopt;
+}
 
 std::string shell_line(const std::vector<std::string>& words) {
   std::string line;

@@ -1,10 +1,16 @@
 // Programs that are not ours, and what they print.
 #pragma once
 
+#include <filesystem>
+#include <optional>
 #include <string>
 #include <vector>
 
 namespace digitron {
+
+// Where a program is that this process may run: looked for on PATH, or at the path that the word
+// is.
+std::optional<std::filesystem::path> find_program(const std::string& word);
 
 // The words as one line for a shell, quoted where it needs that.
 std::string shell_line(const std::vector<std::string>& words);

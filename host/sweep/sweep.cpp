@@ -6,14 +6,14 @@
 
 #include <charconv>
 #include <chrono>
-#include <fstream>
-#include <set>
 
 #include "host/core/error.h"
 #include "host/files/environment.h"
 #include "host/files/json.h"
 #include "host/files/run_record.h"
 #include "host/process/process_pool.h"
+#include "host/sweep/run_queue.h"
+#include "host/sweep/sweep_run.h"
 #include "host/text/progress.h"
 #include "host/text/table.h"
 #include "host/text/text.h"
@@ -23,64 +23,8 @@ namespace digitron {
 namespace {
 
 constexpr uint64_t kMostSeeds = 1000;
-constexpr size_t kMostSlug = 60;
 
-// One run of the sweep.
-struct Run {
-  size_t setting;
-  uint64_t seed;
-  Job job;
-  std::filesystem::path directory;
-};
-
-std::vector<Run> plan_runs(const SweepRequest& request) {
-  std::vector<Run> runs;
-  std::set<std::string> slugs;
-  for (size_t i = 0; i < request.settings.size(); ++i) {
-    const SweepSetting& setting = request.settings[i];
-    const std::string folder = slug(setting.name, kMostSlug);
-    if (folder.empty() || !slugs.insert(folder).second) {
-      throw InputError("two settings with the name '" + setting.name +
-                       "', or none; give each a name of its own");
-    }
-    for (const uint64_t seed : request.seeds) {
-      Run run{i, seed, {}, request.out / folder / ("seed-" + std::to_string(seed))};
-      std::vector<std::string>& command = run.job.command;
-      command = {request.program.string(), "train"};
-      command.insert(command.end(), request.common.begin(), request.common.end());
-      command.insert(command.end(), setting.options.begin(), setting.options.end());
-      if (request.jobs > 1) command.insert(command.end(), {"--threads", "1"});
-      command.insert(command.end(),
-                     {"--seed", std::to_string(seed), "--out", run.directory.string(),
-                      "--overwrite"});  // what is there has not come to its end
-      run.job.log = run.directory / "log.txt";
-      runs.push_back(std::move(run));
-    }
-  }
-  return runs;
-}
-
-// The run's record when a run of this very command has finished there.
-std::optional<RunRecord> finished(const Run& run) {
-  std::error_code error;
-  if (!std::filesystem::exists(run.directory / "model.safetensors", error)) return std::nullopt;
-  RunRecord record = read_run(run.directory);
-  const nlohmann::ordered_json* command = record.find({"command"});
-  if (!command || *command != nlohmann::ordered_json(run.job.command)) return std::nullopt;
-  if (!record.has_ended()) return std::nullopt;
-  return record;
-}
-
-std::string last_line(const std::filesystem::path& path) {
-  std::ifstream file(path);
-  std::string last;
-  for (std::string line; std::getline(file, line);) {
-    if (!line.empty()) last = line;
-  }
-  return last;
-}
-
-void collect(SweepResult& result, const Run& run, const RunRecord& record) {
+void collect(SweepResult& result, const SweepRun& run, const RunRecord& record) {
   result.seeds.push_back(run.seed);
   result.test_accuracy.push_back(*record.test_accuracy());
   if (const auto validation = record.validation_accuracy()) {
@@ -122,40 +66,22 @@ class SweepProgress {
   ProgressLine line_;
 };
 
-void run_missing(const std::vector<Run>& runs, const SweepRequest& request,
+void run_missing(const std::vector<SweepRun>& runs, const SweepRequest& request,
                  const std::atomic<bool>& stop, SweepReport& report) {
-  std::vector<Job> jobs;
-  std::vector<const Run*> missing;
-  for (const Run& run : runs) {
-    if (finished(run)) continue;
-    std::error_code error;
-    std::filesystem::create_directories(run.directory, error);
-    jobs.push_back(run.job);
-    missing.push_back(&run);
+  RunQueue queue(request, runs);
+  if (queue.count() < runs.size()) {
+    spdlog::info("{} of {} runs are there already", runs.size() - queue.count(), runs.size());
   }
-  if (jobs.size() < runs.size()) {
-    spdlog::info("{} of {} runs are there already", runs.size() - jobs.size(), runs.size());
-  }
-  size_t ended = 0;
-  SweepProgress progress(jobs.size());
-  const auto done = [&](size_t index, int code) {
-    const Run& run = *missing[index];
+  SweepProgress progress(queue.count());
+  const auto next = [&](size_t slot) { return queue.next(slot); };
+  const auto done = [&](size_t slot, int code) {
     progress.clear();
-    const std::string name =
-        fmt::format("{}, seed {}", request.settings[run.setting].name, run.seed);
-    ++ended;
-    const std::optional<RunRecord> record = code == 0 ? finished(run) : std::nullopt;
-    if (record) {
-      spdlog::info("[{}/{}] {}: {:.2f}%", ended, jobs.size(), name, 100 * *record->test_accuracy());
-    } else if (!stop) {
-      report.failures.push_back({name, code, last_line(run.job.log), run.job.log});
-      spdlog::warn("{}", report.failures.back().text());
-    }
+    queue.end(slot, code, stop);
   };
-  run_jobs(jobs, request.jobs, stop, done, [&](size_t running) { progress.show(ended, running); });
+  run_slots(request.jobs, next, stop, done,
+            [&](size_t running) { progress.show(queue.ended(), running); });
+  report.failures = queue.failures();
 }
-
-constexpr int kInputExitCode = 2;
 
 // What a run said, without the program's name, which main puts before a message.
 std::string without_program(const std::string& reason) {
@@ -165,6 +91,11 @@ std::string without_program(const std::string& reason) {
 
 }  // namespace
 
+bool SweepFailure::is_of_input() const {
+  constexpr int kInputExitCode = 2;
+  return exit_code == kInputExitCode;
+}
+
 std::string SweepFailure::text() const {
   return fmt::format("{} ended with exit code {}: {} (see {})", run, exit_code, reason,
                      log.string());
@@ -173,7 +104,7 @@ std::string SweepFailure::text() const {
 void throw_failure(const SweepReport& report) {
   if (report.failures.empty()) return;
   for (const SweepFailure& failure : report.failures) {
-    if (failure.exit_code != kInputExitCode) continue;
+    if (!failure.is_of_input()) continue;
     throw InputError(failure.run + ": " + without_program(failure.reason));
   }
   const SweepFailure& first = report.failures.front();
@@ -236,14 +167,14 @@ std::vector<uint64_t> parse_seeds(const std::string& text) {
 }
 
 SweepReport run_sweep(const SweepRequest& request, const std::atomic<bool>& stop) {
-  const std::vector<Run> runs = plan_runs(request);
+  const std::vector<SweepRun> runs = plan_runs(request);
   SweepReport report;
   run_missing(runs, request, stop, report);
   report.interrupted = stop;
   for (const SweepSetting& setting : request.settings) {
     report.settings.push_back({setting.name, setting.options, {}, {}, {}, {}});
   }
-  for (const Run& run : runs) {
+  for (const SweepRun& run : runs) {
     if (const auto record = finished(run)) collect(report.settings[run.setting], run, *record);
   }
   set_significances(report.settings);

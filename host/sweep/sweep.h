@@ -33,8 +33,11 @@ struct SweepRequest {
   std::vector<std::string> common;   // options of every run, before a setting's own
   std::vector<SweepSetting> settings;
   std::vector<uint64_t> seeds;
-  std::filesystem::path out;  // OUT/NAME/seed-N for each run
-  int jobs = 1;               // runs side by side, with one thread each where they are several
+  std::filesystem::path out;         // OUT/NAME/seed-N for each run
+  int jobs = 1;                      // runs side by side
+  std::vector<std::string> devices;  // the runs go round them; empty: each finds its own
+  std::vector<std::string> launch;   // words before each run's command, the first a program's path
+  int retries = 0;                   // further attempts at a run that the machine let fail
 };
 
 // The finished runs of a setting.
@@ -53,6 +56,7 @@ struct SweepFailure {
   std::string reason;  // the last line that it printed
   std::filesystem::path log;
 
+  bool is_of_input() const;  // its options are to blame: it would fail again
   std::string text() const;
 };
 
@@ -62,9 +66,10 @@ struct SweepReport {
   bool interrupted = false;
 };
 
-// Runs what is missing (a run that has come to its end under the same command is kept), one line in
-// the log a run. Throws InputError for two settings of one name, MachineError when nothing can be
-// started.
+// Runs what is missing, one line in the log a run: what has come to its end under the same command
+// is kept, and what was saved under it goes on from there. Several runs side by side have one
+// thread each, but for those behind a launcher. Throws InputError for two settings of one name,
+// MachineError when nothing can be started.
 SweepReport run_sweep(const SweepRequest& request, const std::atomic<bool>& stop);
 
 // Throws what ended the first run that failed because of its options, as InputError, or of the
