@@ -10,8 +10,11 @@ inline constexpr int kClasses = 10;
 inline constexpr int kImageSide = 28;
 inline constexpr int kImagePixels = kImageSide * kImageSide;
 
-// Its height and width, for what does not read the mean.
-inline constexpr PixelForm kSampleForm{1, kImageSide, kImageSide, {}, {}};
+// Its height and width, for what does not read the mean; a function, since device code may refer to
+// no constant of the host's.
+constexpr PixelForm sample_form() {
+  return {1, kImageSide, kImageSide, {}, {}};
+}
 
 constexpr bool has_sample_form(const PixelForm& form, int classes) {
   return form.channels == 1 && form.height == kImageSide && form.width == kImageSide &&

@@ -24,7 +24,7 @@ __device__ __forceinline__ void gather_samples(const W& walk, const Augmentation
     images[thread] = image;
     labels[thread] = walk.buffers.labels[image];
     if (augmentation.any()) {
-      maps[thread] = draw_map(augmentation, kSampleForm, state.seed, state.epoch, image);
+      maps[thread] = draw_map(augmentation, sample_form(), state.seed, state.epoch, image);
     }
   }
   __syncthreads();
@@ -38,7 +38,7 @@ __device__ __forceinline__ void gather_samples(const W& walk, const Augmentation
       const int q = column - x.left;
       float value = 0;
       if (r >= 0 && r < kImageSide && q >= 0 && q < kImageSide) {
-        value = normalised(augmentation.any() ? sample(from, kSampleForm, maps[s], r, q)
+        value = normalised(augmentation.any() ? sample(from, sample_form(), maps[s], r, q)
                                               : from[r * kImageSide + q],
                            walk.how.form, 0);
       }
