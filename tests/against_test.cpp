@@ -6,6 +6,7 @@
 namespace digitron {
 namespace {
 
+using ::testing::AnyOf;
 using ::testing::HasSubstr;
 using ::testing::Not;
 using testing::ProgramResult;
@@ -69,9 +70,10 @@ sed -i 's/"slices_seconds":\[[^]]*\]/"slices_seconds":[)sh" +
 TEST_F(AgainstTest, MeasuresItselfAndWritesBothSides) {
   const ProgramResult result =
       against(testing::moved("DIGITRON_PROGRAM", DIGITRON_PROGRAM),
-              {"--margin", "100", "--fail-slower", "10000", "--threads", "1,2", "--repeat", "7",
+              {"--margin", "100", "--fail-slower", "100", "--threads", "1,2", "--repeat", "7",
                "--json", file("b.json"), "--markdown"});
-  EXPECT_EQ(result.exit_code, 0) << result.err;
+  // Itself it is, but beside other tests one side may be cut off more often than the other.
+  EXPECT_THAT(result.exit_code, AnyOf(0, 3)) << result.err;
   EXPECT_EQ(result.err, "");
   EXPECT_THAT(result.out, HasSubstr("| fc 10, batch 16, train, 2 threads, fp32 | "));
   EXPECT_THAT(result.out, HasSubstr(" | 7 | "));
