@@ -136,7 +136,7 @@ void CudaEngine::configure(const Training& training) {
   set_state(State::kAverage, average);
 }
 
-StepData CudaEngine::step_data(const Samples& samples, State parameters) const {
+StepData CudaEngine::step_data(const DeviceSamples& samples, State parameters) const {
   const OptimizerMemory& optimizer = optimizer_memory_;
   return {
       samples,
@@ -168,7 +168,7 @@ Profile CudaEngine::profile(int epoch, int first, std::span<const StepRates> rat
 
 Metrics CudaEngine::evaluate(Split split) {
   const NvtxRange range(range_names().evaluate);
-  const Samples& samples = split == Split::kTrain ? data_.train() : data_.held_out();
+  const DeviceSamples& samples = split == Split::kTrain ? data_.train() : data_.held_out();
   Metrics total;
   start(in_file_order(samples.count), 0, 0, 0);
   const int batch = chosen_.step->evaluation_batch(samples.count);
@@ -225,7 +225,7 @@ void CudaEngine::start(const Permutation& order, int epoch, int first_sample, ui
 
 // Steps [first, last) of `batch` samples from where start() has put the state, trained or only
 // measured; waits once, at the end.
-std::vector<Metrics> CudaEngine::run(const Samples& samples, int first, int last, int batch,
+std::vector<Metrics> CudaEngine::run(const DeviceSamples& samples, int first, int last, int batch,
                                      bool training) {
   const CudaOptions& options = context_.options;
   const int together = options.graph ? options.steps_per_graph : 1;
@@ -254,7 +254,7 @@ NvtxRange CudaEngine::step_range(int step, int steps, bool training) const {
   return {steps == 1 ? names.step : names.steps, steps_before_ + number};
 }
 
-void CudaEngine::run_steps(const Samples& samples, int n, int steps, bool training) {
+void CudaEngine::run_steps(const DeviceSamples& samples, int n, int steps, bool training) {
   chosen_.step->prepare(n, training);
   const State parameters = training ? State::kParameters : evaluated_state(training_.optimizer);
   const auto enqueue = [&, data = step_data(samples, parameters)] {

@@ -42,21 +42,22 @@ class CudaEngine final : public Engine {
 
  private:
   // What a recorded step depends on: samples, batch size, number of steps, whether it trains.
-  using GraphKey = std::tuple<const Samples*, int, int, bool>;
+  using GraphKey = std::tuple<const DeviceSamples*, int, int, bool>;
 
   std::vector<Detail> details() const;
   // Null for one that the optimiser does not use.
   float* buffer(State which) const;
   // What steps over `samples` work on; `parameters`: the ones that they use.
-  StepData step_data(const Samples& samples, State parameters) const;
+  StepData step_data(const DeviceSamples& samples, State parameters) const;
   // Waits for all that is on the stream: what uploads read may go only then.
   void wait() const;
   // Makes ready for an epoch's steps from `first` on, one for each of the rates.
   void start_training(int epoch, int first, std::span<const StepRates> rates);
   void start(const Permutation& order, int epoch, int first_sample, uint32_t step);
-  std::vector<Metrics> run(const Samples& samples, int first, int last, int batch, bool training);
+  std::vector<Metrics> run(const DeviceSamples& samples, int first, int last, int batch,
+                           bool training);
   NvtxRange step_range(int step, int steps, bool training) const;
-  void run_steps(const Samples& samples, int n, int steps, bool training);
+  void run_steps(const DeviceSamples& samples, int n, int steps, bool training);
 
   cudaStream_t stream() const { return context_.stream.get(); }
 
@@ -81,7 +82,7 @@ class CudaEngine final : public Engine {
   float* parameters_ = nullptr;          // flat, in the plan's layout
   float* running_statistics_ = nullptr;  // likewise
   StepState* state_ = nullptr;           // what changes from step to step
-  Samples staged_;                       // images from the host, for predict: its largest batch
+  DeviceSamples staged_;                 // images from the host, for predict: its largest batch
 
   OptimizerMemory optimizer_memory_;
 

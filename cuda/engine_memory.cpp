@@ -10,7 +10,7 @@ namespace digitron {
 
 DataMemory::DataMemory(const Dataset& train, const Dataset& held_out, int batch,
                        cudaStream_t stream) {
-  const auto add = [this](const std::string& name, Samples& samples, const Dataset& data) {
+  const auto add = [this](const std::string& name, DeviceSamples& samples, const Dataset& data) {
     samples.count = data.count();
     arena_.add(name + " images", &samples.images, data.images.size());
     arena_.add(name + " labels", &samples.labels, data.labels.size());

@@ -11,7 +11,7 @@
 
 namespace digitron {
 
-struct Samples {
+struct DeviceSamples {
   uint8_t* images = nullptr;  // (count, pixels)
   uint8_t* labels = nullptr;  // (count)
   int count = 0;
@@ -24,8 +24,8 @@ class DataMemory {
   // of `batch`. Waits for the stream. Throws MachineError.
   DataMemory(const Dataset& train, const Dataset& held_out, int batch, cudaStream_t stream);
 
-  const Samples& train() const { return train_; }
-  const Samples& held_out() const { return held_out_; }
+  const DeviceSamples& train() const { return train_; }
+  const DeviceSamples& held_out() const { return held_out_; }
   LossSums* metrics() const { return metrics_; }  // one a step
   StepRates* rates() const { return rates_; }     // likewise
 
@@ -33,7 +33,7 @@ class DataMemory {
 
  private:
   Arena arena_;
-  Samples train_, held_out_;
+  DeviceSamples train_, held_out_;
   LossSums* metrics_ = nullptr;
   StepRates* rates_ = nullptr;
 };

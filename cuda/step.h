@@ -15,7 +15,7 @@ namespace digitron {
 // What steps work on: the engine's device memory, the same place in every call between two
 // recordings.
 struct StepData {
-  Samples samples;            // what batches are drawn from, in the state's order
+  DeviceSamples samples;      // what batches are drawn from, in the state's order
   FlatBuffers buffers;        // the optimiser's; w: the parameters that this call uses
   float* running_statistics;  // flat, in the plan's layout
   StepState* state;           // where the steps begin

@@ -126,7 +126,7 @@ TEST_F(SweepLaunchTest, WrongOptionsAreNotTriedAgain) {
 TEST_F(SweepLaunchTest, AKilledSweepGoesOnWhereItWas) {
   const std::string launch = launcher(R"(
 shift
-if is_first; then train_and_kill "$@"; kill -9 $PPID; fi
+if is_first; then train_and_kill "$@"; kill -9 $PPID; sleep 2; exit 1; fi
 "$@"
 )");
   EXPECT_EQ(sweep({"--jobs", "1", "--launch", launch}).exit_code, 137);
