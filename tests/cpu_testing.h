@@ -51,9 +51,10 @@ class Guarded {
   }
 
   T* data() { return memory_.get() + kMargin; }
+  const T* data() const { return memory_.get() + kMargin; }
   T& operator[](size_t i) { return data()[i]; }
   size_t size() const { return count_; }
-  std::vector<double> values() { return {data(), data() + count_}; }
+  std::vector<double> values() const { return {data(), data() + count_}; }
 
   static bool is_guard(const T& value) {
     const T expected = guard();

@@ -38,7 +38,9 @@ TEST(RooflineTest, TheTableSaysWhatTheCeilingsAre) {
             "compute  4,000,000 FLOPs  40.0    100.0  40.0 %  multiply-adds\n"
             "memory   1,000,000 bytes  10.0     20.0  50.0 %  triad\n"
             "A step takes 100.00 us; at the ceilings its arithmetic takes 40.00 us, and its memory "
-            "traffic 50.00 us, less where a cache holds the parameters\n");
+            "traffic 50.00 us, less where a cache holds the parameters\n"
+            "FLOPs are counted as the layers are defined; a convolution may take fewer "
+            "(Winograd)\n");
 }
 
 TEST(RooflineTest, TheJsonHoldsTheSame) {

@@ -54,7 +54,9 @@ std::string roofline_table(const Roofline& roofline) {
          fmt::format(
              "A step takes {:.2f} us; at the ceilings its arithmetic takes {:.2f} us, and its "
              "memory "
-             "traffic {:.2f} us, less where a cache holds the parameters\n",
+             "traffic {:.2f} us, less where a cache holds the parameters\n"
+             "FLOPs are counted as the layers are defined; a convolution may take fewer "
+             "(Winograd)\n",
              1e6 * roofline.step_seconds, 1e6 * roofline.step_seconds * roofline.compute_share(),
              1e6 * roofline.step_seconds * roofline.memory_share());
 }

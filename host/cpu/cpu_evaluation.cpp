@@ -35,6 +35,7 @@ void CpuEngine::forward_blocks(int count, const uint8_t* images, const uint8_t* 
   std::atomic<int> next = 0;
   threads_.team().run(threads, [&](Worker worker) {
     NetworkPass pass(layout_, stage_pass(worker, evaluated_parameters(), nullptr, nullptr));
+    pass.prepare();
     for (int segment = 1; segment < layout_.segment_count(); ++segment) {
       layout_.norm(segment).take_running_statistics(pass.stage_pass(),
                                                     buffer(State::kRunningStatistics));

@@ -102,6 +102,7 @@ void CpuEngine::forward_backward(Worker worker, std::span<const BlockSamples> sa
     const Block left = left_block(worker, samples, mine);
     f(crew_pass, std::span(&left, 1));
   };
+  pass.prepare();
   const int last = layout_.segment_count() - 1;
   for (int segment = 0; segment < last; ++segment) {
     for_all([&](NetworkPass& way, std::span<const Block> blocks) { way.forward(segment, blocks); });

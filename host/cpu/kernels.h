@@ -34,6 +34,17 @@ struct Tensor {
   float* row(int channel, int y) const { return data + channel * channel_stride + y * row_stride; }
 };
 
+// A tensor's rows as Winograd's filtering multiplies them: at each of its points a tensor
+// (channels, height, tiles, kLanes), the first one's view, point_stride floats before the next
+// one's. A tile is kWinogradOutputs columns of the output.
+struct PointTensor : Tensor {
+  std::ptrdiff_t point_stride = 0;
+};
+inline constexpr int kWinogradOutputs = 4;
+constexpr int winograd_points(int taps) {
+  return taps + kWinogradOutputs - 1;
+}
+
 // A kernel over an input whose border is part of it: padding is in the Tensor, not here.
 // Rows 0: none.
 struct Window {
@@ -145,6 +156,41 @@ struct CpuKernels {
   // channels when those are some of the input's. dx points at the corner, border included.
   void (*conv_backward_input)(Tensor dx, Tensor dy, const float* w, std::ptrdiff_t w_stride,
                               Window window, int first);
+
+  // A convolution of stride 1 with square kernels of 3 or 5 taps a side, by Winograd's filtering
+  // along rows (host/cpu/kernels/winograd.h). v (points, C, x.height, tiles) from x (C, rows,
+  // columns), border included.
+  void (*winograd_input)(PointTensor v, Tensor x, int taps);
+  // u (points, C, taps, O) and u_back (points, O, taps, C), the same numbers, from w (O, C, taps,
+  // taps).
+  void (*winograd_weights)(float* u, float* u_back, const float* w, int taps, int outputs,
+                           int inputs);
+  // m (points, O, m.height, tiles) = the products of v's rows and u's taps, at each point: tap i of
+  // m's row p meets v's row first + p + i. m may have some of the `outputs`, from u's first on.
+  void (*winograd_multiply)(PointTensor m, PointTensor v, const float* u, int outputs, int taps,
+                            int first);
+  // y = the outputs of m, plus b (O) unless it is null; ReLU follows when asked.
+  void (*winograd_output)(Tensor y, PointTensor m, const float* b, int taps, bool relu);
+  // The max-pooling by 2x2 windows side by side after it too: y and winners as of winograd_output
+  // without bias and maxpool_forward.
+  void (*winograd_pool_output)(Tensor y, Winners winners, PointTensor m, const float* b, int taps,
+                               bool relu);
+  // And back: m from the gradient of the outputs, or of the pooled ones.
+  void (*winograd_output_gradient)(PointTensor m, Tensor dy, int taps);
+  void (*winograd_pool_gradient)(PointTensor m, Tensor dy, Winners winners, int taps);
+  // du_by_lane (points, O, C, taps, kLanes) = the products of m's and v's rows, point_stride floats
+  // a point; m may have some of the outputs, from du's first on.
+  void (*winograd_multiply_weights)(float* du_by_lane, std::ptrdiff_t point_stride, PointTensor m,
+                                    PointTensor v, int taps);
+  // dw (rows, taps) from du (points, rows).
+  void (*winograd_weight_gradient)(float* dw, const float* du, std::ptrdiff_t point_stride,
+                                   int taps, int rows);
+  // v = the products of m's rows and u_back's taps; v may have some of the `inputs`, from u_back's
+  // first on.
+  void (*winograd_multiply_back)(PointTensor v, PointTensor m, const float* u_back, int inputs,
+                                 int taps);
+  // dx += the inputs of v.
+  void (*winograd_input_gradient)(Tensor dx, PointTensor v, int taps);
 
   // db_by_lane (C, kLanes) = sums of dy over rows and columns.
   void (*sum_positions)(float* db_by_lane, Tensor dy);

@@ -18,7 +18,8 @@ const StageBase& base(const Stage& stage) {
   return std::visit([](const StageBase& each) -> const StageBase& { return each; }, stage);
 }
 
-// A batch normalisation takes along, on the way back, a ReLU that ends the stage before it.
+// A batch normalisation takes along, on the way back, a ReLU that ends the stage before it. In all
+// segments but the last, other blocks go forward before one comes back.
 void divide(CpuLayout& layout) {
   for (size_t s = 0; s < layout.stages.size(); ++s) {
     auto* norm = std::get_if<BatchNormStage>(&layout.stages[s]);
@@ -29,6 +30,10 @@ void divide(CpuLayout& layout) {
     conv->relu_backward_in_next_stage = norm->backward_through_relu = true;
   }
   layout.segments.push_back(layout.stages.size());
+  for (size_t s = layout.repeats_first_segment() ? layout.segment_begin(1) : 0;
+       s < layout.segment_begin(layout.segment_count() - 1); ++s) {
+    if (auto* conv = std::get_if<ConvStage>(&layout.stages[s])) conv->forward_is_lost = true;
+  }
   if (layout.segment_count() > 1) layout.group_blocks = 1;  // what blocks keep lies elsewhere
 }
 

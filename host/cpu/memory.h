@@ -26,7 +26,7 @@ struct MemorySizes {
 
   // A thread's.
   size_t strip_floats = 0;      // columns of the images, for a linear layer that reads them
-  size_t constants_floats = 0;  // of batch normalisations
+  size_t constants_floats = 0;  // of batch normalisations, and convolutions' transformed weights
 
   // What a batch keeps of each block.
   size_t batch_floats = 0;

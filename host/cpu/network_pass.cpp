@@ -4,6 +4,13 @@
 
 namespace digitron {
 
+void NetworkPass::prepare() {
+  for (size_t s = 0; s < layout_.stages.size(); ++s) {
+    pass_.work = {StepPart::kForward, static_cast<int>(s)};
+    std::visit([&](const auto& stage) { stage.prepare(pass_); }, layout_.stages[s]);
+  }
+}
+
 void NetworkPass::gather(std::span<const Block> blocks, Range pixels) {
   begin(StepPart::kGather, blocks);
   for (const Block& block : blocks) {

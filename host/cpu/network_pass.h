@@ -18,6 +18,9 @@ class NetworkPass {
 
   const StagePass& stage_pass() const { return pass_; }
 
+  // What the thread needs for all blocks of a step, or of an evaluation: first of all.
+  void prepare();
+
   // Samples -> logits, in evaluation.
   void forward(std::span<const Block> blocks);
   // Of a network that begins with a linear layer, a thread's share of that one's sums for these

@@ -78,16 +78,20 @@ void for_each_piece(Window window, F f) {
 }
 
 constexpr int weights_channels(int taps) {
-  return taps == 1 ? 8 : (kTileVectors - 4) / taps;
+  return taps == 1 ? 8 : (kTileVectors - 2) / taps;
 }
 
 // dw_by_lane (Channels of stride dw_channel, Taps) = or += sums over dy's rows and columns. x: the
-// element that the first output meets with the first tap.
+// element that the first output meets with the first tap; `tap` floats on is what it meets with the
+// next one.
 template <int Channels, int Taps>
 void conv_weights_tile(float* dw, std::ptrdiff_t dw_channel, Tensor dy_tensor, const float* dy,
-                       Tensor x_tensor, const float* x, int stride, bool add) {
+                       Tensor x_tensor, const float* x, std::ptrdiff_t tap, int stride, bool add) {
   const int step = (Taps > 1 ? 1 : stride) * kLanes;
-  Vec sum[Channels][Taps] = {};
+  Vec sum[Channels][Taps];
+  for (int o = 0; o < Channels; ++o)
+    for (int j = 0; j < Taps; ++j) sum[o][j] = Vec{};
+  assume(dy_tensor.height > 0 && dy_tensor.width > 0);
   for (int p = 0; p < dy_tensor.height; ++p) {
     const float* dy_row = dy + p * dy_tensor.row_stride;
     const float* x_row = x + p * stride * x_tensor.row_stride;
@@ -95,7 +99,7 @@ void conv_weights_tile(float* dw, std::ptrdiff_t dw_channel, Tensor dy_tensor, c
       Vec d[Channels];
       for (int o = 0; o < Channels; ++o) d[o] = load(dy_row + o * dy_tensor.channel_stride);
       for (int j = 0; j < Taps; ++j) {
-        const Vec value = load(x_row + j * kLanes);
+        const Vec value = load(x_row + j * tap);
         for (int o = 0; o < Channels; ++o) sum[o][j] += d[o] * value;
       }
     }
@@ -120,7 +124,7 @@ inline void conv_weights(float* dw_by_lane, Tensor dy, Tensor x, Window window, 
             conv_weights_tile<Channels.value, Taps.value>(
                 dw_by_lane + o * dw_channel + ((c * window.rows + i) * window.columns + j) * kLanes,
                 dw_channel, dy, dy.row(o, 0), x, x.row(c, first * window.stride + i) + j * kLanes,
-                window.stride, add);
+                kLanes, window.stride, add);
       });
     });
   });

@@ -15,6 +15,7 @@
 #include "host/cpu/kernels/loss.h"
 #include "host/cpu/kernels/sgd.h"
 #include "host/cpu/kernels/update.h"
+#include "host/cpu/kernels/winograd.h"
 
 namespace digitron::DIGITRON_ISA {
 
@@ -24,6 +25,11 @@ namespace {
 Tensor from_lane(Tensor tensor, int lane) {
   tensor.data += lane;
   return tensor;
+}
+
+Winners from_lane(Winners winners, int lane) {
+  winners.data += lane;
+  return winners;
 }
 
 void conv_forward(Tensor y, Tensor x, const float* w, const float* b, Window window, int first,
@@ -36,8 +42,9 @@ void conv_forward(Tensor y, Tensor x, const float* w, const float* b, Window win
 
 void conv_pool_forward(Tensor y, Winners winners, Tensor x, const float* w, const float* b,
                        Window window, bool rectify) {
-  for (int lane = 0; lane < kLanes; lane += kWidth, winners.data += kWidth) {
-    conv_pool_rows(from_lane(y, lane), winners, from_lane(x, lane), w, b, window, rectify);
+  for (int lane = 0; lane < kLanes; lane += kWidth) {
+    conv_pool_rows(from_lane(y, lane), from_lane(winners, lane), from_lane(x, lane), w, b, window,
+                   rectify);
   }
 }
 
@@ -55,6 +62,106 @@ void conv_backward_input(Tensor dx, Tensor dy, const float* w, std::ptrdiff_t w_
   }
 }
 
+PointTensor from_lane(PointTensor tensor, int lane) {
+  tensor.data += lane;
+  return tensor;
+}
+
+Tensor at_point(PointTensor tensor, int point) {
+  tensor.data += point * tensor.point_stride;
+  return tensor;
+}
+
+// Calls f(Constant, lane) for the taps that there are kernels for.
+template <class F>
+void with_taps(int taps, F f) {
+  for (int lane = 0; lane < kLanes; lane += kWidth) {
+    if (taps == 5) {
+      f(Constant<5>(), lane);
+    } else {
+      f(Constant<3>(), lane);
+    }
+  }
+}
+
+void winograd_input(PointTensor v, Tensor x, int taps) {
+  with_taps(taps, [&](auto Taps, int lane) {
+    winograd_input_tiles<Taps.value>(from_lane(v, lane), from_lane(x, lane));
+  });
+}
+
+void winograd_output(Tensor y, PointTensor m, const float* b, int taps, bool rectify) {
+  with_taps(taps, [&](auto Taps, int lane) {
+    winograd_output_tiles<Taps.value>(from_lane(y, lane), from_lane(m, lane), b, rectify);
+  });
+}
+
+void winograd_output_gradient(PointTensor m, Tensor dy, int taps) {
+  with_taps(taps, [&](auto Taps, int lane) {
+    winograd_output_gradient_tiles<Taps.value>(from_lane(m, lane), from_lane(dy, lane));
+  });
+}
+
+void winograd_input_gradient(Tensor dx, PointTensor v, int taps) {
+  with_taps(taps, [&](auto Taps, int lane) {
+    winograd_input_gradient_tiles<Taps.value>(from_lane(dx, lane), from_lane(v, lane));
+  });
+}
+
+void winograd_weights(float* u, float* u_back, const float* w, int taps, int outputs, int inputs) {
+  const auto transform = taps == 5 ? winograd_weights_rows<5> : winograd_weights_rows<3>;
+  transform(u, u_back, w, outputs, inputs);
+}
+
+void winograd_weight_gradient(float* dw, const float* du, std::ptrdiff_t point_stride, int taps,
+                              int rows) {
+  const auto transform =
+      taps == 5 ? winograd_weight_gradient_rows<5> : winograd_weight_gradient_rows<3>;
+  transform(dw, du, point_stride, rows);
+}
+
+void winograd_multiply(PointTensor m, PointTensor v, const float* u, int outputs, int taps,
+                       int first) {
+  for (int k = 0; k < winograd_points(taps); ++k, u += v.channels * taps * outputs)
+    with_taps(taps, [&](auto Taps, int lane) {
+      winograd_forward<Taps.value>(from_lane(at_point(m, k), lane), from_lane(at_point(v, k), lane),
+                                   u, outputs, first);
+    });
+}
+
+void winograd_multiply_back(PointTensor v, PointTensor m, const float* u_back, int inputs,
+                            int taps) {
+  for (int k = 0; k < winograd_points(taps); ++k, u_back += m.channels * taps * inputs)
+    with_taps(taps, [&](auto Taps, int lane) {
+      winograd_back<Taps.value>(from_lane(at_point(v, k), lane), from_lane(at_point(m, k), lane),
+                                u_back, inputs);
+    });
+}
+
+void winograd_pool_output(Tensor y, Winners winners, PointTensor m, const float* b, int taps,
+                          bool rectify) {
+  with_taps(taps, [&](auto Taps, int lane) {
+    winograd_pool_output_tiles<Taps.value>(from_lane(y, lane), from_lane(winners, lane),
+                                           from_lane(m, lane), b, rectify);
+  });
+}
+
+void winograd_pool_gradient(PointTensor m, Tensor dy, Winners winners, int taps) {
+  with_taps(taps, [&](auto Taps, int lane) {
+    winograd_pool_gradient_tiles<Taps.value>(from_lane(m, lane), from_lane(dy, lane),
+                                             from_lane(winners, lane));
+  });
+}
+
+void winograd_multiply_weights(float* du_by_lane, std::ptrdiff_t point_stride, PointTensor m,
+                               PointTensor v, int taps) {
+  for (int k = 0; k < winograd_points(taps); ++k, du_by_lane += point_stride)
+    with_taps(taps, [&](auto Taps, int lane) {
+      winograd_weight_sums<Taps.value>(du_by_lane + lane, from_lane(at_point(m, k), lane),
+                                       from_lane(at_point(v, k), lane));
+    });
+}
+
 }  // namespace
 
 extern const CpuKernels kernels;  // a constant is local to its file unless it is declared so
@@ -68,6 +175,17 @@ const CpuKernels kernels = {
     .conv_pool_forward = conv_pool_forward,
     .conv_backward_weights = conv_backward_weights,
     .conv_backward_input = conv_backward_input,
+    .winograd_input = winograd_input,
+    .winograd_weights = winograd_weights,
+    .winograd_multiply = winograd_multiply,
+    .winograd_output = winograd_output,
+    .winograd_pool_output = winograd_pool_output,
+    .winograd_output_gradient = winograd_output_gradient,
+    .winograd_pool_gradient = winograd_pool_gradient,
+    .winograd_multiply_weights = winograd_multiply_weights,
+    .winograd_weight_gradient = winograd_weight_gradient,
+    .winograd_multiply_back = winograd_multiply_back,
+    .winograd_input_gradient = winograd_input_gradient,
     .sum_positions = sum_positions,
     .sum_positive_positions = sum_positive_positions,
     .sum_lanes = sum_lanes,

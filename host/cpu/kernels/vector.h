@@ -71,6 +71,12 @@ inline V interleave(V a, V b) {
   }
 }
 
+// What the compiler may take for granted. Told that a loop runs at least once, it keeps the sums of
+// a tile in registers from the beginning to the end.
+inline void assume(bool fact) {
+  if (!fact) __builtin_unreachable();
+}
+
 // Splits [0, count) into the fewest tiles of at most `most`, as even as can be, and calls f(first,
 // size).
 template <class F>

@@ -43,18 +43,37 @@ ConvStage::ConvStage(const StageRequest& request, const Conv2d& conv)
   if (has_pool()) {
     convolved_.height *= pool_.rows;
     convolved_.width *= pool_.rows;
-    winners_ = take_winners(request);
-    forward_rows_ = rows_within(convolved_, out.shape, pool_, kLeastScratchFloats);
-    backward_rows_ = rows_within(
-        convolved_, out.shape, pool_,
-        std::clamp(size_t(weight_count_) * kLanes, kLeastScratchFloats, kMostScratchFloats));
-    sizes.scratch_floats =
-        std::max(sizes.scratch_floats,
-                 row_floats(convolved_) * size_t(std::max(forward_rows_, backward_rows_)));
   }
-  const size_t sums = size_t(weight_count_) + out.shape.channels;
-  gradient_lanes_ = MemorySizes::take(sizes.passing_floats, sums * kLanes);
-  partial_gradients_ = MemorySizes::take(sizes.batch_partials, sums);
+  if (has_pool()) winners_ = take_winners(request);
+  if (Winograd::serves(conv, in.shape.channels, convolved_, pool_)) {
+    const Shape bordered{in.shape.channels, in.shape.height + 2 * in.border,
+                         in.shape.width + 2 * in.border};
+    winograd_.emplace(Winograd::Request{conv, bordered, convolved_, has_pool(), weight_}, sizes);
+  } else {
+    take_places(sizes);
+  }
+  bias_lanes_ = MemorySizes::take(sizes.passing_floats, size_t(out.shape.channels) * kLanes);
+  partial_biases_ = MemorySizes::take(sizes.batch_partials, size_t(out.shape.channels));
+}
+
+// For the way back by the definition, and for pooling that is not done in registers.
+void ConvStage::take_places(MemorySizes& sizes) {
+  weight_lanes_ = MemorySizes::take(sizes.passing_floats, size_t(weight_count_) * kLanes);
+  partial_weights_ = MemorySizes::take(sizes.batch_partials, size_t(weight_count_));
+  if (!has_pool()) return;
+  forward_rows_ = rows_within(convolved_, out.shape, pool_, kLeastScratchFloats);
+  backward_rows_ = rows_within(
+      convolved_, out.shape, pool_,
+      std::clamp(size_t(weight_count_) * kLanes, kLeastScratchFloats, kMostScratchFloats));
+  sizes.scratch_floats =
+      std::max(sizes.scratch_floats,
+               row_floats(convolved_) * size_t(std::max(forward_rows_, backward_rows_)));
+}
+
+void ConvStage::prepare(const StagePass& pass) const {
+  if (!winograd_) return;
+  winograd_->prepare(pass);
+  pass.mark_work();
 }
 
 // Channels keep their places when the last rows are fewer, where the crew's other threads may
@@ -80,12 +99,16 @@ void ConvStage::forward(const StagePass& pass, const Block& block) const {
   const Range mine = out.share(pass.part);
   const Tensor x = in.values_with_border(block);
   const Tensor y = out.values(block, pass.part);
+  const Winners winners = has_pool() ? winners_at(block, pass.part, winners_) : Winners{};
   const float* w = pass.parameters + weight_ + mine.first * weights_of_output();
   const float* b = pass.parameters + bias_ + mine.first;
+  if (winograd_) {
+    winograd_->transform(pass, block, x);
+    return winograd_->forward(pass, block, y, winners, b, relu);
+  }
   if (!has_pool()) return pass.kernels.conv_forward(y, x, w, b, window_, 0, relu);
   if (pool_.rows == 2 && window_.stride == 1) {
-    return pass.kernels.conv_pool_forward(y, winners_at(block, pass.part, winners_), x, w, b,
-                                          window_, relu);
+    return pass.kernels.conv_pool_forward(y, winners, x, w, b, window_, relu);
   }
   for (int first = 0; first < convolved_.height; first += forward_rows_) {
     const int row_count = std::min(forward_rows_, convolved_.height - first);
@@ -106,10 +129,8 @@ void ConvStage::backward(const StagePass& pass, std::span<const Block> blocks) c
 // from all outputs' gradients, for which the crew meets.
 void ConvStage::backward(const StagePass& pass, const Block& block) const {
   const CpuKernels& kernels = pass.kernels;
-  const Range mine = out.share(pass.part);
-  const std::ptrdiff_t first_weight = mine.first * weights_of_output();
-  float* dw = block.passing + gradient_lanes_ + first_weight * kLanes;
-  float* db = block.passing + gradient_lanes_ + std::ptrdiff_t{weight_count_ + mine.first} * kLanes;
+  const int first_channel = out.share(pass.part).first;
+  float* db = block.passing + bias_lanes_ + std::ptrdiff_t{first_channel} * kLanes;
   const Tensor y = out.values(block, pass.part);
   const Tensor dy = out.gradient(block, pass.part);
   if (relu && has_pool()) {
@@ -118,8 +139,34 @@ void ConvStage::backward(const StagePass& pass, const Block& block) const {
     if (relu && !relu_backward_in_next_stage) kernels.relu_backward(dy, dy, y, 1.0f);
     kernels.sum_positions(db, dy);
   }
-  const Tensor x = in.values_with_border(block);
+  kernels.sum_lanes(block.batch->partials(partial_biases_, block.index) + first_channel, db,
+                    dy.channels);
   const Tensor dx = input_gradient ? in.zeroed_gradient(block, pass.part) : Tensor{};
+  if (winograd_) {
+    backward_by_winograd(pass, block, dy, dx);
+  } else {
+    backward_by_definition(pass, block, dy, dx);
+  }
+}
+
+void ConvStage::backward_by_winograd(const StagePass& pass, const Block& block, Tensor dy,
+                                     Tensor dx) const {
+  if (forward_is_lost) winograd_->transform(pass, block, in.values_with_border(block));
+  winograd_->weight_gradients(pass, block, dy,
+                              has_pool() ? winners_at(block, pass.part, winners_) : Winners{});
+  if (!input_gradient) return;
+  pass.mark_and_meet();
+  winograd_->input_gradient(pass, block, dx);
+}
+
+// A pooled one makes some rows of the gradient before the pooling at a time.
+void ConvStage::backward_by_definition(const StagePass& pass, const Block& block, Tensor dy,
+                                       Tensor dx) const {
+  const CpuKernels& kernels = pass.kernels;
+  const Range mine = out.share(pass.part);
+  const std::ptrdiff_t first_weight = mine.first * weights_of_output();
+  float* dw = block.passing + weight_lanes_ + first_weight * kLanes;
+  const Tensor x = in.values_with_border(block);
   const float* w = pass.parameters + weight_ + in.share(pass.part).first * weights_of_input();
   const int step = has_pool() ? backward_rows_ : convolved_.height;
   for (int first = 0; first < convolved_.height; first += step) {
@@ -137,24 +184,35 @@ void ConvStage::backward(const StagePass& pass, const Block& block) const {
     kernels.conv_backward_input(dx, all, w, weights_of_output(), window_, first);
     if (has_pool()) pass.mark_and_meet();  // from here on nobody reads the scratch tensor
   }
-  float* sums = block.batch->partials(partial_gradients_, block.index);
-  kernels.sum_lanes(sums + first_weight, dw, static_cast<int>(mine.count() * weights_of_output()));
-  kernels.sum_lanes(sums + weight_count_ + mine.first, db, mine.count());
+  kernels.sum_lanes(block.batch->partials(partial_weights_, block.index) + first_weight, dw,
+                    static_cast<int>(mine.count() * weights_of_output()));
+}
+
+int64_t ConvStage::output_work() const {
+  return winograd_ ? winograd_->output_work() : int64_t{convolved_.plane()} * weights_of_output();
+}
+
+int64_t ConvStage::input_work() const {
+  return winograd_ ? winograd_->input_work()
+                   : int64_t{convolved_.plane()} * convolved_.channels * weights_of_input();
 }
 
 int64_t ConvStage::forward_work(Worker part) const {
-  return int64_t{convolved_.plane()} * weights_of_output() * out.share(part).count();
+  return output_work() * out.share(part).count();
 }
 
 int64_t ConvStage::backward_work(Worker part) const {
-  const int64_t of_input = int64_t{convolved_.plane()} * convolved_.channels * weights_of_input();
   return forward_work(part) +  // as many for the weights' gradients
-         (input_gradient ? in.share(part).count() * of_input : 0);
+         (input_gradient ? input_work() * in.share(part).count() : 0);
 }
 
 void ConvStage::gradients(const GradientPass& pass) const {
-  sum_and_update(pass, partial_gradients_, weight_, weight_count_);
-  sum_and_update(pass, partial_gradients_ + size_t(weight_count_), bias_, out.shape.channels);
+  if (winograd_) {
+    winograd_->gradients(pass);
+  } else {
+    sum_and_update(pass, partial_weights_, weight_, weight_count_);
+  }
+  sum_and_update(pass, partial_biases_, bias_, out.shape.channels);
 }
 
 }  // namespace digitron

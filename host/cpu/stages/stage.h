@@ -2,6 +2,7 @@
 // (host/core/fusion.h). It knows its places in memory and works on any block that it is given, so
 // that threads share it. Each kind is a file beside this one and offers
 //
+//   prepare(pass)             what a thread has for itself for all blocks of a step
 //   forward(pass, blocks)     in -> out
 //   backward(pass, blocks)    the gradient of out -> that of in, and what gradients() needs
 //   gradients(pass)           a thread's share of the parameters' gradients and of their update,
@@ -170,6 +171,7 @@ struct StageBase {
   static constexpr int kBlocksTogether = kGroupBlocks;
   static constexpr bool kMixesChannels = false;
   static constexpr bool kLearns = false;  // gradients() does something
+  void prepare(const StagePass&) const {}
   void gradients(const GradientPass&) const {}
 
   // How many multiply-adds a sample costs, of convolutions and linear layers alone: there and back

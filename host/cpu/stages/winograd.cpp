@@ -1,0 +1,155 @@
+#include "host/cpu/stages/winograd.h"
+
+#include <algorithm>
+
+namespace digitron {
+
+namespace {
+
+// With fewer input channels the outputs' transform costs what the products save.
+constexpr int kLeastChannels = 4;
+
+constexpr size_t kL1Floats = 32 * 1024 / sizeof(float);
+
+PointTensor point_tensor(float* data, const Shape& shape, int tiles) {
+  PointTensor tensor{dense(data, {shape.channels, shape.height, tiles}), 0};
+  tensor.point_stride = tensor.channels * tensor.channel_stride;
+  return tensor;
+}
+
+PointTensor channels_of(PointTensor tensor, Range channels) {
+  return {digitron::channels_of(static_cast<const Tensor&>(tensor), channels), tensor.point_stride};
+}
+
+// The winners of a tensor's rows from `first` on.
+Winners winners_from(Winners winners, const Tensor& pooled, int first) {
+  winners.data += std::ptrdiff_t{first} * pooled.width * kLanes;
+  return winners;
+}
+
+Tensor rows_of(Tensor tensor, int first, int count) {
+  tensor.data += first * tensor.row_stride;
+  tensor.height = count;
+  return tensor;
+}
+
+}  // namespace
+
+bool Winograd::serves(const Conv2d& conv, int in_channels, const Shape& out, const Window& pool) {
+  return in_channels >= kLeastChannels && conv.stride == 1 &&
+         (conv.kernel == 3 || conv.kernel == 5) && out.width >= kWinogradOutputs &&
+         (pool.rows == 0 || (pool.rows == 2 && pool.stride == 2));
+}
+
+Winograd::Winograd(const Request& request, MemorySizes& sizes)
+    : taps_(request.conv.kernel),
+      in_(request.in),
+      out_(request.out),
+      tiles_((out_.width + kWinogradOutputs - 1) / kWinogradOutputs),
+      pool_(request.pools ? 2 : 1),
+      weights_(request.weights) {
+  const auto points = size_t(winograd_points(taps_));
+  const size_t row = points * out_.channels * tiles_ * kLanes;
+  const size_t weights = points * all_kernel_rows();
+  const auto windows = static_cast<int>(kL1Floats / (row * pool_));
+  forward_rows_ = std::clamp(windows, 1, out_.height / pool_) * pool_;
+  u_ = MemorySizes::take(sizes.constants_floats, weights);
+  u_back_ = MemorySizes::take(sizes.constants_floats, weights);
+  v_ =
+      MemorySizes::take(sizes.passing_floats, points * in_.channels * in_.height * tiles_ * kLanes);
+  m_ = MemorySizes::take(sizes.passing_floats, row * out_.height);
+  du_lanes_ = MemorySizes::take(sizes.passing_floats, weights * kLanes);
+  du_ = MemorySizes::take(sizes.batch_partials, weights);
+}
+
+PointTensor Winograd::transformed_input(const Block& block) const {
+  return point_tensor(block.passing + v_, in_, tiles_);
+}
+
+// Channels keep their places when rows are fewer, where the crew's other threads may still be at
+// the rows before.
+PointTensor Winograd::transformed_output(const Block& block, Worker part, int rows) const {
+  PointTensor m = point_tensor(block.passing + m_, out_, tiles_);
+  m.height = rows;
+  return channels_of(m, share(out_.channels, part));
+}
+
+void Winograd::prepare(const StagePass& pass) const {
+  float* constants = pass.memory.constants.get();
+  pass.kernels.winograd_weights(constants + u_, constants + u_back_, pass.parameters + weights_,
+                                taps_, out_.channels, in_.channels);
+}
+
+void Winograd::transform(const StagePass& pass, const Block& block, Tensor x) const {
+  const Range inputs = share(in_.channels, pass.part);
+  pass.kernels.winograd_input(channels_of(transformed_input(block), inputs),
+                              digitron::channels_of(x, inputs), taps_);
+  pass.mark_and_meet();
+}
+
+void Winograd::forward(const StagePass& pass, const Block& block, Tensor y, Winners winners,
+                       const float* b, bool relu) const {
+  const PointTensor v = transformed_input(block);
+  const float* u = pass.memory.constants.get() + u_ + share(out_.channels, pass.part).first;
+  for (int first = 0; first < out_.height; first += forward_rows_) {
+    const int count = std::min(forward_rows_, out_.height - first);
+    const PointTensor m = transformed_output(block, pass.part, count);
+    pass.kernels.winograd_multiply(m, v, u, out_.channels, taps_, first);
+    const Tensor made = rows_of(y, first / pool_, count / pool_);
+    if (pool_ == 1) {
+      pass.kernels.winograd_output(made, m, b, taps_, relu);
+    } else {
+      pass.kernels.winograd_pool_output(made, winners_from(winners, y, first / pool_), m, b, taps_,
+                                        relu);
+    }
+  }
+}
+
+void Winograd::weight_gradients(const StagePass& pass, const Block& block, Tensor dy,
+                                Winners winners) const {
+  const Range outputs = share(out_.channels, pass.part);
+  const std::ptrdiff_t first_row = std::ptrdiff_t{outputs.first} * kernel_rows();
+  const std::ptrdiff_t next = all_kernel_rows();
+  float* lanes = block.passing + du_lanes_ + first_row * kLanes;
+  const PointTensor m = transformed_output(block, pass.part, out_.height);
+  if (pool_ == 1) {
+    pass.kernels.winograd_output_gradient(m, dy, taps_);
+  } else {
+    pass.kernels.winograd_pool_gradient(m, dy, winners, taps_);
+  }
+  pass.kernels.winograd_multiply_weights(lanes, next * kLanes, m, transformed_input(block), taps_);
+  float* sums = block.batch->partials(du_, block.index) + first_row;
+  for (int k = 0; k < winograd_points(taps_); ++k) {
+    pass.kernels.sum_lanes(sums + k * next, lanes + k * next * kLanes,
+                           outputs.count() * kernel_rows());
+  }
+}
+
+void Winograd::input_gradient(const StagePass& pass, const Block& block, Tensor dx) const {
+  const Range inputs = share(in_.channels, pass.part);
+  const PointTensor v = channels_of(transformed_input(block), inputs);
+  pass.kernels.winograd_multiply_back(v, transformed_output(block, {0, 1}, out_.height),
+                                      pass.memory.constants.get() + u_back_ + inputs.first,
+                                      in_.channels, taps_);
+  pass.kernels.winograd_input_gradient(dx, v, taps_);
+}
+
+// A kernel row's sums over the blocks, in the blocks' order, are left where the first block's part
+// was, and then transformed.
+void Winograd::gradients(const GradientPass& pass) const {
+  const Range mine = share(all_kernel_rows(), pass.worker);
+  const std::ptrdiff_t next = all_kernel_rows();
+  float* sums = pass.batch.partials(du_, 0);
+  for (int b = 1; b < pass.blocks(); ++b) {
+    const float* part = pass.batch.partials(du_, b);
+    for (int k = 0; k < winograd_points(taps_); ++k)
+      for (int row = mine.first; row < mine.last; ++row)
+        sums[k * next + row] += part[k * next + row];
+  }
+  const size_t first = weights_ + size_t(mine.first) * taps_;
+  pass.kernels.winograd_weight_gradient(pass.update.gradients() + first, sums + mine.first, next,
+                                        taps_, mine.count());
+  pass.update.apply(first, mine.count() * taps_);
+}
+
+}  // namespace digitron

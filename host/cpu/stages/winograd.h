@@ -1,0 +1,70 @@
+// What a convolution does by Winograd's filtering (host/cpu/kernels/winograd.h), and the places of
+// what that needs in a block's passing memory. A crew's threads transform their own channels, and
+// read the others' when they have met.
+#pragma once
+
+#include "host/cpu/stages/stage.h"
+
+namespace digitron {
+
+class Winograd {
+ public:
+  // A convolution that makes `out` of `in`, border included, with 2x2 max-pooling after it or none.
+  struct Request {
+    const Conv2d& conv;
+    Shape in;
+    Shape out;  // before the pooling
+    bool pools;
+    size_t weights;  // their place in the parameters
+  };
+  // Whether it is faster than the definition.
+  static bool serves(const Conv2d& conv, int in_channels, const Shape& out, const Window& pool);
+
+  // Takes its places.
+  Winograd(const Request& request, MemorySizes& sizes);
+
+  // A thread's own transform of the weights, for all blocks of a step.
+  void prepare(const StagePass& pass) const;
+  // Of x, border included; the crew meets.
+  void transform(const StagePass& pass, const Block& block, Tensor x) const;
+  // y, the part's output channels, pooled or not, from what was transformed, with their bias b.
+  void forward(const StagePass& pass, const Block& block, Tensor y, Winners winners, const float* b,
+               bool relu) const;
+  // From dy, the gradient of these: the block's part of their weights' gradients, for gradients().
+  void weight_gradients(const StagePass& pass, const Block& block, Tensor dy,
+                        Winners winners) const;
+  // dx += the gradient of the part's input channels, once the crew has met after weight_gradients.
+  // What was transformed of x is lost.
+  void input_gradient(const StagePass& pass, const Block& block, Tensor dx) const;
+  // A thread's share of the weights' gradients, and their update.
+  void gradients(const GradientPass& pass) const;
+
+  // Multiply-adds of a sample: for each output channel there, for its weights' gradients, and for
+  // each input channel back.
+  int64_t output_work() const { return work(in_.channels); }
+  int64_t input_work() const { return work(out_.channels); }
+
+ private:
+  int64_t work(int channels) const {
+    return int64_t{winograd_points(taps_)} * tiles_ * out_.height * taps_ * channels;
+  }
+  int kernel_rows() const { return in_.channels * taps_; }  // of an output
+  int all_kernel_rows() const { return out_.channels * kernel_rows(); }
+  PointTensor transformed_input(const Block& block) const;
+  // Of `rows` rows of the part's channels.
+  PointTensor transformed_output(const Block& block, Worker part, int rows) const;
+
+  int taps_;
+  Shape in_, out_;
+  int tiles_;
+  int pool_;  // rows of a pooling window, or 1
+  size_t weights_;
+  int forward_rows_;  // made at a time, of whole windows: so few that they stay in L1
+  // Places. A thread's: the weights' transform, and its counterpart for the way back.
+  size_t u_, u_back_;
+  // In what passes: the input's transform, the output's or its gradient's, and the weights'
+  // gradients by lane. In the batch: these summed over the lanes.
+  size_t v_, m_, du_lanes_, du_;
+};
+
+}  // namespace digitron

@@ -1,0 +1,236 @@
+// Winograd's filtering, of every instruction set, against the reference's convolution in double
+// precision.
+#include <gtest/gtest.h>
+
+#include "host/cpu/stages/stage.h"
+#include "host/reference/reference_ops.h"
+#include "tests/cpu_testing.h"
+
+namespace digitron {
+namespace {
+
+using testing::Guarded;
+using testing::is_near;
+using testing::LaneTensor;
+using testing::Random;
+using testing::WinnerTable;
+using Values = std::vector<double>;
+
+constexpr double kTolerance = 3e-6;  // the other convolutions'
+
+struct Case {
+  Conv2d conv;
+  Shape in;  // border included
+  Shape out;
+
+  int points() const { return winograd_points(conv.kernel); }
+  int tiles() const { return (out.width + kWinogradOutputs - 1) / kWinogradOutputs; }
+  int kernel_rows() const { return in.channels * conv.kernel; }  // of an output
+  size_t transformed_weights() const {
+    return static_cast<size_t>(points() * out.channels * kernel_rows());
+  }
+  size_t weights() const { return static_cast<size_t>(out.channels * kernel_rows() * conv.kernel); }
+};
+
+std::ostream& operator<<(std::ostream& out, const Case& c) {
+  return out << c.conv.kernel << " taps, " << c.in.channels << "x" << c.in.height << "x"
+             << c.in.width << " -> " << c.out.channels;
+}
+
+Case make_case(int taps, const Shape& in, int out_channels) {
+  return {
+      {out_channels, taps, 1, 0}, in, {out_channels, in.height - taps + 1, in.width - taps + 1}};
+}
+
+std::vector<Case> cases() {
+  Random random(71);
+  std::vector<Case> result{make_case(5, {6, 14, 14}, 16),  // LeNet-5's
+                           make_case(3, {16, 12, 12}, 40)};
+  for (const int taps : {3, 5}) {
+    for (int i = 0; i < 12; ++i) {
+      const Shape in{random.between(1, 9), taps + random.between(0, 7),
+                     taps + random.between(0, 17)};
+      result.push_back(make_case(taps, in, random.between(1, 19)));
+    }
+  }
+  return result;
+}
+
+// Memory of a tensor at all points, with guards around it.
+class Transformed {
+ public:
+  Transformed(const Case& c, int channels, int height)
+      : memory_(static_cast<size_t>(c.points() * channels * height * c.tiles() * kLanes)),
+        view_{dense(memory_.data(), {channels, height, c.tiles()}), 0} {
+    view_.point_stride = channels * view_.channel_stride;
+  }
+  PointTensor view() const { return view_; }
+  // Some of the channels, as a thread of a crew has.
+  PointTensor channels(Range range) const {
+    return {channels_of(static_cast<const Tensor&>(view_), range), view_.point_stride};
+  }
+  std::vector<double> values() const { return memory_.values(); }
+  bool intact() const { return memory_.intact(); }
+
+ private:
+  Guarded<float> memory_;
+  PointTensor view_;
+};
+
+// What every test begins with.
+struct Setting {
+  Setting(const CpuKernels& kernels, const Case& c, Random& random)
+      : x(c.in, random),
+        w(c.weights(), random),
+        u(c.transformed_weights()),
+        u_back(c.transformed_weights()),
+        v(c, c.in.channels, c.in.height) {
+    kernels.winograd_weights(u.data(), u_back.data(), w.data(), c.conv.kernel, c.out.channels,
+                             c.in.channels);
+    kernels.winograd_input(v.view(), x.view(), c.conv.kernel);
+  }
+  bool intact() { return x.intact() && w.intact() && u.intact() && u_back.intact() && v.intact(); }
+
+  LaneTensor x;
+  Guarded<float> w, u, u_back;
+  Transformed v;
+};
+
+// Two threads' parts, of which one may be empty.
+std::vector<Range> parts(Random& random, int count) {
+  const int half = random.between(0, count);
+  std::vector<Range> result;
+  for (const Range part : {Range{0, half}, Range{half, count}}) {
+    if (part.count() > 0) result.push_back(part);
+  }
+  return result;
+}
+
+class CpuWinograd : public testing::CpuKernelsTest {
+ protected:
+  // The products of some of the outputs' rows.
+  Transformed multiply(const Case& c, Setting& setting, Range rows, Random& random) {
+    Transformed m(c, c.out.channels, rows.count());
+    for (const Range part : parts(random, c.out.channels)) {
+      kernels_.winograd_multiply(m.channels(part), setting.v.view(), setting.u.data() + part.first,
+                                 c.out.channels, c.conv.kernel, rows.first);
+    }
+    return m;
+  }
+};
+
+TEST_P(CpuWinograd, Forward) {
+  Random random(72);
+  for (const Case& c : cases()) {
+    Setting setting(kernels_, c, random);
+    LaneTensor y(c.out);
+    Guarded<float> b(size_t(c.out.channels), random);
+    const bool relu = random.chance(50);
+    const bool bias = random.chance(70);
+    if (!bias) std::fill_n(b.data(), b.size(), 0.0f);
+    for (const Range rows : parts(random, c.out.height)) {
+      const Transformed m = multiply(c, setting, rows, random);
+      kernels_.winograd_output(y.rows(rows.first, rows.count()), m.view(),
+                               bias ? b.data() : nullptr, c.conv.kernel, relu);
+      EXPECT_TRUE(m.intact()) << c;
+    }
+    Values expected(size_t(kLanes) * c.out.count());
+    reference::conv_forward(expected.data(), setting.x.values().data(), setting.w.values().data(),
+                            b.values().data(), c.conv, c.in, c.out, kLanes);
+    if (relu) {
+      for (double& value : expected) value = std::max(0.0, value);
+    }
+    EXPECT_TRUE(is_near(y.values(), expected, kTolerance)) << c;
+    EXPECT_TRUE(y.intact() && setting.intact()) << c;
+  }
+}
+
+// The same bits as of the output and the pooling after it.
+TEST_P(CpuWinograd, PoolOutputIsOutputAndPooling) {
+  Random random(73);
+  for (const Case& c : cases()) {
+    if (c.out.height % 2 || c.out.width % 2) continue;
+    Setting setting(kernels_, c, random);
+    Guarded<float> b(size_t(c.out.channels), random);
+    const Shape pooled{c.out.channels, c.out.height / 2, c.out.width / 2};
+    LaneTensor between(c.out), expected(pooled), y(pooled);
+    WinnerTable expected_winners(pooled), winners(pooled);
+    const bool relu = random.chance(50);
+    const Transformed m = multiply(c, setting, {0, c.out.height}, random);
+    kernels_.winograd_output(between.view(), m.view(), nullptr, c.conv.kernel, false);
+    kernels_.maxpool_forward(expected.view(), expected_winners.view(), between.view(), b.data(),
+                             {2, 2, 2}, relu);
+    kernels_.winograd_pool_output(y.view(), winners.view(), m.view(), b.data(), c.conv.kernel,
+                                  relu);
+    EXPECT_EQ(y.values(), expected.values()) << c;
+    EXPECT_TRUE(std::equal(winners.memory.data(), winners.memory.data() + winners.memory.size(),
+                           expected_winners.memory.data()))
+        << c;
+    EXPECT_TRUE(y.intact() && winners.memory.intact()) << c;
+  }
+}
+
+TEST_P(CpuWinograd, Backward) {
+  Random random(74);
+  for (const Case& c : cases()) {
+    Setting setting(kernels_, c, random);
+    LaneTensor dy(c.out, random), dx(c.in, random);
+    const int taps = c.conv.kernel;
+    Values expected_dx(size_t(kLanes) * c.in.count()), expected_dw(c.weights());
+    Values db(size_t(c.out.channels));
+    reference::conv_backward(expected_dx.data(), expected_dw.data(), db.data(), dy.values().data(),
+                             setting.x.values().data(), setting.w.values().data(), c.conv, c.in,
+                             c.out, kLanes);
+    const Values before = dx.values();
+    for (size_t i = 0; i < before.size(); ++i) expected_dx[i] += before[i];
+
+    const Transformed m(c, c.out.channels, c.out.height);
+    Guarded<float> du_by_lane(c.transformed_weights() * kLanes), du(c.transformed_weights());
+    Guarded<float> dw(c.weights());
+    const auto next = static_cast<std::ptrdiff_t>(c.out.channels * c.kernel_rows());
+    for (const Range part : parts(random, c.out.channels)) {
+      kernels_.winograd_output_gradient(m.channels(part), channels_of(dy.view(), part), taps);
+      kernels_.winograd_multiply_weights(
+          du_by_lane.data() + std::ptrdiff_t{part.first} * c.kernel_rows() * kLanes, next * kLanes,
+          m.channels(part), setting.v.view(), taps);
+    }
+    kernels_.sum_lanes(du.data(), du_by_lane.data(), static_cast<int>(du.size()));
+    kernels_.winograd_weight_gradient(dw.data(), du.data(), next, taps, static_cast<int>(next));
+    for (const Range part : parts(random, c.in.channels)) {
+      const PointTensor v = setting.v.channels(part);
+      kernels_.winograd_multiply_back(v, m.view(), setting.u_back.data() + part.first,
+                                      c.in.channels, taps);
+      kernels_.winograd_input_gradient(channels_of(dx.view(), part), v, taps);
+    }
+    EXPECT_TRUE(is_near(dw.values(), expected_dw, kTolerance)) << c;
+    EXPECT_TRUE(is_near(dx.values(), expected_dx, kTolerance)) << c;
+    EXPECT_TRUE(m.intact() && du_by_lane.intact() && du.intact() && dw.intact()) << c;
+    EXPECT_TRUE(dx.intact() && setting.intact()) << c;
+  }
+}
+
+// The same bits as of what the pooling hands back and the transform of that.
+TEST_P(CpuWinograd, PoolGradientIsPoolingAndOutputGradient) {
+  Random random(75);
+  for (const Case& c : cases()) {
+    if (c.out.height % 2 || c.out.width % 2) continue;
+    const Shape pooled{c.out.channels, c.out.height / 2, c.out.width / 2};
+    LaneTensor dy(pooled, random), between(c.out);
+    WinnerTable winners(pooled);
+    for (size_t i = 0; i < size_t(kLanes) * pooled.count(); ++i) {
+      winners.at(i) = random.chance(20) ? kNoWinner : static_cast<uint16_t>(random.between(0, 3));
+    }
+    const Transformed expected(c, c.out.channels, c.out.height), m(c, c.out.channels, c.out.height);
+    kernels_.maxpool_backward(between.view(), dy.view(), winners.view(), {2, 2, 2});
+    kernels_.winograd_output_gradient(expected.view(), between.view(), c.conv.kernel);
+    kernels_.winograd_pool_gradient(m.view(), dy.view(), winners.view(), c.conv.kernel);
+    EXPECT_EQ(m.values(), expected.values()) << c;
+    EXPECT_TRUE(m.intact()) << c;
+  }
+}
+
+INSTANTIATE_TEST_SUITE_P(InstructionSets, CpuWinograd, ::testing::ValuesIn(runnable_cpu_kernels()),
+                         testing::instruction_set);
+
+}  // namespace
+}  // namespace digitron
