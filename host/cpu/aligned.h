@@ -3,9 +3,7 @@
 
 #include <cstddef>
 #include <cstdlib>
-#include <cstring>
 #include <memory>
-#include <new>
 
 namespace digitron {
 
@@ -16,16 +14,14 @@ struct FreeDeleter {
 template <class T>
 using AlignedArray = std::unique_ptr<T[], FreeDeleter>;
 
-inline constexpr size_t kAlignment = 256;
+// For std::free. Large memory is in huge pages where the system has them: a step goes through many
+// tensors side by side, each in pages of its own. Throws std::bad_alloc.
+void* allocate_zeroed(size_t bytes);
 
 // `count` zeros. Throws std::bad_alloc.
 template <class T>
 AlignedArray<T> make_aligned(size_t count) {
-  const size_t bytes = (count * sizeof(T) + kAlignment - 1) / kAlignment * kAlignment;
-  void* memory = std::aligned_alloc(kAlignment, bytes == 0 ? kAlignment : bytes);
-  if (!memory) throw std::bad_alloc();
-  std::memset(memory, 0, bytes);
-  return AlignedArray<T>(static_cast<T*>(memory));
+  return AlignedArray<T>(static_cast<T*>(allocate_zeroed(count * sizeof(T))));
 }
 
 }  // namespace digitron
