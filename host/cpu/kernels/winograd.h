@@ -41,9 +41,12 @@ struct Filtering {
       for (int j = 0; j < kPoints; ++j) input[k][j] = static_cast<float>(roots[j]);
       if (k == kFinite) continue;
       double power = 1;
-      for (int j = 0; j < kTaps || j < kWinogradOutputs; ++j, power *= kAt[k]) {
-        if (j < kTaps) weights[k][j] = static_cast<float>(power / value);
-        if (j < kWinogradOutputs) output[k][j] = static_cast<float>(power);
+      for (int j = 0; j < kTaps; ++j, power *= kAt[k]) {
+        weights[k][j] = static_cast<float>(power / value);
+      }
+      power = 1;
+      for (int j = 0; j < kWinogradOutputs; ++j, power *= kAt[k]) {
+        output[k][j] = static_cast<float>(power);
       }
     }
     weights[kFinite][kTaps - 1] = output[kFinite][kWinogradOutputs - 1] = 1;

@@ -22,12 +22,6 @@ int rows_within(const Shape& convolved, const Shape& out, const Window& pool, si
   return std::clamp(windows, 1, out.height) * pool.rows;
 }
 
-Tensor rows(Tensor tensor, int first, int count) {
-  tensor.data += first * tensor.row_stride;
-  tensor.height = count;
-  return tensor;
-}
-
 }  // namespace
 
 ConvStage::ConvStage(const StageRequest& request, const Conv2d& conv)
@@ -115,7 +109,7 @@ void ConvStage::forward(const StagePass& pass, const Block& block) const {
     const Tensor made = channels_of(scratch(pass, block, row_count, forward_rows_), mine);
     const int first_pooled = first / pool_.rows;
     pass.kernels.conv_forward(made, x, w, nullptr, window_, first, false);
-    pass.kernels.maxpool_forward(rows(y, first_pooled, made.height / pool_.rows),
+    pass.kernels.maxpool_forward(rows_of(y, first_pooled, made.height / pool_.rows),
                                  winners_at(block, pass.part, winners_, first_pooled), made, b,
                                  pool_, relu);
   }
@@ -175,7 +169,7 @@ void ConvStage::backward_by_definition(const StagePass& pass, const Block& block
       all = scratch(pass, block, std::min(step, convolved_.height - first), step);
       const int first_pooled = first / pool_.rows;
       kernels.maxpool_backward(channels_of(all, mine),
-                               rows(dy, first_pooled, all.height / pool_.rows),
+                               rows_of(dy, first_pooled, all.height / pool_.rows),
                                winners_at(block, pass.part, winners_, first_pooled), pool_);
     }
     kernels.conv_backward_weights(dw, channels_of(all, mine), x, window_, first, first > 0);

@@ -81,9 +81,19 @@ inline Tensor channels_of(Tensor tensor, Range channels) {
   tensor.channels = channels.count();
   return tensor;
 }
+inline PointTensor channels_of(PointTensor tensor, Range channels) {
+  return {channels_of(static_cast<const Tensor&>(tensor), channels), tensor.point_stride};
+}
 inline Winners channels_of(Winners winners, Range channels) {
   winners.data += channels.first * winners.channel_stride;
   return winners;
+}
+
+// Rows [first, first + count) of a tensor.
+inline Tensor rows_of(Tensor tensor, int first, int count) {
+  tensor.data += first * tensor.row_stride;
+  tensor.height = count;
+  return tensor;
 }
 
 // What the blocks of one training step share.

@@ -12,25 +12,15 @@ constexpr int kLeastChannels = 4;
 constexpr size_t kL1Floats = 32 * 1024 / sizeof(float);
 
 PointTensor point_tensor(float* data, const Shape& shape, int tiles) {
-  PointTensor tensor{dense(data, {shape.channels, shape.height, tiles}), 0};
+  PointTensor tensor{digitron::dense(data, {shape.channels, shape.height, tiles}), 0};
   tensor.point_stride = tensor.channels * tensor.channel_stride;
   return tensor;
-}
-
-PointTensor channels_of(PointTensor tensor, Range channels) {
-  return {digitron::channels_of(static_cast<const Tensor&>(tensor), channels), tensor.point_stride};
 }
 
 // The winners of a tensor's rows from `first` on.
 Winners winners_from(Winners winners, const Tensor& pooled, int first) {
   winners.data += std::ptrdiff_t{first} * pooled.width * kLanes;
   return winners;
-}
-
-Tensor rows_of(Tensor tensor, int first, int count) {
-  tensor.data += first * tensor.row_stride;
-  tensor.height = count;
-  return tensor;
 }
 
 }  // namespace
@@ -82,8 +72,8 @@ void Winograd::prepare(const StagePass& pass) const {
 
 void Winograd::transform(const StagePass& pass, const Block& block, Tensor x) const {
   const Range inputs = share(in_.channels, pass.part);
-  pass.kernels.winograd_input(channels_of(transformed_input(block), inputs),
-                              digitron::channels_of(x, inputs), taps_);
+  pass.kernels.winograd_input(channels_of(transformed_input(block), inputs), channels_of(x, inputs),
+                              taps_);
   pass.mark_and_meet();
 }
 
