@@ -16,6 +16,7 @@
 #include "host/cpu/kernels/sgd.h"
 #include "host/cpu/kernels/update.h"
 #include "host/cpu/kernels/winograd.h"
+#include "host/cpu/kernels/winograd_products.h"
 
 namespace digitron::DIGITRON_ISA {
 

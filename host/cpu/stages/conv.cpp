@@ -37,8 +37,8 @@ ConvStage::ConvStage(const StageRequest& request, const Conv2d& conv)
   if (has_pool()) {
     convolved_.height *= pool_.rows;
     convolved_.width *= pool_.rows;
+    winners_ = take_winners(request);
   }
-  if (has_pool()) winners_ = take_winners(request);
   if (Winograd::serves(conv, in.shape.channels, convolved_, pool_)) {
     const Shape bordered{in.shape.channels, in.shape.height + 2 * in.border,
                          in.shape.width + 2 * in.border};

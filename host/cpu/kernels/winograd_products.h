@@ -1,0 +1,100 @@
+// What is between the transforms of Winograd's filtering, at one of its points: a convolution whose
+// kernels have one column.
+#pragma once
+
+#include "host/cpu/kernels/conv.h"
+
+namespace digitron::DIGITRON_ISA {
+
+// Channels x Columns sums over x_tensor's channels and `taps` of its rows, x_row apart from x on.
+// w: the first of y's channels, which lie side by side, in y_channels a tap; w_next from a channel
+// of x to the next.
+template <int Channels, int Columns, int kTaps>
+void winograd_tile(float* y, std::ptrdiff_t y_channel, Tensor x_tensor, const float* x,
+                   std::ptrdiff_t x_row, const float* w, int y_channels, std::ptrdiff_t w_next,
+                   int taps) {
+  Vec sum[Channels][Columns];
+  for (int o = 0; o < Channels; ++o)
+    for (int q = 0; q < Columns; ++q) sum[o][q] = Vec{};
+  assume(x_tensor.channels > 0 && taps > 0);
+  for (int c = 0; c < x_tensor.channels; ++c, w += w_next, x += x_tensor.channel_stride) {
+    const float* row = x;
+    const float* weights = w;
+    for (int i = 0; i < (kTaps ? kTaps : taps); ++i, row += x_row, weights += y_channels) {
+      Vec value[Columns];
+      for (int q = 0; q < Columns; ++q) value[q] = load(row + q * kLanes);
+      for (int o = 0; o < Channels; ++o) {
+        const Vec weight = broadcast(weights[o]);
+        for (int q = 0; q < Columns; ++q) sum[o][q] += weight * value[q];
+      }
+    }
+  }
+  for (int o = 0; o < Channels; ++o)
+    for (int q = 0; q < Columns; ++q) store(y + o * y_channel + q * kLanes, sum[o][q]);
+}
+
+// `count` columns of y, which may go on over rows, from taps of x. u: (x.channels, all taps,
+// y_channels) of y's first channel.
+template <int kTaps>
+void winograd_columns(float* y, Tensor y_tensor, int count, Tensor x_tensor, const float* x,
+                      std::ptrdiff_t x_row, const float* u, int y_channels, int all_taps,
+                      int taps) {
+  for_each_tile(count, kForwardColumns, [&](int q, int columns) {
+    with_constant<kForwardColumns>(columns, [&](auto Columns) {
+      constexpr int kMost = forward_channels(Columns.value);
+      for_each_tile(y_tensor.channels, kMost, [&](int o, int channels) {
+        with_constant<kMost>(channels, [&](auto Channels) {
+          winograd_tile<Channels.value, Columns.value, kTaps>(
+              y + o * y_tensor.channel_stride + q * kLanes, y_tensor.channel_stride, x_tensor,
+              x + q * kLanes, x_row, u + o, y_channels, std::ptrdiff_t{all_taps} * y_channels,
+              taps);
+        });
+      });
+    });
+  });
+}
+
+// Kernel row i meets row first + p + i of x for row p of y; rows follow each other in both.
+template <int kTaps>
+void winograd_forward(Tensor y, Tensor x, const float* u, int y_channels, int first) {
+  winograd_columns<kTaps>(y.data, y, y.height * y.width, x, x.row(0, first), x.row_stride, u,
+                          y_channels, kTaps, kTaps);
+}
+
+// Kernel row i meets row p - i of x; those that x does not have are 0.
+template <int kTaps>
+void winograd_back(Tensor y, Tensor x, const float* u, int y_channels) {
+  const auto rows = [&](int p, int count, int begin, int end, auto Taps) {
+    winograd_columns<Taps.value>(y.row(0, p), y, count * y.width, x, x.row(0, p - begin),
+                                 -x.row_stride, u + begin * y_channels, y_channels, kTaps,
+                                 end - begin);
+  };
+  for (int p = 0; p < y.height; ++p) {
+    const int begin = p < x.height ? 0 : p - x.height + 1;
+    const int end = p + 1 < kTaps ? p + 1 : kTaps;
+    if (end - begin < kTaps) {
+      rows(p, 1, begin, end, Constant<0>());
+    } else {
+      rows(p, x.height - p, 0, kTaps, Constant<kTaps>());
+      p = x.height - 1;
+    }
+  }
+}
+
+// du_by_lane (O, C, kTaps) of some outputs.
+template <int kTaps>
+void winograd_weight_sums(float* du, Tensor m, Tensor v) {
+  constexpr int kMost = weights_channels(kTaps);
+  const std::ptrdiff_t du_channel = std::ptrdiff_t{v.channels} * kTaps * kLanes;
+  const Tensor row = {m.data, m.channels, 1, m.height * m.width, 0, m.channel_stride};
+  for_each_tile(m.channels, kMost, [&](int o, int channels) {
+    with_constant<kMost>(channels, [&](auto Channels) {
+      for (int c = 0; c < v.channels; ++c)
+        conv_weights_tile<Channels.value, kTaps>(du + o * du_channel + c * kTaps * kLanes,
+                                                 du_channel, row, m.row(o, 0), v, v.row(c, 0),
+                                                 v.row_stride, 1, false);
+    });
+  });
+}
+
+}  // namespace digitron::DIGITRON_ISA
