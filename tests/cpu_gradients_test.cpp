@@ -135,7 +135,13 @@ INSTANTIATE_TEST_SUITE_P(
         "dropout 0, fc 20, relu, dropout 0.9, fc 10",
         "fc 20, dropout 0.25, relu, dropout 0.5, dropout 0.5, fc 10, dropout 0.1",
         "conv 3x5 pad 1, dropout 0.3, relu, maxpool 2, dropout 0.3, bn, fc 10",
-        "conv 3x5, relu, dropout 0.5, conv 2x3 pad 1, maxpool 2, dropout 0.5, fc 10"));
+        "conv 3x5, relu, dropout 0.5, conv 2x3 pad 1, maxpool 2, dropout 0.5, fc 10",
+        // Winograd's: rows and columns that pooling drops, other poolings, one after another, and
+        // blocks that come back when others have been forward
+        "conv 4x5 pad 2, relu, maxpool 2, conv 6x4, relu, conv 5x3, relu, maxpool 2, fc 10",
+        "conv 5x3, relu, conv 7x5 pad 2, maxpool 2, conv 4x5 pad 3, relu, fc 10",
+        "conv 4x5 stride 2, conv 5x3 pad 1, relu, maxpool 3, fc 10",
+        "conv 4x3 stride 3, relu, conv 9x3, bn, relu, conv 3x3 pad 2, relu, bn, maxpool 2, fc 10"));
 
 // Batch normalisations of single values. Two of them would leave next to no gradient.
 TEST(CpuGradients, PlanesOfOneValue) {

@@ -185,8 +185,8 @@ struct CpuKernels {
   // dw (rows, taps) from du (points, rows).
   void (*winograd_weight_gradient)(float* dw, const float* du, std::ptrdiff_t point_stride,
                                    int taps, int rows);
-  // v = the products of m's rows and u_back's taps; v may have some of the `inputs`, from u_back's
-  // first on.
+  // v, which has taps - 1 rows more than m, = the products of m's rows and u_back's taps; v may
+  // have some of the `inputs`, from u_back's first on.
   void (*winograd_multiply_back)(PointTensor v, PointTensor m, const float* u_back, int inputs,
                                  int taps);
   // dx += the inputs of v.

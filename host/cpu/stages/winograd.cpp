@@ -33,7 +33,7 @@ bool Winograd::serves(const Conv2d& conv, int in_channels, const Shape& out, con
 
 Winograd::Winograd(const Request& request, MemorySizes& sizes)
     : taps_(request.conv.kernel),
-      in_(request.in),
+      in_{request.in.channels, request.out.height + taps_ - 1, request.in.width},
       out_(request.out),
       tiles_((out_.width + kWinogradOutputs - 1) / kWinogradOutputs),
       pool_(request.pools ? 2 : 1),
@@ -72,8 +72,8 @@ void Winograd::prepare(const StagePass& pass) const {
 
 void Winograd::transform(const StagePass& pass, const Block& block, Tensor x) const {
   const Range inputs = share(in_.channels, pass.part);
-  pass.kernels.winograd_input(channels_of(transformed_input(block), inputs), channels_of(x, inputs),
-                              taps_);
+  pass.kernels.winograd_input(channels_of(transformed_input(block), inputs),
+                              rows_of(channels_of(x, inputs), 0, in_.height), taps_);
   pass.mark_and_meet();
 }
 
@@ -121,7 +121,7 @@ void Winograd::input_gradient(const StagePass& pass, const Block& block, Tensor 
   pass.kernels.winograd_multiply_back(v, transformed_output(block, {0, 1}, out_.height),
                                       pass.memory.constants.get() + u_back_ + inputs.first,
                                       in_.channels, taps_);
-  pass.kernels.winograd_input_gradient(dx, v, taps_);
+  pass.kernels.winograd_input_gradient(rows_of(dx, 0, in_.height), v, taps_);
 }
 
 // A kernel row's sums over the blocks, in the blocks' order, are left where the first block's part

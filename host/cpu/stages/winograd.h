@@ -55,7 +55,8 @@ class Winograd {
   PointTensor transformed_output(const Block& block, Worker part, int rows) const;
 
   int taps_;
-  Shape in_, out_;
+  Shape in_;  // the rows that an output needs: pooling may drop the last ones
+  Shape out_;
   int tiles_;
   int pool_;  // rows of a pooling window, or 1
   size_t weights_;
