@@ -215,7 +215,7 @@ TEST_F(SessionTest, ARecipeGivesWayToWhatWasAskedFor) {
   run(best);
   const json settings = description("out")["settings"];
   EXPECT_EQ(settings["lr"], 0.02);
-  EXPECT_EQ(settings["schedule"], "one-cycle");
+  EXPECT_EQ(settings["schedule"], "cosine");
   EXPECT_EQ(settings["shear"], 5);
 }
 

@@ -66,5 +66,18 @@ TEST(SettingsJson, OneSettingIsChangedAlone) {
   }
 }
 
+TEST(SettingsJson, ARecipesWarmUpGoesWithItsSchedule) {
+  const TrainSettings recipe = recipe_of("lenet5-best");
+  ASSERT_EQ(recipe.warmup, 2);
+  const auto warm_up = [&](const ordered_json& given) {
+    return settings_from_json(given, recipe).warmup;
+  };
+  EXPECT_EQ(warm_up({{"epochs", 3}}), 2);
+  EXPECT_EQ(warm_up({{"epochs", 2}}), std::nullopt);
+  EXPECT_EQ(warm_up({{"schedule", "one-cycle"}}), std::nullopt);
+  EXPECT_EQ(warm_up({{"schedule", "cosine"}, {"lr", 0.1}}), 2);
+  EXPECT_EQ(warm_up({{"epochs", 2}, {"warmup", 3}}), 3);  // refused when it is checked
+}
+
 }  // namespace
 }  // namespace digitron

@@ -30,7 +30,7 @@ TEST(TrainSettingsTest, TheBestRecipeTrainsLeNet5Itself) {
   EXPECT_EQ(make_plan(best, 1).parameter_count, 61706u);
   EXPECT_EQ(to_text(best), to_text(lenet5()));
   EXPECT_NO_THROW(check_settings(recipe_of(best.id)));
-  EXPECT_EQ(recipe_of(best.id).schedule, Schedule::kOneCycle);
+  EXPECT_EQ(recipe_of(best.id).schedule, Schedule::kCosine);
   EXPECT_TRUE(training_of(recipe_of(best.id)).augmentation.any());
   EXPECT_EQ(recipe_of(best.id).epochs, 10);
   for (const Model& model : {lenet5(), custom_mlp(), lenet5_improved()}) {

@@ -76,11 +76,17 @@ ordered_json settings_json(const TrainSettings& settings) {
   return json;
 }
 
+// A recipe's warm-up is part of its schedule, and made for runs that are longer.
 TrainSettings settings_from_json(const ordered_json& json, TrainSettings settings) {
+  const Schedule schedule = settings.schedule;
   const JsonReader reader(json, "run.json: settings", "restore the file, or start a new run");
   for (const Setting* setting : settings_in_json_order()) {
     if (!json.contains(setting->name)) continue;
     setting->with_value(settings, [&](auto& value) { read_value(value, reader, setting->name); });
+  }
+  if (settings.warmup && !json.contains("warmup") &&
+      (settings.schedule != schedule || *settings.warmup >= settings.epochs)) {
+    settings.warmup.reset();
   }
   return settings;
 }
