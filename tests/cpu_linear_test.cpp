@@ -77,17 +77,19 @@ TEST_P(CpuLinear, Forward) {
     const auto [inputs, outputs] = size;
     for (int blocks = 1; blocks <= kGroupBlocks; ++blocks) {
       const std::ptrdiff_t stride = (std::max(inputs, outputs) + random.between(0, 3)) * kLanes;
-      Blocks x(blocks, inputs, stride, random), y(blocks, outputs, stride);
+      Blocks x(blocks, inputs, stride, random), y(blocks, outputs, stride, random);
       Guarded<float> w(size_t(outputs) * inputs, random), b(size_t(outputs), random);
-      const bool relu = random.chance(50);
+      const auto use = static_cast<SumsUse>(random.between(0, 2));
+      const auto before = y.rows();
       Values expected(size_t(blocks) * kLanes * outputs);
       reference::linear_forward(expected.data(), x.rows().data(), w.values().data(),
                                 b.values().data(), inputs, outputs, blocks * kLanes);
-      if (relu) {
-        for (double& value : expected) value = std::max(value, 0.0);
+      for (size_t i = 0; i < expected.size(); ++i) {
+        if (use == SumsUse::kRectify) expected[i] = std::max(expected[i], 0.0);
+        if (use == SumsUse::kAdd) expected[i] += before[i];
       }
       kernels_.linear_forward(y.data(), stride, x.data(), stride, blocks, w.data(), inputs,
-                              b.data(), inputs, outputs, relu);
+                              b.data(), inputs, outputs, use);
       EXPECT_TRUE(is_near(y.rows(), expected, kLinearTolerance))
           << size << ", " << blocks << " blocks";
       EXPECT_TRUE(y.intact()) << size;

@@ -71,9 +71,21 @@ struct Counted {
 std::mutex mutex;
 std::map<std::thread::id, Counted> counted;
 
+// Pixels are gathered for a first linear layer's sums, which are made in the phase of the
+// gradients.
+thread_local bool gathered = false;
+
 void count_block(int64_t multiply_adds) {
   const std::lock_guard lock(mutex);
   counted[std::this_thread::get_id()].blocks += multiply_adds * kLanes;
+  gathered = false;
+}
+
+void count_linear(int64_t multiply_adds) {
+  if (!gathered) return count_block(multiply_adds);
+  const std::lock_guard lock(mutex);
+  counted[std::this_thread::get_id()].gradients += multiply_adds * kLanes;
+  gathered = false;
 }
 
 int64_t outputs_of(Tensor y) {
@@ -87,6 +99,9 @@ int64_t taps(Window window) {
 // Kernels that count in place of those that multiply.
 CpuKernels counting_kernels() {
   CpuKernels kernels = *runnable_cpu_kernels().front();
+  kernels.gather = [](Tensor, const uint8_t* const*, int, const PixelValues&, int, int) {
+    gathered = true;
+  };
   kernels.conv_forward = [](Tensor y, Tensor x, const float*, const float*, Window window, int,
                             bool) { count_block(outputs_of(y) * x.channels * taps(window)); };
   kernels.conv_pool_forward = [](Tensor y, Winners, Tensor x, const float*, const float*,
@@ -112,7 +127,7 @@ CpuKernels counting_kernels() {
   };
   kernels.linear_forward = [](float*, std::ptrdiff_t, const float*, std::ptrdiff_t, int blocks,
                               const float*, std::ptrdiff_t, const float*, int inputs, int outputs,
-                              bool) { count_block(int64_t{blocks} * inputs * outputs); };
+                              SumsUse) { count_linear(int64_t{blocks} * inputs * outputs); };
   kernels.linear_backward_input = [](float*, std::ptrdiff_t, const float*, std::ptrdiff_t,
                                      int blocks, const float*, std::ptrdiff_t, int inputs,
                                      int outputs) {

@@ -115,8 +115,13 @@ std::vector<float> CpuEngine::state(State which) const {
 
 StagePass CpuEngine::stage_pass(Worker worker, const float* parameters, const TrainingStep* step,
                                 StepRecorder* recorder) const {
-  return {kernels_, layout_.sizes, parameters, memory_[static_cast<size_t>(worker.index)],
-          step,     recorder};
+  return {kernels_,
+          layout_.sizes,
+          parameters,
+          memory_[static_cast<size_t>(worker.index)],
+          step,
+          recorder,
+          step ? worker.count : 1};
 }
 
 // place: in the memory of blocks on their way. batch: null in evaluation.

@@ -1,9 +1,9 @@
 // The CPU engine. A step has two phases with a barrier after each: threads take blocks of samples
 // through the whole network and back, meeting at each batch normalisation, whose statistics need
 // all of the batch; then they take slices of the parameters, make their gradients over the whole
-// batch and update them. Where the first layer is linear, its sums are a phase before, shared by
-// its weights. Which thread does what never changes a sum's order, so the result does not depend on
-// the number of threads.
+// batch and update them. Where the first layer is linear, its sums are shared by its weights, and
+// each thread makes its own for the next step after the update. Which thread does what never
+// changes a sum's order, so the result does not depend on the number of threads.
 #pragma once
 
 #include "host/core/devices.h"

@@ -72,14 +72,15 @@ void CpuEngine::meet(StepRecorder* recorder) {
   mark(recorder, StepPart::kWaiting);
 }
 
-// What a step begins with where the first layer is linear: a thread's share of its sums.
+// What a step begins with where the first layer is linear: a thread's share of its sums. They need
+// none but the thread's own weights, so that it goes on to the next step's as soon as it has
+// updated them, without a meeting in between.
 void CpuEngine::forward_by_columns(Worker worker, std::span<const BlockSamples> samples,
                                    const TrainingStep& step, StepRecorder* recorder) {
   if (!layout_.first_linear()) return;
   NetworkPass pass(layout_, stage_pass(worker, buffer(State::kParameters), &step, recorder));
   for_each_group(worker, samples, {0, static_cast<int>(samples.size())},
                  [&](std::span<const Block> blocks) { pass.forward_by_columns(worker, blocks); });
-  meet(recorder);
 }
 
 // Phase one of a step: the blocks of a batch. The last segment is gone through both ways at once.
@@ -217,21 +218,32 @@ std::vector<Metrics> CpuEngine::run_steps(int epoch, int first, std::span<const 
     take_samples(worker, epoch, first + static_cast<int>(step), permutation);
     mark(recorder, StepPart::kGather);
   };
-  const auto take_step = [&](Worker worker, size_t step, bool last, StepRecorder* recorder) {
+  const auto training_step = [&](size_t step) -> TrainingStep {
     const int of_epoch = first + static_cast<int>(step);
-    const int count = count_of(of_epoch);
-    const uint32_t number = global_step(epoch, of_epoch, train_->count(), plan_.batch);
-    const TrainingStep how{count, training_.label_smoothing, training_.seed, number};
-    forward_by_columns(worker, samples_of(of_epoch), how, recorder);
-    forward_backward(worker, samples_of(of_epoch), how, recorder);
+    return {count_of(of_epoch), training_.label_smoothing, training_.seed,
+            global_step(epoch, of_epoch, train_->count(), plan_.batch)};
+  };
+  const auto first_sums = [&](Worker worker, size_t step, StepRecorder* recorder) {
+    forward_by_columns(worker, samples_of(first + static_cast<int>(step)), training_step(step),
+                       recorder);
+    meet(recorder);
+  };
+  const auto take_step = [&](Worker worker, size_t step, bool last, StepRecorder* recorder) {
+    const std::span<const BlockSamples> samples = samples_of(first + static_cast<int>(step));
+    const TrainingStep how = training_step(step);
+    if (!last) look_ahead(worker, step + 1, recorder);
+    forward_backward(worker, samples, how, recorder);
     meet(recorder);
     if (worker.index == 0) {
-      steps[step] = sum_losses(count);
+      steps[step] = sum_losses(how.count);
       mark(recorder, StepPart::kLoss);
     }
-    update(worker, samples_of(of_epoch), rates[step], recorder);
-    if (!last) look_ahead(worker, step + 1, recorder);
-    meet(recorder);
+    update(worker, samples, rates[step], recorder);
+    if (last) {
+      meet(recorder);
+    } else {
+      first_sums(worker, step + 1, recorder);
+    }
     if (recorder) recorder->end_step();
     if (worker.index == 0) seconds[step] = clock.lap();
   };
@@ -245,6 +257,7 @@ std::vector<Metrics> CpuEngine::run_steps(int epoch, int first, std::span<const 
       if (recorder) recorder->begin(piece);
       look_ahead(worker, done, recorder);
       meet(recorder);
+      first_sums(worker, done, recorder);
       for (size_t i = 0; i < piece; ++i) take_step(worker, done + i, i + 1 == piece, recorder);
     });
     if (!profiled) tuner.took(std::span(seconds).subspan(done, piece));

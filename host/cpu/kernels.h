@@ -45,6 +45,9 @@ constexpr int winograd_points(int taps) {
   return taps + kWinogradOutputs - 1;
 }
 
+// What a linear layer's sums are for: to be stored, stored after a ReLU, or added to what is there.
+enum class SumsUse : uint8_t { kStore, kRectify, kAdd };
+
 // A kernel over an input whose border is part of it: padding is in the Tensor, not here.
 // Rows 0: none.
 struct Window {
@@ -239,15 +242,15 @@ struct CpuKernels {
   void (*dropout)(Tensor y, Tensor x, const DropoutLayer& layer, int first_row, int first_element,
                   int elements);
 
-  // y (O, kLanes) = w (O, I) x (I, kLanes) + b, unless that is null; ReLU follows when asked; for 1
-  // to kGroupBlocks blocks at once, which lie the strides apart, in floats. w's rows lie w_stride
-  // apart: more than I when those are some of the inputs.
+  // y (O, kLanes) = w (O, I) x (I, kLanes) + b, unless that is null; for 1 to kGroupBlocks blocks
+  // at once, which lie the strides apart, in floats. w's rows lie w_stride apart: more than I when
+  // those are some of the inputs.
   void (*linear_forward)(float* y, std::ptrdiff_t y_stride, const float* x, std::ptrdiff_t x_stride,
                          int blocks, const float* w, std::ptrdiff_t w_stride, const float* b,
-                         int inputs, int outputs, bool relu);
-  // y (count) = the sum of the parts (parts, count), which lie `stride` floats apart, in their
-  // order; ReLU follows when asked. count divides by kLanes.
-  void (*sum_parts)(float* y, const float* part, std::ptrdiff_t stride, int parts, int count,
+                         int inputs, int outputs, SumsUse use);
+  // y (count) = (parts 0 + 1) + (parts 2 + 3) of parts (4, count), which lie `stride` floats apart;
+  // added: 0 and 2 hold their pairs' sums. ReLU follows when asked. count divides by kLanes.
+  void (*sum_parts)(float* y, const float* part, std::ptrdiff_t stride, bool added, int count,
                     bool relu);
   // dx (I, kLanes) = w (O, I) transposed dy (O, kLanes), for as many blocks and a w as above.
   void (*linear_backward_input)(float* dx, std::ptrdiff_t dx_stride, const float* dy,

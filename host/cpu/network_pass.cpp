@@ -11,11 +11,13 @@ void NetworkPass::prepare() {
   }
 }
 
-void NetworkPass::gather(std::span<const Block> blocks, Range pixels) {
+void NetworkPass::gather(std::span<const Block> blocks, Range pixels, int left_out) {
   begin(StepPart::kGather, blocks);
   for (const Block& block : blocks) {
-    pass_.kernels.gather(layout_.input().values(block), block.samples->images, block.count(),
-                         layout_.pixels, pixels.first, pixels.last);
+    Tensor x = layout_.input().values(block);
+    x.data -= std::ptrdiff_t{left_out} * kLanes;
+    pass_.kernels.gather(x, block.samples->images, block.count(), layout_.pixels, pixels.first,
+                         pixels.last);
   }
   pass_.mark_work();
 }
@@ -25,14 +27,14 @@ void NetworkPass::gather(std::span<const Block> blocks) {
   const int pixels = layout_.input().shape.count();
   const Range vectors = share((pixels + kLanes - 1) / kLanes, pass_.part);
   gather(blocks,
-         {std::min(vectors.first * kLanes, pixels), std::min(vectors.last * kLanes, pixels)});
+         {std::min(vectors.first * kLanes, pixels), std::min(vectors.last * kLanes, pixels)}, 0);
   pass_.meet();
 }
 
 void NetworkPass::forward_by_columns(Worker worker, std::span<const Block> blocks) {
   const LinearStage& stage = *layout_.first_linear();
   stage.for_each_tile(worker, [&](const LinearStage::Tile& tile) {
-    gather(blocks, tile.columns);
+    gather(blocks, tile.columns, tile.columns.first);
     begin(StepPart::kForward, blocks, 0);
     stage.forward_tile(pass_, tile, blocks);
     pass_.mark_work();
@@ -52,7 +54,11 @@ void NetworkPass::forward_stages(size_t first, size_t last, std::span<const Bloc
 }
 
 void NetworkPass::forward(std::span<const Block> blocks) {
-  gather(blocks);
+  if (layout_.first_linear()) {
+    forward_by_columns({0, 1}, blocks);
+  } else {
+    gather(blocks);
+  }
   forward_stages(0, layout_.stages.size(), blocks);
 }
 

@@ -24,7 +24,8 @@ class NetworkPass {
   // Samples -> logits, in evaluation.
   void forward(std::span<const Block> blocks);
   // Of a network that begins with a linear layer, a thread's share of that one's sums for these
-  // blocks. All blocks of the batch have been here before one goes forward in training.
+  // blocks. All blocks of the batch have been here before one goes forward in training. Each tile's
+  // pixels come to the same memory, which so stays in the nearest cache.
   void forward_by_columns(Worker worker, std::span<const Block> blocks);
   // One segment of a training step; all but the last leave the moments of the batch normalisation
   // that the next one begins with.
@@ -47,7 +48,8 @@ class NetworkPass {
   void begin(StepPart work, std::span<const Block> blocks) {
     pass_.work = {work, -1, blocks.front().index};
   }
-  void gather(std::span<const Block> blocks, Range pixels);
+  // Some pixels, as if the image began behind those that are left out.
+  void gather(std::span<const Block> blocks, Range pixels, int left_out);
   void gather(std::span<const Block> blocks);
   void make_again(int segment, std::span<const Block> blocks);
   void forward_stages(size_t first, size_t last, std::span<const Block> blocks);

@@ -32,7 +32,7 @@ int64_t gradient_work(const CpuLayout& layout, Worker worker) {
   return sum_over(layout.stages, [&](const auto& stage) { return stage.gradient_work(worker); });
 }
 
-// A first linear layer's sums are shared as its gradients are.
+// A first linear layer's sums are shared as its gradients are, in the same phase.
 int64_t sums_work(const CpuLayout& layout, Worker worker) {
   const LinearStage* linear = layout.first_linear();
   return linear ? linear->gradient_work(worker) * kLanes : 0;
@@ -49,9 +49,9 @@ int64_t longest_work(const CpuLayout& layout, int batch, int threads) {
     const Worker worker{index, threads};
     const BlockShare mine = share_blocks(blocks, worker);
     const int64_t left = mine.left < 0 ? 0 : block_work(layout, mine.part);
-    const int64_t sums = sums_work(layout, worker) * blocks;
-    longest = std::max(longest, mine.whole.count() * whole + left + sums);
-    longest_gradients = std::max(longest_gradients, gradient_work(layout, worker) * blocks);
+    longest = std::max(longest, mine.whole.count() * whole + left);
+    const int64_t weights = gradient_work(layout, worker) + sums_work(layout, worker);
+    longest_gradients = std::max(longest_gradients, weights * blocks);
   }
   return longest + longest_gradients;
 }

@@ -5,6 +5,8 @@
 #include <fstream>
 #include <memory>
 
+#include "host/core/huge_pages.h"
+
 namespace digitron {
 
 namespace {
@@ -37,7 +39,8 @@ std::optional<std::vector<uint8_t>> inflate(const std::vector<uint8_t>& gz, uint
   const std::unique_ptr<libdeflate_decompressor, decltype(&libdeflate_free_decompressor)>
       decompressor(libdeflate_alloc_decompressor(), libdeflate_free_decompressor);
   if (!decompressor) return std::nullopt;
-  std::vector<uint8_t> contents(bytes);
+  std::vector<uint8_t> contents = reserve_huge(bytes);
+  contents.resize(bytes);
   size_t taken = 0;
   const libdeflate_result result = libdeflate_gzip_decompress_ex(
       decompressor.get(), gz.data(), gz.size(), contents.data(), contents.size(), &taken, nullptr);

@@ -10,6 +10,7 @@
 #include <span>
 
 #include "host/core/error.h"
+#include "host/core/huge_pages.h"
 #include "host/data/gzip.h"
 #include "host/files/file_error.h"
 
@@ -76,8 +77,7 @@ class Reader {
     if (!gzdirect(file_.get())) {
       if (auto rest = inflate_file(path_, expected, found_)) return *std::move(rest);
     }
-    std::vector<uint8_t> rest;
-    rest.reserve(std::min(count, most_bytes_));
+    std::vector<uint8_t> rest = reserve_huge(std::min(count, most_bytes_));
     std::vector<uint8_t> chunk(kChunkBytes);
     while (const size_t got =
                read(std::span(chunk).first(std::min(count - rest.size(), kChunkBytes))))

@@ -12,6 +12,7 @@
 #include <system_error>
 #include <utility>
 
+#include "host/core/huge_pages.h"
 #include "host/data/sha256.h"
 #include "host/files/atomic_file.h"
 
@@ -101,8 +102,7 @@ std::optional<std::vector<uint8_t>> InflatedEntry::read(const std::filesystem::p
   if (std::filesystem::file_size(path, error) != size_ || error) return std::nullopt;
   std::ifstream file(path, std::ios::binary);
   std::vector<uint8_t> piece(kPieceBytes);
-  std::vector<uint8_t> bytes;
-  bytes.reserve(size_);
+  std::vector<uint8_t> bytes = reserve_huge(size_);
   uint32_t crc32 = 0;
   for (uint64_t left = size_; left > 0;) {
     const auto part = std::span(piece).first(std::min<uint64_t>(left, kPieceBytes));

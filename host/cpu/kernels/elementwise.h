@@ -71,14 +71,31 @@ inline Vec normalise(IntVec pixels, float scale, float shift) {
   return __builtin_convertvector(pixels, Vec) * scale + shift;
 }
 
-// 16 pixels of 4 images, one image each, transposed: quads[d] holds pixels 4d to 4d + 3 of each.
-inline void transpose_quads(Quad (&quads)[4]) {
+inline constexpr int kQuadVectors = 4 * kLanes / kWidth;  // of 16 pixels of kLanes images
+
+// 16 pixels of each of `Images` images, from `pixel` on.
+template <int Images>
+inline auto load_quads(const uint8_t* const* image, int pixel) {
+  if constexpr (Images == 1) {
+    return Quad(*reinterpret_cast<const UnalignedQuad*>(image[0] + pixel));
+  } else {
+    return concatenate(load_quads<Images / 2>(image, pixel),
+                       load_quads<Images / 2>(image + Images / 2, pixel));
+  }
+}
+
+// From (image, quad) to (quad, image): twice, every second element first and then the others.
+inline void transpose_quads(IntVec (&quads)[kQuadVectors]) {
+#pragma GCC unroll 2
   for (int round = 0; round < 2; ++round) {
-    const Quad a = quads[0], b = quads[1], c = quads[2], d = quads[3];
-    quads[0] = interleave<0>(a, c);
-    quads[1] = interleave<2>(a, c);
-    quads[2] = interleave<0>(b, d);
-    quads[3] = interleave<2>(b, d);
+    IntVec next[kQuadVectors];
+#pragma GCC unroll 8
+    for (int i = 0; i < kQuadVectors / 2; ++i) {
+      next[i] = every_second<0>(quads[2 * i], quads[2 * i + 1]);
+      next[i + kQuadVectors / 2] = every_second<1>(quads[2 * i], quads[2 * i + 1]);
+    }
+#pragma GCC unroll 16
+    for (int i = 0; i < kQuadVectors; ++i) quads[i] = next[i];
   }
 }
 
@@ -110,18 +127,19 @@ struct PixelPlace {
 // 16 pixels of each image, from `place` on, in rows of whole quads.
 inline void gather_quads(Tensor x, const uint8_t* const* image, int count, int pixel,
                          PixelPlace& place) {
-  alignas(IntVec) Quad quads[4][kLanes / 4];  // [d]: four pixels of each image
-  for (int n = 0; n < kLanes; n += 4) {
-    Quad rows[4];
-    for (int i = 0; i < 4; ++i)
-      rows[i] = *reinterpret_cast<const UnalignedQuad*>(image[n + i] + pixel);
-    transpose_quads(rows);
-    for (int d = 0; d < 4; ++d) quads[d][n / 4] = rows[d];
+  IntVec quads[kQuadVectors];
+#pragma GCC unroll 16
+  for (int i = 0; i < kQuadVectors; ++i) {
+    quads[i] = load_quads<kWidth / 4>(image + i * kWidth / 4, pixel);
   }
+  transpose_quads(quads);
+#pragma GCC unroll 4
   for (int d = 0; d < 4; ++d, place.advance(4)) {
     float* to = place.in(x);
+#pragma GCC unroll 4
     for (int lane = 0; lane < kLanes; lane += kWidth) {
-      const IntVec four = *reinterpret_cast<const IntVec*>(quads[d] + lane / 4);
+      const IntVec four = quads[(d * kLanes + lane) / kWidth];
+#pragma GCC unroll 4
       for (int i = 0; i < 4; ++i) {
         store(to + i * kLanes + lane,
               normalise((four >> (8 * i)) & 255, place.scale(), place.shift()));
@@ -151,34 +169,36 @@ inline void gather(Tensor x, const uint8_t* const* images, int count, const Pixe
   }
 }
 
-// Vectors lie in one channel each where a channel is whole vectors.
+// Columns [first, last) of the rows, which are of one channel; column 0 is pixel `pixel`.
+inline void gather_channel_rows(float* x_rows, int row_floats, const uint8_t* const* images,
+                                int count, int pixel, int first, int last, float scale,
+                                float shift) {
+  for (int n = 0; n < count; ++n, x_rows += row_floats) {
+    const uint8_t* image = images[n] + pixel;
+    int i = first;
+    if (first % kWidth == 0) {
+      for (; i + kWidth <= last; i += kWidth) {
+        store(x_rows + i, normalise(load_bytes(image + i), scale, shift));
+      }
+    }
+    for (; i < last; ++i) x_rows[i] = static_cast<float>(image[i]) * scale + shift;
+  }
+}
+
 inline void gather_rows(float* x_rows, int row_floats, const uint8_t* const* images, int count,
                         const PixelValues& form, int first_pixel) {
   const int plane = form.height * form.width;
   const int rest = form.channels * plane - first_pixel;
   const int pixels = row_floats < rest ? row_floats : rest;
-  const int first_channel = first_pixel / plane;
-  for (int n = 0; n < kLanes; ++n, x_rows += row_floats) {
-    const int there = n < count ? pixels : 0;
-    const uint8_t* image = images[n < count ? n : 0] + first_pixel;
-    int channel = first_channel;
-    int end = (channel + 1) * plane - first_pixel;  // of the channel
-    for (int i = 0; i < row_floats; i += kWidth) {
-      if (i >= there) {
-        store(x_rows + i, Vec{});
-      } else if (plane % kWidth == 0) {
-        if (i == end) ++channel, end += plane;
-        store(x_rows + i,
-              normalise(load_bytes(image + i), form.scale[channel], form.shift[channel]));
-      } else {
-        for (int k = i; k < i + kWidth; ++k) {
-          if (k == end) ++channel, end += plane;
-          const auto value = k < there ? static_cast<float>(image[k]) : 0.0f;
-          x_rows[k] = k < there ? value * form.scale[channel] + form.shift[channel] : 0.0f;
-        }
-      }
-    }
+  for (int first = 0, last = 0; first < pixels; first = last) {
+    const int channel = (first_pixel + first) / plane;
+    const int channel_end = (channel + 1) * plane - first_pixel;
+    last = channel_end < pixels ? channel_end : pixels;
+    gather_channel_rows(x_rows, row_floats, images, count, first_pixel, first, last,
+                        form.scale[channel], form.shift[channel]);
   }
+  for (int n = 0; n < kLanes; ++n, x_rows += row_floats)
+    for (int i = n < count ? pixels : 0; i < row_floats; ++i) x_rows[i] = 0.0f;
 }
 
 // ---- max-pooling

@@ -14,7 +14,7 @@ inline constexpr int kLinearTile = kTileVectors / 2;
 template <int Outputs, int Blocks>
 void linear_forward_tile(float* y, std::ptrdiff_t y_stride, const float* x, std::ptrdiff_t x_stride,
                          const float* w, std::ptrdiff_t w_stride, const float* b, int inputs,
-                         bool rectify) {
+                         SumsUse use) {
   Vec sum[Outputs][Blocks];
   for (int o = 0; o < Outputs; ++o)
     for (int k = 0; k < Blocks; ++k) sum[o][k] = broadcast(b ? b[o] : 0.0f);
@@ -27,32 +27,37 @@ void linear_forward_tile(float* y, std::ptrdiff_t y_stride, const float* x, std:
     }
   }
   for (int o = 0; o < Outputs; ++o)
-    for (int k = 0; k < Blocks; ++k)
-      store(y + k * y_stride + o * kLanes, rectify ? relu(sum[o][k]) : sum[o][k]);
+    for (int k = 0; k < Blocks; ++k) {
+      float* const to = y + k * y_stride + o * kLanes;
+      if (use == SumsUse::kAdd) sum[o][k] += load(to);
+      store(to, use == SumsUse::kRectify ? relu(sum[o][k]) : sum[o][k]);
+    }
 }
 
 inline void linear_forward(float* y, std::ptrdiff_t y_stride, const float* x,
                            std::ptrdiff_t x_stride, int blocks, const float* w,
                            std::ptrdiff_t w_stride, const float* b, int inputs, int outputs,
-                           bool rectify) {
+                           SumsUse use) {
   for (int lane = 0; lane < kLanes; lane += kWidth) {
     with_constant<kGroupBlocks>(blocks, [&](auto Blocks) {
       for_each_tile(outputs, kLinearTile, [&](int o, int size) {
         with_constant<kLinearTile>(size, [&](auto Outputs) {
           linear_forward_tile<Outputs.value, Blocks.value>(
               y + o * kLanes + lane, y_stride, x + lane, x_stride, w + o * w_stride, w_stride,
-              b ? b + o : nullptr, inputs, rectify);
+              b ? b + o : nullptr, inputs, use);
         });
       });
     });
   }
 }
 
-inline void sum_parts(float* y, const float* part, std::ptrdiff_t stride, int parts, int count,
+inline void sum_parts(float* y, const float* part, std::ptrdiff_t stride, bool added, int count,
                       bool rectify) {
+  const auto pair = [=](const float* at) {
+    return added ? load(at) : load(at) + load(at + stride);
+  };
   for (int i = 0; i < count; i += kWidth) {
-    Vec sum = load(part + i);
-    for (int p = 1; p < parts; ++p) sum += load(part + p * stride + i);
+    const Vec sum = pair(part + i) + pair(part + 2 * stride + i);
     store(y + i, rectify ? relu(sum) : sum);
   }
 }

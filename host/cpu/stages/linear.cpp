@@ -101,21 +101,24 @@ void LinearStage::forward_tile(const StagePass& pass, const Tile& tile,
   const Block& first = blocks.front();
   const Range mine = tile.outputs;
   const auto passing = static_cast<std::ptrdiff_t>(pass.sizes.passing_floats);
+  const bool second = tile.part % 2 != 0 && adds_pairs(pass);
+  const int place = second ? tile.part - 1 : tile.part;
   pass.kernels.linear_forward(
-      sums(pass, first) + (std::ptrdiff_t{tile.part} * outputs() + mine.first) * kLanes,
-      pass.step ? static_cast<std::ptrdiff_t>(sums_floats()) : passing,
-      in.values(first).data + std::ptrdiff_t{tile.columns.first} * kLanes, passing,
-      static_cast<int>(blocks.size()), pass.parameters + stored_at(tile), tile.columns.count(),
-      tile.part == 0 ? pass.parameters + bias_ + mine.first : nullptr, tile.columns.count(),
-      mine.count(), false);
+      sums(pass, first) + (std::ptrdiff_t{place} * outputs() + mine.first) * kLanes,
+      pass.step ? static_cast<std::ptrdiff_t>(sums_floats()) : passing, in.values(first).data,
+      passing, static_cast<int>(blocks.size()), pass.parameters + stored_at(tile),
+      tile.columns.count(), tile.part == 0 ? pass.parameters + bias_ + mine.first : nullptr,
+      tile.columns.count(), mine.count(), second ? SumsUse::kAdd : SumsUse::kStore);
 }
 
 void LinearStage::add_sums(const StagePass& pass, std::span<const Block> blocks) const {
   const Range mine = out.elements(pass.part);
+  const bool added = adds_pairs(pass);
+  const std::ptrdiff_t part = std::ptrdiff_t{outputs()} * kLanes;
   for (const Block& block : blocks) {
-    pass.kernels.sum_parts(
-        out.values(block, pass.part).data, sums(pass, block) + std::ptrdiff_t{mine.first} * kLanes,
-        std::ptrdiff_t{outputs()} * kLanes, kColumnParts, mine.count() * kLanes, relu);
+    pass.kernels.sum_parts(out.values(block, pass.part).data,
+                           sums(pass, block) + std::ptrdiff_t{mine.first} * kLanes, part, added,
+                           mine.count() * kLanes, relu);
   }
 }
 
@@ -126,14 +129,12 @@ void LinearStage::multiply(const StagePass& pass, std::span<const Block> blocks)
   pass.kernels.linear_forward(out.values(first, pass.part).data, stride, in.values(first).data,
                               stride, static_cast<int>(blocks.size()),
                               pass.parameters + weight_ + size_t(mine.first) * inputs(), inputs(),
-                              pass.parameters + bias_ + mine.first, inputs(), mine.count(), relu);
+                              pass.parameters + bias_ + mine.first, inputs(), mine.count(),
+                              relu ? SumsUse::kRectify : SumsUse::kStore);
 }
 
 void LinearStage::forward(const StagePass& pass, std::span<const Block> blocks) const {
   if (from_images_) {
-    if (!pass.step) {
-      for_each_tile({0, 1}, [&](const Tile& tile) { forward_tile(pass, tile, blocks); });
-    }
     add_sums(pass, blocks);
   } else {
     multiply(pass, blocks);
@@ -189,8 +190,14 @@ int64_t LinearStage::gradient_work(Worker worker) const {
 }
 
 void LinearStage::gradients(const GradientPass& pass) const {
-  for_each_tile(pass.worker, [&](const Tile& tile) { weight_gradients(pass, tile); });
-  const Range mine = share(outputs(), pass.worker);
+  if (!from_images_) bias_gradients(pass, share(outputs(), pass.worker));
+  for_each_tile(pass.worker, [&](const Tile& tile) {
+    weight_gradients(pass, tile);
+    if (from_images_ && tile.part == 0) bias_gradients(pass, tile.outputs);
+  });
+}
+
+void LinearStage::bias_gradients(const GradientPass& pass, Range mine) const {
   pass.kernels.linear_backward_bias(pass.update.gradients() + bias_,
                                     output_gradients(pass.batch, 0), outputs(), mine.first,
                                     mine.last, pass.blocks());

@@ -5,9 +5,10 @@
 // A first stage keeps no inputs, which are the images, and has nearly all of a network's weights.
 // So that these need not go from core to core in every step, a thread has some rows of some columns
 // for itself, gathers the pixels that belong to them, and makes its part of every sample's sums
-// before the blocks set out, and their gradients and update afterwards. Only sums and the gradients
-// of outputs cross. The columns' parts are stored one after another: in the plan's rows of all
-// columns, the hardware would prefetch the other threads' part of each row with one's own.
+// before the blocks set out, and their gradients and update afterwards, when it goes straight on to
+// the next step's sums. Only sums and the gradients of outputs cross. The columns' parts are stored
+// one after another: in the plan's rows of all columns, the hardware would prefetch the other
+// threads' part of each row with one's own.
 #pragma once
 
 #include <algorithm>
@@ -42,7 +43,7 @@ class LinearStage : public StageBase {
     }
   }
   // Of a first stage: a tile's part of the sums, for blocks whose pixels of its columns have been
-  // gathered.
+  // gathered to where the inputs begin.
   void forward_tile(const StagePass& pass, const Tile& tile, std::span<const Block> blocks) const;
   // Between the plan's order of a flat buffer of parameters and this stage's; the rest stays.
   void to_stored_order(float* stored, const float* planned) const;
@@ -57,10 +58,11 @@ class LinearStage : public StageBase {
   int64_t gradient_work(Worker worker) const;
 
  private:
-  // The parts of a first stage's columns, and of its sums, which are added in this order however
-  // many threads there are. Four threads gather no pixel twice; each part costs a pass over the
-  // outputs.
+  // The parts of a first stage's columns, and of its sums, which are added in pairs, and these
+  // then, however many threads there are. Four threads gather no pixel twice. Where one thread
+  // makes both of each pair, it adds the second on the spot.
   static constexpr int kColumnParts = 4;
+  static bool adds_pairs(const StagePass& pass) { return pass.threads <= kColumnParts / 2; }
 
   int inputs() const { return in.shape.count(); }
   int outputs() const { return out.shape.count(); }
@@ -82,6 +84,9 @@ class LinearStage : public StageBase {
   size_t stored_at(const Tile& tile) const;
   template <class F>
   void for_each_stored_row(const F& f) const;
+  // Of a first stage a thread's biases are those that it adds to its sums: it has updated them
+  // itself when it goes on to the next step's.
+  void bias_gradients(const GradientPass& pass, Range mine) const;
   void weight_gradients(const GradientPass& pass, const Tile& tile) const;
   void strip_gradients(const GradientPass& pass, const Tile& tile, Range strip) const;
 

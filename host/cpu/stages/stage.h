@@ -112,6 +112,7 @@ struct StagePass {
   const ThreadMemory& memory;  // this thread's
   const TrainingStep* step;    // null in evaluation
   StepRecorder* recorder;      // null in steps that nobody profiles
+  int threads = 1;             // that share the weights of a linear first stage
   Worker part{0, 1};           // of the crew that takes these blocks together
   Barrier* barrier = nullptr;  // where the crew meets; null for one that works alone
 
