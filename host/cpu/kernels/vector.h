@@ -3,9 +3,7 @@
 // that set's own namespace, so that the linker can never mix code for one machine into another's.
 #pragma once
 
-#ifdef __AVX2__
-#include <immintrin.h>
-#endif
+#include DIGITRON_ISA_BYTES  // kernels/bytes_*.h
 
 #include "host/cpu/kernels.h"
 
@@ -45,19 +43,8 @@ inline IntVec load_shorts(const uint16_t* at) {
 inline void store_shorts(uint16_t* at, IntVec value) {
   *reinterpret_cast<ShortVec*>(at) = __builtin_convertvector(value, ShortVec);
 }
-// One instruction, which the compiler does not find: it takes ten for the conversion in two steps,
-// and more for the direct one.
 inline IntVec load_bytes(const uint8_t* at) {
-#if defined(__AVX512F__)
-  return reinterpret_cast<IntVec>(
-      _mm512_maskz_cvtepu8_epi32(0xffff, _mm_loadu_si128(reinterpret_cast<const __m128i*>(at))));
-#elif defined(__AVX2__)
-  return reinterpret_cast<IntVec>(
-      _mm256_cvtepu8_epi32(_mm_loadl_epi64(reinterpret_cast<const __m128i*>(at))));
-#else
-  const ByteVec bytes = *reinterpret_cast<const ByteVec*>(at);
-  return __builtin_convertvector(__builtin_convertvector(bytes, ShortVec), IntVec);
-#endif
+  return reinterpret_cast<IntVec>(widen_bytes(at));
 }
 
 // Keeps NaN, so that a diverged run shows in the loss.
