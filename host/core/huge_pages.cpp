@@ -2,12 +2,15 @@
 
 #include <sys/mman.h>
 
+#include <memory>
+
 namespace digitron {
 
 void prefer_huge_pages(void* memory, size_t bytes) {
-  const auto first = (reinterpret_cast<uintptr_t>(memory) + kHugePage - 1) / kHugePage * kHugePage;
-  const uintptr_t last = (reinterpret_cast<uintptr_t>(memory) + bytes) / kHugePage * kHugePage;
-  if (first < last) madvise(reinterpret_cast<void*>(first), last - first, MADV_HUGEPAGE);
+  void* first = memory;
+  if (std::align(kHugePage, kHugePage, first, bytes)) {
+    madvise(first, bytes / kHugePage * kHugePage, MADV_HUGEPAGE);
+  }
 }
 
 std::vector<uint8_t> reserve_huge(size_t bytes) {
