@@ -5,6 +5,8 @@
 
 #include DIGITRON_ISA_BYTES  // kernels/bytes_*.h
 
+#include <utility>
+
 #include "host/cpu/kernels.h"
 
 namespace digitron::DIGITRON_ISA {
@@ -59,38 +61,34 @@ inline Vec flush(Vec x) {
   return ((x < __FLT_MIN__) & (x > -__FLT_MIN__)) ? Vec{} : x;
 }
 
-// Lanes kFrom, kFrom + 1, ... of a and b by turns, half a vector of each. The pack is the order as
-// far as it is known.
-template <int kFrom, int... kOrder, class V>
-inline V interleave(V a, V b) {
-  constexpr int kCount = sizeof(V) / sizeof(a[0]);
-  if constexpr (sizeof...(kOrder) == kCount) {
-    return __builtin_shufflevector(a, b, kOrder...);
-  } else {
-    return interleave<kFrom + 1, kOrder..., kFrom, kFrom + kCount>(a, b);
+// Element i of the result, of kCount, is element kFrom(i) of a and b, one after the other.
+template <int kCount, auto kFrom, class V>
+inline auto shuffle(V a, V b) {
+  return [=]<int... kIndex>(std::integer_sequence<int, kIndex...>) {
+    return __builtin_shufflevector(a, b, kFrom(kIndex)...);
   }
+  (std::make_integer_sequence<int, kCount>());
+}
+
+template <class V>
+inline constexpr int kElements = sizeof(V) / sizeof(V{}[0]);
+
+// Lanes kFirst, kFirst + 1, ... of a and b by turns, half a vector of each.
+template <int kFirst, class V>
+inline V interleave(V a, V b) {
+  return shuffle<kElements<V>, [](int i) { return kFirst + i / 2 + i % 2 * kElements<V>; }>(a, b);
 }
 
 // All elements of a, then those of b.
-template <int... kOrder, class V>
+template <class V>
 inline auto concatenate(V a, V b) {
-  constexpr int kCount = sizeof...(kOrder);
-  if constexpr (kCount == 2 * sizeof(V) / sizeof(a[0])) {
-    return __builtin_shufflevector(a, b, kOrder...);
-  } else {
-    return concatenate<kOrder..., kCount>(a, b);
-  }
+  return shuffle<2 * kElements<V>, [](int i) { return i; }>(a, b);
 }
 
-// Elements kFrom, kFrom + 2, ... of a, then those of b.
-template <int kFrom, int... kOrder, class V>
+// Elements kFirst, kFirst + 2, ... of a, then those of b.
+template <int kFirst, class V>
 inline V every_second(V a, V b) {
-  constexpr int kCount = sizeof(V) / sizeof(a[0]);
-  if constexpr (sizeof...(kOrder) == kCount) {
-    return __builtin_shufflevector(a, b, kOrder...);
-  } else {
-    return every_second<kFrom + 2, kOrder..., kFrom>(a, b);
-  }
+  return shuffle<kElements<V>, [](int i) { return kFirst + 2 * i; }>(a, b);
 }
 
 // What the compiler may take for granted. Told that a loop runs at least once, it keeps the sums of
