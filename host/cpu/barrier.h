@@ -1,9 +1,9 @@
-// Where some threads meet, several thousand times a second. Waiting spins first, because the next
-// piece of work is microseconds away, and soon sleeps, because the machine may have fewer free
-// cores than there are threads.
+// Where some threads meet, several thousand times a second.
 #pragma once
 
 #include <atomic>
+
+#include "host/cpu/patience.h"
 
 namespace digitron {
 
@@ -15,6 +15,7 @@ class Barrier {
  private:
   alignas(64) std::atomic<int> waiting_{0};
   alignas(64) std::atomic<int> generation_{0};
+  Patience::Clock::time_point last_came_;  // for those that see the generation change
 };
 
 }  // namespace digitron
