@@ -204,8 +204,8 @@ void LinearStage::bias_gradients(const GradientPass& pass, Range mine) const {
   pass.update.apply(bias_ + mine.first, mine.count());
 }
 
-// Of a layer behind others, threads share the columns, in whole vectors: each reads its own columns
-// of the inputs, and all of the outputs' gradients, which are small.
+// Of a layer behind others, threads share the rows: with shares of columns both would write to the
+// line where each row is cut.
 void LinearStage::weight_gradients(const GradientPass& pass, const Tile& tile) const {
   const Range mine = tile.columns;
   const int vectors = (mine.count() + kLanes - 1) / kLanes;

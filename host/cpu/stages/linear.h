@@ -34,7 +34,7 @@ class LinearStage : public StageBase {
   // Calls f(tile) for each of a thread's.
   template <class F>
   void for_each_tile(Worker worker, const F& f) const {
-    if (!from_images_) return f(Tile{0, columns(worker), {0, outputs()}});
+    if (!from_images_) return f(Tile{0, {0, inputs()}, share(outputs(), worker)});
     const Range rows = share(kColumnParts * outputs(), worker);
     for (int part = 0; part < kColumnParts; ++part) {
       const int first = part * outputs();
