@@ -48,6 +48,26 @@ TEST(ParseModel, Regularisers) {
   EXPECT_EQ(to_text(parse_model("dropout -0, fc 10")), "dropout 0, fc 10");
 }
 
+TEST(ParseModel, Views) {
+  const Model model = parse_model(" views 5 ,fc 10");
+  EXPECT_EQ(model.views, 5);
+  EXPECT_EQ(model.layers, std::vector<Layer>{Linear{10}});
+  EXPECT_EQ(to_text(model), "views 5, fc 10");
+  EXPECT_EQ(model.id, "views 5, fc 10");
+  EXPECT_EQ(to_text(parse_model("views 1, fc 10")), "fc 10");
+  EXPECT_EQ(find_model("lenet5-best").views, 5);
+  EXPECT_EQ(find_model("lenet5").views, 1);
+  const auto error = [](const char* text) {
+    return error_of<InputError>([&] { parse_model(text); });
+  };
+  EXPECT_THAT(error("views 0, fc 10"), HasSubstr("column 7: a number here must be from 1 to 9"));
+  EXPECT_THAT(error("views 10, fc 10"), HasSubstr("column 7: a number here must be from 1 to 9"));
+  EXPECT_THAT(error("views, fc 10"), HasSubstr("column 6: expected a number of views"));
+  EXPECT_THAT(error("views 2"), HasSubstr("column 8: expected ',' and layers"));
+  EXPECT_THAT(error("fc 10, views 2"), HasSubstr("column 8: views come first"));
+  EXPECT_THAT(error("views 2, views 2, fc 10"), HasSubstr("column 10: views come first"));
+}
+
 TEST(WithDropout, SetsEveryDropoutLayer) {
   EXPECT_EQ(to_text(with_dropout(lenet5_improved(), 0.25)),
             "conv 6x5 pad 2, relu, bn, maxpool 2, conv 16x5, relu, bn, maxpool 2, fc 120, relu, "

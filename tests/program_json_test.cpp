@@ -1,4 +1,6 @@
 // What commands answer as JSON.
+#include <cmath>
+
 #include "host/core/model.h"
 #include "host/data/png_image.h"
 #include "host/machine/machine.h"
@@ -32,6 +34,33 @@ TEST_F(ProgramJsonTest, EvaluatesAsJson) {
   for (size_t truth = 0; truth < 10; ++truth)
     for (size_t guess = 0; guess < 10; ++guess)
       EXPECT_EQ(evaluation["confusion"][truth][guess], truth == guess ? 5 : 0);
+}
+
+// A run, its checkpoint and its resumption agree on what several views say.
+TEST_F(ProgramJsonTest, AModelOfSeveralViewsKeepsThem) {
+  const std::vector<std::string> views{"--model", "views 5, fc 10", "--epochs", "2"};
+  const ProgramResult trained = train(views);
+  ASSERT_EQ(trained.exit_code, 0) << trained.err;
+  const auto evaluated = [&](const std::vector<std::string>& more) {
+    std::vector<std::string> arguments{
+        "eval", "--json", "--checkpoint", out() + "/model.safetensors", "--data", data()};
+    arguments.insert(arguments.end(), more.begin(), more.end());
+    const ProgramResult result = run_program(arguments);
+    EXPECT_EQ(result.exit_code, 0) << result.err;
+    return json::parse(result.out);
+  };
+  const json several = evaluated({});
+  EXPECT_EQ(several["model"]["text"], "views 5, fc 10");
+  const json last = lines_of(out() + "/metrics.jsonl").back();
+  EXPECT_NEAR(several["loss"].get<double>(), last["test_loss"].get<double>(), 1e-6);
+  const json one = evaluated({"--model", "fc 10"});
+  EXPECT_GT(std::abs(several["loss"].get<double>() - one["loss"].get<double>()), 1e-3);
+
+  const ProgramResult resumed =
+      run_program({"train", "--resume", out(), "--epochs", "3", "--force"});
+  EXPECT_EQ(resumed.exit_code, 0) << resumed.err;
+  EXPECT_NEAR(evaluated({})["loss"].get<double>(),
+              lines_of(out() + "/metrics.jsonl").back()["test_loss"].get<double>(), 1e-6);
 }
 
 TEST_F(ProgramJsonTest, PredictsAsJson) {

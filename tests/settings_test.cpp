@@ -28,7 +28,7 @@ TEST(TrainSettingsTest, DefaultsAreTheReferenceJob) {
 TEST(TrainSettingsTest, TheBestRecipeTrainsLeNet5Itself) {
   const Model best = find_model("lenet5-best");
   EXPECT_EQ(make_plan(best, 1).parameter_count, 61706u);
-  EXPECT_EQ(to_text(best), to_text(lenet5()));
+  EXPECT_EQ(best.layers, lenet5().layers);
   EXPECT_NO_THROW(check_settings(recipe_of(best.id)));
   EXPECT_EQ(recipe_of(best.id).schedule, Schedule::kCosine);
   EXPECT_TRUE(training_of(recipe_of(best.id)).augmentation.any());

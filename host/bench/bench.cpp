@@ -46,7 +46,7 @@ ordered_json step_settings(const TrainSettings& settings) {
 
 int64_t flops_of(const Plan& plan, Work work, int images) {
   if (work == Work::kTrain) return plan.flops_forward + plan.flops_backward;
-  return plan.flops_forward / plan.batch * images;
+  return plan.flops_forward / plan.batch * images * plan.model.views;
 }
 
 // All of a row but its repeats.

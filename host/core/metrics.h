@@ -1,7 +1,9 @@
 // What a step or an evaluation measures, and how steps are counted.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
+#include <span>
 
 namespace digitron {
 
@@ -20,6 +22,9 @@ struct Metrics {
     return *this;
   }
 };
+
+// Of one sample whose class is `label`, in double.
+double cross_entropy(std::span<const float> logits, size_t label);
 
 // Steps of one epoch: every image is used.
 inline int steps_per_epoch(int count, int batch) {

@@ -67,7 +67,10 @@ struct Model {
   std::string name;  // what logs and reports print: "LeNet-5"
   Task task;         // what it takes, and tells apart
   std::vector<Layer> layers;
+  int views = 1;  // of an image, whose mean probabilities evaluation and prediction are (views.h)
 };
+
+inline constexpr int kMostViews = 9;
 
 // The names find_model knows, in the order help texts list them.
 std::vector<std::string> model_names();
@@ -82,14 +85,15 @@ std::optional<std::string> model_id(std::string_view name_or_text);
 Model find_model(std::string_view name_or_text, const Task& task = {});
 
 // Comma-separated layers: `conv 6x5 [stride S] [pad P]`, `maxpool K [stride S]`,
-// `avgpool K [stride S]`, `fc N`, `relu`, `bn`, `dropout P`. Throws InputError that points at the
-// column, also when the shapes do not work out from the task's images on.
+// `avgpool K [stride S]`, `fc N`, `relu`, `bn`, `dropout P`; before them there may be `views N`.
+// Throws InputError that points at the column, also when the shapes do not work out from the task's
+// images on.
 Model parse_model(std::string_view text, const Task& task = {});
 
 // The same model for another task: one with a name gets as many outputs as that has classes.
 Model with_task(Model model, const Task& task);
 
-// The canonical text of a model; parse_model(to_text(m)).layers == m.layers.
+// The canonical text of a model, which parse_model reads as the same layers and views.
 std::string to_text(const Model& model);
 std::string to_text(const Layer& layer);
 

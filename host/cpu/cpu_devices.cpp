@@ -3,6 +3,7 @@
 
 #include <algorithm>
 
+#include "host/core/views.h"
 #include "host/cpu/arch.h"
 #include "host/cpu/ceilings.h"
 #include "host/cpu/cpu_engine.h"
@@ -27,7 +28,7 @@ std::unique_ptr<Engine> make_cpu_engine(const Plan& plan, int threads) {
   const ThreadRequest request = threads > 0 ? ThreadRequest(threads) : usable_cores();
   require_memory(cpu_engine_bytes(plan, request),
                  plan.model.name + " at batch " + std::to_string(plan.batch));
-  return std::make_unique<CpuEngine>(plan, request, *runnable_cpu_kernels().front());
+  return with_views(std::make_unique<CpuEngine>(plan, request, *runnable_cpu_kernels().front()));
 }
 
 std::vector<DeviceReport> cpu_devices() {

@@ -3,6 +3,9 @@
 #include <dlfcn.h>
 
 #include <filesystem>
+#include <utility>
+
+#include "host/core/views.h"
 
 namespace digitron {
 
@@ -84,7 +87,10 @@ void stop_cuda_profiler() {
 EngineOrReason make_cuda_engine(const Plan& plan, int device, const CudaOptions& options) {
   const ModuleOrReason& module = cuda_module();
   if (const auto* reason = std::get_if<Unavailable>(&module)) return *reason;
-  return std::get<const CudaModule*>(module)->make_engine(plan, device, options);
+  EngineOrReason made = std::get<const CudaModule*>(module)->make_engine(plan, device, options);
+  auto* engine = std::get_if<std::unique_ptr<Engine>>(&made);
+  if (engine) *engine = with_views(std::move(*engine));
+  return made;
 }
 
 Ceilings cuda_ceilings(int device, const CudaOptions& options) {

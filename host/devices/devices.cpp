@@ -5,6 +5,7 @@
 #include <charconv>
 #include <optional>
 
+#include "host/core/views.h"
 #include "host/devices/cuda_module.h"
 #include "host/reference/reference_engine.h"
 
@@ -50,8 +51,9 @@ MadeEngine make_host_engine(const DeviceRequest& request, const Plan& plan) {
   }
   const bool reference = request.device == "reference";
   const int threads = reference ? 1 : request.threads;
-  std::unique_ptr<Engine> engine =
-      reference ? std::make_unique<ReferenceEngine<double>>(plan) : make_cpu_engine(plan, threads);
+  std::unique_ptr<Engine> engine = reference
+                                       ? with_views(std::make_unique<ReferenceEngine<double>>(plan))
+                                       : make_cpu_engine(plan, threads);
   return {std::move(engine), "", [threads] { return cpu_ceilings(threads); }};
 }
 

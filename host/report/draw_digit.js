@@ -122,24 +122,28 @@ const LAYERS = {
 function readNetwork(json) {
   const network = JSON.parse(json);
   const bytes = Uint8Array.from(atob(network.floats), (byte) => byte.charCodeAt(0));
-  const view = new DataView(bytes.buffer);
-  const floats = new Float32Array(bytes.length / 4).map((_, i) => view.getFloat32(4 * i, true));
+  const floats = new Float32Array(bytes.buffer);  // both sides are little-endian
   for (const layer of network.layers)
     for (const name of ["weight", "bias", "mean", "variance"])
       if (name in layer) layer[name] = floats.subarray(...layer[name]);
   return network;
 }
 
-// 28x28 of 0 to 255 -> a number for each class.
-function logitsOf(network, digit) {
-  const x = Float64Array.from(digit, (pixel) => (pixel / 255 - network.mean) / network.deviation);
-  return network.layers.reduce((values, layer) => LAYERS[layer.kind](values, layer), x);
+// 28x28 of 0 to 255 -> a number for each class: the mean of several views, as in host/core/views.h.
+function logitsOf({views, layers, mean, deviation}, digit) {
+  const logits = views.map(([right, down]) => {
+    const seen = Float64Array.from(digit, (_, i) => {
+      const column = i % SIDE - right, inside = column >= 0 && column < SIDE;
+      return ((inside && digit[i - SIDE * down - right] || 0) / 255 - mean) / deviation;
+    });
+    return layers.reduce((values, layer) => LAYERS[layer.kind](values, layer), seen);
+  });
+  return logits[0].map((_, c) => logits.reduce((sum, each) => sum + each[c], 0) / views.length);
 }
 
 function softmax(logits) {
-  const largest = Math.max(...logits);
-  const sum = logits.reduce((total, logit) => total + Math.exp(logit - largest), 0);
-  return Array.from(logits, (logit) => Math.exp(logit - largest) / sum);
+  const powers = Array.from(logits, (logit) => Math.exp(logit - Math.max(...logits)));
+  return powers.map((power) => power / powers.reduce((sum, each) => sum + each));
 }
 
 function setUp(part) {
@@ -159,8 +163,7 @@ function setUp(part) {
     const best = probabilities.indexOf(Math.max(...probabilities));
     rows.forEach((row, i) => {
       row.style.setProperty("--probability", digit ? probabilities[i] : 0);
-      row.lastElementChild.textContent =
-        digit ? `${(100 * probabilities[i]).toFixed(1)}%` : "\u2013";
+      row.lastElementChild.textContent = digit ? `${(100 * probabilities[i]).toFixed(1)}%` : "\u2013";
       row.classList.toggle("best", i === best);
     });
     const text = digit ? `The network reads ${best}.` : invitation;
@@ -180,8 +183,7 @@ function setUp(part) {
     cancelAnimationFrame(frame);
     frame = requestAnimationFrame(look);  // once for all that comes before the screen is drawn
   };
-  ink.lineWidth = pad.width / 12;
-  ink.lineCap = "round";
+  Object.assign(ink, {lineWidth: pad.width / 12, lineCap: "round"});
   pad.addEventListener("pointerdown", (event) => {
     if (!event.isPrimary || event.button !== 0) return;
     pad.setPointerCapture(event.pointerId);
@@ -189,10 +191,8 @@ function setUp(part) {
   });
   pad.addEventListener("pointermove", (event) => last && event.isPrimary && lineTo(event));
   pad.addEventListener("lostpointercapture", () => last = null);
-  part.querySelector("button").addEventListener("click", () => {
-    ink.clearRect(0, 0, pad.width, pad.height);
-    show(null);
-  });
+  part.querySelector("button").addEventListener(
+    "click", () => (ink.clearRect(0, 0, pad.width, pad.height), look()));
   show(null);
 }
 

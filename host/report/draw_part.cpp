@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <cmath>
 
+#include "host/core/views.h"
 #include "host/files/json.h"
 #include "host/report/evaluation_part.h"
 #include "host/report/figures.h"
@@ -79,11 +80,15 @@ ordered_json shape_json(const Shape& shape) {
   return {shape.channels, shape.height, shape.width};
 }
 
-// {"mean", "deviation", "layers": [{"kind", ..., "in", "out", "weight": [begin, end], ...}],
-// "floats"}: the parameters and the running statistics after each other, in base64.
+// {"views": [[right, down], ...], "mean", "deviation", "layers": [{"kind", ..., "in", "out",
+// "weight": [begin, end], ...}], "floats"}: the parameters and the running statistics after each
+// other, in base64.
 std::string network_json(const RunRecord& run) {
   const Plan& plan = *run.plan;
-  ordered_json network{{"mean", plan.model.task.mean[0]},
+  ordered_json views = ordered_json::array();
+  for (int i = 0; i < plan.model.views; ++i) views.push_back({kViews[i].right, kViews[i].down});
+  ordered_json network{{"views", views},
+                       {"mean", plan.model.task.mean[0]},
                        {"deviation", plan.model.task.deviation[0]}};
   ordered_json& layers = network["layers"] = ordered_json::array();
   for (const PlannedLayer& layer : plan.layers) {

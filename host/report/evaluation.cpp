@@ -41,13 +41,6 @@ WeightPicture weight_picture(std::span<const float> weights, int width, int heig
   return {colour_png(width, height, pixels), width, height};
 }
 
-double cross_entropy(std::span<const float> logits, size_t label) {
-  const double largest = *std::max_element(logits.begin(), logits.end());
-  double sum = 0;
-  for (const float logit : logits) sum += std::exp(logit - largest);
-  return std::log(sum) + largest - logits[label];
-}
-
 }  // namespace
 
 const std::variant<Data, std::string>& DataSources::load(const std::string& source) {

@@ -70,15 +70,25 @@ std::vector<Row> plan_rows(const Plan& plan) {
   return rows;
 }
 
+// Nothing where it has one.
+std::string views_text(const Model& model) {
+  if (model.views == 1) return "";
+  return fmt::format(
+      "Evaluation and prediction take each image in {} places, a pixel apart, and the mean of "
+      "what\n"
+      "the network says of them.\n",
+      model.views);
+}
+
 std::string plan_table(const Plan& plan) {
   const auto parameters = static_cast<int64_t>(plan.parameter_count);
   const int64_t parameter_bytes = parameters * static_cast<int64_t>(sizeof(float));
   return fmt::format(
       "{}: {} parameters, {} bytes in fp32\n\n{}\n"
       "FLOPs and bytes are for one step at batch {}; a multiply-add counts 2 FLOPs,\n"
-      "and backward leaves out the gradient of the images, which nobody needs.\n",
+      "and backward leaves out the gradient of the images, which nobody needs.\n{}",
       plan.model.name, grouped(parameters), grouped(parameter_bytes),
-      format_table(plan_rows(plan), "llllrrrr"), plan.batch);
+      format_table(plan_rows(plan), "llllrrrr"), plan.batch, views_text(plan.model));
 }
 
 std::vector<int> predicted_classes(std::span<const float> logits, int classes) {
