@@ -221,11 +221,10 @@ struct CpuKernels {
   void (*channel_moments)(Moments* moments, Tensor x, int count);
   // y = x normalised; ReLU follows when asked.
   void (*batchnorm_forward)(Tensor y, Tensor x, Affine affine, bool relu);
-  // Of each window of x the element that a batch normalisation with these weights (C) makes the
-  // largest, and winners = its index: the largest, the smallest where the weight is negative, the
+  // Of each window of x, which lie side by side, the element that a batch normalisation with these
+  // weights (C) makes the largest: the largest, the smallest where the weight is negative, the
   // first of equal ones, which all are at a weight of 0.
-  void (*batchnorm_pool_take)(Tensor taken, Winners winners, Tensor x, const float* weights,
-                              Window window);
+  void (*batchnorm_pool_take)(Tensor taken, Tensor x, const float* weights, Window window);
   // (C, kLanes) each: dw_by_lane = the sums of dy * (x - center), db_by_lane = those of dy.
   void (*batchnorm_sums)(float* dw_by_lane, float* db_by_lane, Tensor dy, Tensor x,
                          const float* center);
@@ -233,8 +232,9 @@ struct CpuKernels {
   // ReLU has made, is not positive. dx may be dy.
   void (*batchnorm_backward)(Tensor dx, Tensor dy, Tensor x, AffineGradient gradient, int count,
                              bool through_relu);
-  // The same through a max-pooling whose windows lie side by side: dy is at the winners.
-  void (*batchnorm_pool_backward)(Tensor dx, Tensor dy, Winners winners, Tensor x,
+  // The same through a max-pooling: dy is at the elements that batchnorm_pool_take has found, which
+  // are found again.
+  void (*batchnorm_pool_backward)(Tensor dx, Tensor dy, Tensor x, const float* weights,
                                   AffineGradient gradient, Window window, int count,
                                   bool through_relu);
   // y = x times each element's factor, for samples that are rows first_row, ... of the batch, and

@@ -13,11 +13,6 @@ inline Tensor channel_of(Tensor tensor, int c) {
   return tensor;
 }
 
-inline Winners channel_of(Winners winners, int c) {
-  winners.data += c * winners.channel_stride;
-  return winners;
-}
-
 // All ones in the lanes [lane, lane + kWidth) that are below `count`.
 inline IntVec live_lanes(int lane, int count) {
   IntVec index;
@@ -106,35 +101,43 @@ inline void batchnorm_forward(Tensor y, Tensor x, Affine affine, bool rectify) {
   }
 }
 
-// Before it is normalised, which keeps the order of the values, or turns it round where the weight
-// is negative, but whose rounding could make different ones equal.
+// The element of a window that a normalisation with a weight of this sign makes the largest: sought
+// before it normalises, which keeps the order of the values, or turns it round where the weight is
+// negative, but whose rounding could make different ones equal.
 template <int Size>
-void batchnorm_pool_take_sized(Tensor taken, Winners winners, Tensor x, const float* weights,
-                               Window window) {
+inline Largest taken_of(const float* corner, std::ptrdiff_t row_stride, int size, Vec sign) {
+  Largest best = {load(corner), {}};
+  for_each_in_window<Size>(corner, row_stride, size, [&](int t, const float* at) {
+    const Vec value = load(at);
+    const IntVec better = value * sign > best.value * sign;
+    best.value = better ? value : best.value;
+    best.index = better ? IntVec{} + t : best.index;
+  });
+  return best;
+}
+
+inline Vec sign_of(float weight) {
+  return broadcast(weight > 0 ? 1.0f : (weight < 0 ? -1.0f : 0.0f));
+}
+
+template <int Size>
+void batchnorm_pool_take_sized(Tensor taken, Tensor x, const float* weights, Window window) {
+  const int size = Size ? Size : window.rows;
   for (int c = 0; c < taken.channels; ++c) {
-    const float weight = weights[c];
-    const Vec sign = broadcast(weight > 0 ? 1.0f : (weight < 0 ? -1.0f : 0.0f));
-    for_each_window(channel_of(taken, c), channel_of(winners, c), channel_of(x, c), window,
-                    [=](int, float* to, uint16_t* winner, float* corner) {
-                      Vec best = load(corner);
-                      IntVec index = {};
-                      for_each_in_window<Size>(corner, x.row_stride, window.rows,
-                                               [&](int t, float* at) {
-                                                 const Vec value = load(at);
-                                                 const IntVec better = value * sign > best * sign;
-                                                 best = better ? value : best;
-                                                 index = better ? IntVec{} + t : index;
-                                               });
-                      store(to, best);
-                      store_shorts(winner, index);
-                    });
+    const Vec sign = sign_of(weights[c]);
+    for (int p = 0; p < taken.height; ++p) {
+      const float* from = x.row(c, p * size);
+      for (int i = 0; i < taken.width; ++i, from += size * kLanes)
+        for (int lane = 0; lane < kLanes; lane += kWidth)
+          store(taken.row(c, p) + i * kLanes + lane,
+                taken_of<Size>(from + lane, x.row_stride, size, sign).value);
+    }
   }
 }
 
-inline void batchnorm_pool_take(Tensor taken, Winners winners, Tensor x, const float* weights,
-                                Window window) {
+inline void batchnorm_pool_take(Tensor taken, Tensor x, const float* weights, Window window) {
   const auto sized = window.rows == 2 ? batchnorm_pool_take_sized<2> : batchnorm_pool_take_sized<0>;
-  sized(taken, winners, x, weights, window);
+  sized(taken, x, weights, window);
 }
 
 // ---- backward
@@ -195,42 +198,49 @@ inline void outside_windows(float* dx, const float* x, int first, int last,
   for (int q = first; q < last; ++q) store(dx + q * kLanes, map(Vec{}, load(x + q * kLanes)));
 }
 
+// A row of windows; dx and x: their first row, of `width` columns.
 template <int Size>
-void batchnorm_pool_backward_sized(Tensor dx, Tensor dy, Winners winners, Tensor x,
+void batchnorm_pool_backward_row(float* dx, std::ptrdiff_t dx_row, const float* dy, const float* x,
+                                 std::ptrdiff_t x_row, int windows, int width, int size, Vec sign,
+                                 const GradientVec& map) {
+  const int step = size * kLanes;
+  for (int q = 0; q < windows; ++q) {
+    const float* corner = x + q * step;
+    const Vec d = load(dy + q * kLanes);
+    const IntVec winner = taken_of<Size>(corner, x_row, size, sign).index;
+    for_each_in_window<Size>(corner, x_row, size, [&](int t, const float* at) {
+      float* to = dx + q * step + t / size * dx_row + t % size * kLanes;
+      store(to, map(winner == t ? d : Vec{}, load(at)));
+    });
+  }
+  for (int i = 0; i < size; ++i)
+    outside_windows(dx + i * dx_row, x + i * x_row, windows * size, width, map);
+}
+
+template <int Size>
+void batchnorm_pool_backward_sized(Tensor dx, Tensor dy, Tensor x, const float* weights,
                                    AffineGradient gradient, Window window, int count,
                                    bool through_relu) {
   const int size = Size ? Size : window.rows;
   for (int c = 0; c < dx.channels; ++c)
     for (int lane = 0; lane < kLanes; lane += kWidth) {
       const GradientVec map(gradient, c, lane, count, through_relu);
-      for (int p = 0; p < dx.height; ++p) {
-        float* to = dx.row(c, p) + lane;
-        const float* from = x.row(c, p) + lane;
-        const int covered = p / size < dy.height ? dy.width * size : 0;
-        outside_windows(to, from, covered, dx.width, map);
-        if (covered == 0) continue;
-        const float* dy_row = dy.row(c, p / size) + lane;
-        const uint16_t* winner = winners.data + c * winners.channel_stride +
-                                 std::ptrdiff_t{p / size} * dy.width * kLanes + lane;
-        const int row = p % size * size;  // the window's index of this row's first element
-        for (int q = 0; q < dy.width; ++q) {
-          const Vec d = load(dy_row + q * kLanes);
-          const IntVec index = load_shorts(winner + q * kLanes);
-          for (int j = 0; j < size; ++j) {
-            const int at = (q * size + j) * kLanes;
-            store(to + at, map(index == row + j ? d : Vec{}, load(from + at)));
-          }
-        }
-      }
+      for (int p = 0; p < dy.height; ++p)
+        batchnorm_pool_backward_row<Size>(dx.row(c, p * size) + lane, dx.row_stride,
+                                          dy.row(c, p) + lane, x.row(c, p * size) + lane,
+                                          x.row_stride, dy.width, dx.width, size,
+                                          sign_of(weights[c]), map);
+      for (int p = dy.height * size; p < dx.height; ++p)
+        outside_windows(dx.row(c, p) + lane, x.row(c, p) + lane, 0, dx.width, map);
     }
 }
 
-inline void batchnorm_pool_backward(Tensor dx, Tensor dy, Winners winners, Tensor x,
+inline void batchnorm_pool_backward(Tensor dx, Tensor dy, Tensor x, const float* weights,
                                     AffineGradient gradient, Window window, int count,
                                     bool through_relu) {
   const auto sized =
       window.rows == 2 ? batchnorm_pool_backward_sized<2> : batchnorm_pool_backward_sized<0>;
-  sized(dx, dy, winners, x, gradient, window, count, through_relu);
+  sized(dx, dy, x, weights, gradient, window, count, through_relu);
 }
 
 }  // namespace digitron::DIGITRON_ISA

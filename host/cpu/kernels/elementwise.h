@@ -205,8 +205,8 @@ inline void gather_rows(float* x_rows, int row_floats, const uint8_t* const* ima
 
 // Calls f(window index, element) for the elements of a window from its corner on, in row-major
 // order.
-template <int Size, class F>
-inline void for_each_in_window(float* corner, std::ptrdiff_t row_stride, int size, F f) {
+template <int Size, class Float, class F>
+inline void for_each_in_window(Float* corner, std::ptrdiff_t row_stride, int size, F f) {
   const int k = Size ? Size : size;
   for (int i = 0; i < k; ++i)
     for (int j = 0; j < k; ++j) f(i * k + j, corner + i * row_stride + j * kLanes);

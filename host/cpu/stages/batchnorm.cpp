@@ -15,7 +15,6 @@ BatchNormStage::BatchNormStage(const StageRequest& request, const BatchNorm2d&)
   MemorySizes& sizes = request.sizes;
   const auto count = static_cast<size_t>(channels());
   if (has_pool()) {
-    winners_ = take_winners(request);
     taken_ = MemorySizes::take(sizes.kept_floats, size_t(out.shape.count()) * kLanes);
   }
   sum_lanes_ = MemorySizes::take(sizes.passing_floats, 2 * count * kLanes);
@@ -36,12 +35,15 @@ Tensor BatchNormStage::taken(const Block& block, Worker part) const {
   return channels_of(dense(block.kept + taken_, out.shape), out.share(part));
 }
 
+const float* BatchNormStage::weights(const StagePass& pass) const {
+  return pass.parameters + weight_ + in.share(pass.part).first;
+}
+
 // A pooling takes before the statistics are known: the sign of a weight says which element of a
 // window will be the largest.
 void BatchNormStage::take(const StagePass& pass, const Block& block) const {
-  pass.kernels.batchnorm_pool_take(
-      taken(block, pass.part), winners_at(block, pass.part, winners_), in.values(block, pass.part),
-      pass.parameters + weight_ + size_t(in.share(pass.part).first), pool_);
+  pass.kernels.batchnorm_pool_take(taken(block, pass.part), in.values(block, pass.part),
+                                   weights(pass), pool_);
 }
 
 void BatchNormStage::leave_moments(const StagePass& pass, std::span<const Block> blocks) const {
@@ -169,8 +171,8 @@ void BatchNormStage::input_gradients(const StagePass& pass, std::span<const Bloc
     const Tensor dx = in.gradient(block, pass.part);
     const Tensor dy = out.gradient(block, pass.part);
     if (has_pool()) {
-      pass.kernels.batchnorm_pool_backward(dx, dy, winners_at(block, pass.part, winners_), x,
-                                           affine, pool_, block.count(), backward_through_relu);
+      pass.kernels.batchnorm_pool_backward(dx, dy, x, weights(pass), affine, pool_, block.count(),
+                                           backward_through_relu);
     } else {
       pass.kernels.batchnorm_backward(dx, dy, x, affine, block.count(), backward_through_relu);
     }

@@ -43,6 +43,7 @@ class BatchNormStage : public StageBase {
   // The part of the input that the output is made of: all of it, or what the pooling takes.
   Tensor taken(const Block& block, Worker part) const;
   void take(const StagePass& pass, const Block& block) const;
+  const float* weights(const StagePass& pass) const;  // of the part's channels
 
   // What a thread knows of each channel, (C) each.
   struct Constants {
@@ -64,7 +65,6 @@ class BatchNormStage : public StageBase {
   Window pool_;
   size_t weight_, bias_;                    // offsets into the parameters
   size_t running_mean_, running_variance_;  // and into the running statistics
-  size_t winners_ = 0;                      // place in a block's winners
   size_t taken_ = 0;                        // in what a block keeps: what the pooling takes
   size_t sum_lanes_;                        // in what passes: a vector for each sum
   size_t partial_gradients_;                // in the batch: weights', then biases'
