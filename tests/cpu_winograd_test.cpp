@@ -108,12 +108,11 @@ std::vector<Range> parts(Random& random, int count) {
 
 class CpuWinograd : public testing::CpuKernelsTest {
  protected:
-  // The products of some of the outputs' rows.
-  Transformed multiply(const Case& c, Setting& setting, Range rows, Random& random) {
-    Transformed m(c, c.out.channels, rows.count());
+  Transformed multiply(const Case& c, Setting& setting, Random& random) {
+    Transformed m(c, c.out.channels, c.out.height);
     for (const Range part : parts(random, c.out.channels)) {
       kernels_.winograd_multiply(m.channels(part), setting.v.view(), setting.u.data() + part.first,
-                                 c.out.channels, c.conv.kernel, rows.first);
+                                 c.out.channels, c.conv.kernel);
     }
     return m;
   }
@@ -128,12 +127,8 @@ TEST_P(CpuWinograd, Forward) {
     const bool relu = random.chance(50);
     const bool bias = random.chance(70);
     if (!bias) std::fill_n(b.data(), b.size(), 0.0f);
-    for (const Range rows : parts(random, c.out.height)) {
-      const Transformed m = multiply(c, setting, rows, random);
-      kernels_.winograd_output(y.rows(rows.first, rows.count()), m.view(),
-                               bias ? b.data() : nullptr, c.conv.kernel, relu);
-      EXPECT_TRUE(m.intact()) << c;
-    }
+    const Transformed m = multiply(c, setting, random);
+    kernels_.winograd_output(y.view(), m.view(), bias ? b.data() : nullptr, c.conv.kernel, relu);
     Values expected(size_t(kLanes) * c.out.count());
     reference::conv_forward(expected.data(), setting.x.values().data(), setting.w.values().data(),
                             b.values().data(), c.conv, c.in, c.out, kLanes);
@@ -141,7 +136,7 @@ TEST_P(CpuWinograd, Forward) {
       for (double& value : expected) value = std::max(0.0, value);
     }
     EXPECT_TRUE(is_near(y.values(), expected, kTolerance)) << c;
-    EXPECT_TRUE(y.intact() && setting.intact()) << c;
+    EXPECT_TRUE(m.intact() && y.intact() && setting.intact()) << c;
   }
 }
 
@@ -156,7 +151,7 @@ TEST_P(CpuWinograd, PoolOutputIsOutputAndPooling) {
     LaneTensor between(c.out), expected(pooled), y(pooled);
     WinnerTable expected_winners(pooled), winners(pooled);
     const bool relu = random.chance(50);
-    const Transformed m = multiply(c, setting, {0, c.out.height}, random);
+    const Transformed m = multiply(c, setting, random);
     kernels_.winograd_output(between.view(), m.view(), nullptr, c.conv.kernel, false);
     kernels_.maxpool_forward(expected.view(), expected_winners.view(), between.view(), b.data(),
                              {2, 2, 2}, relu);

@@ -115,7 +115,7 @@ CpuKernels counting_kernels() {
                                    Window window, int) {
     count_block(outputs_of(dy) * dx.channels * taps(window));
   };
-  kernels.winograd_multiply = [](PointTensor m, PointTensor v, const float*, int, int taps, int) {
+  kernels.winograd_multiply = [](PointTensor m, PointTensor v, const float*, int, int taps) {
     count_block(outputs_of(m) * winograd_points(taps) * taps * v.channels);
   };
   kernels.winograd_multiply_weights = [](float*, std::ptrdiff_t, PointTensor m, PointTensor v,

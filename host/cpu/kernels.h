@@ -169,9 +169,8 @@ struct CpuKernels {
   void (*winograd_weights)(float* u, float* u_back, const float* w, int taps, int outputs,
                            int inputs);
   // m (points, O, m.height, tiles) = the products of v's rows and u's taps, at each point: tap i of
-  // m's row p meets v's row first + p + i. m may have some of the `outputs`, from u's first on.
-  void (*winograd_multiply)(PointTensor m, PointTensor v, const float* u, int outputs, int taps,
-                            int first);
+  // m's row p meets v's row p + i. m may have some of the `outputs`, from u's first on.
+  void (*winograd_multiply)(PointTensor m, PointTensor v, const float* u, int outputs, int taps);
   // y = the outputs of m, plus b (O) unless it is null; ReLU follows when asked.
   void (*winograd_output)(Tensor y, PointTensor m, const float* b, int taps, bool relu);
   // The max-pooling by 2x2 windows side by side after it too: y and winners as of winograd_output

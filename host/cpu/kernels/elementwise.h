@@ -1,5 +1,4 @@
-// What goes through a tensor element by element: gather, pooling, ReLU, sums of positions and
-// lanes, transposition.
+// What goes through a tensor element by element: gather, pooling, ReLU, sums of positions.
 #pragma once
 
 #include "host/cpu/kernels/vector.h"
@@ -49,17 +48,6 @@ inline void sum_positive_positions(float* db_by_lane, Tensor dy, Tensor y) {
   sum_over_positions(db_by_lane, dy, [=](int c, int p, int i) {
     return load(y.row(c, p) + i) > 0.0f ? load(dy.row(c, p) + i) : Vec{};
   });
-}
-
-// Halves each vector until one float is left, the same way for every width: lane i with lane i + 8,
-// ...
-inline void sum_lanes(float* sums, const float* lanes, int count) {
-  for (int n = 0; n < count; ++n, lanes += kLanes) {
-    float part[kLanes / 2];
-    for (int i = 0; i < 8; ++i) part[i] = lanes[i] + lanes[i + 8];
-    for (int i = 0; i < 4; ++i) part[i] += part[i + 4];
-    sums[n] = (part[0] + part[2]) + (part[1] + part[3]);
-  }
 }
 
 // ---- gather
@@ -288,31 +276,6 @@ inline void maxpool_backward(Tensor dx, Tensor dy, Winners winners, Window windo
 
 inline void maxpool_backward_add(Tensor dx, Tensor dy, Winners winners, Window window) {
   maxpool_backward_sized<0, true>(dx, dy, winners, window);
-}
-
-// ---- transposition
-
-// kWidth x kWidth floats: the byte transposition's scheme, log2(kWidth) rounds.
-inline void transpose_tile(Vec (&rows)[kWidth]) {
-#pragma GCC unroll 4
-  for (int step = 1; step < kWidth; step *= 2) {
-    Vec next[kWidth];
-    for (int i = 0; i < kWidth / 2; ++i) {
-      next[2 * i] = interleave<0>(rows[i], rows[i + kWidth / 2]);
-      next[2 * i + 1] = interleave<kWidth / 2>(rows[i], rows[i + kWidth / 2]);
-    }
-    for (int i = 0; i < kWidth; ++i) rows[i] = next[i];
-  }
-}
-
-inline void transpose(float* x_rows, int row_floats, const float* x, int count) {
-  for (int i = 0; i < count; i += kWidth)
-    for (int lane = 0; lane < kLanes; lane += kWidth) {
-      Vec rows[kWidth] = {};
-      for (int r = 0; r < kWidth && i + r < count; ++r) rows[r] = load(x + (i + r) * kLanes + lane);
-      transpose_tile(rows);
-      for (int n = 0; n < kWidth; ++n) store(x_rows + (lane + n) * row_floats + i, rows[n]);
-    }
 }
 
 }  // namespace digitron::DIGITRON_ISA

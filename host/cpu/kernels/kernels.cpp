@@ -11,6 +11,7 @@
 #include "host/cpu/kernels/conv_pool.h"
 #include "host/cpu/kernels/dropout.h"
 #include "host/cpu/kernels/elementwise.h"
+#include "host/cpu/kernels/lanes.h"
 #include "host/cpu/kernels/linear.h"
 #include "host/cpu/kernels/loss.h"
 #include "host/cpu/kernels/sgd.h"
@@ -121,12 +122,11 @@ void winograd_weight_gradient(float* dw, const float* du, std::ptrdiff_t point_s
   transform(dw, du, point_stride, rows);
 }
 
-void winograd_multiply(PointTensor m, PointTensor v, const float* u, int outputs, int taps,
-                       int first) {
+void winograd_multiply(PointTensor m, PointTensor v, const float* u, int outputs, int taps) {
   for (int k = 0; k < winograd_points(taps); ++k, u += v.channels * taps * outputs)
     with_taps(taps, [&](auto Taps, int lane) {
       winograd_forward<Taps.value>(from_lane(at_point(m, k), lane), from_lane(at_point(v, k), lane),
-                                   u, outputs, first);
+                                   u, outputs);
     });
 }
 

@@ -4,6 +4,7 @@
 #pragma once
 
 #include "host/cpu/kernels/elementwise.h"
+#include "host/cpu/kernels/lanes.h"
 #include "host/cpu/kernels/sgd.h"
 #include "host/cpu/kernels/vector.h"
 

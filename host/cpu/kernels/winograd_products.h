@@ -20,6 +20,7 @@ void winograd_tile(float* y, std::ptrdiff_t y_channel, Tensor x_tensor, const fl
   for (int c = 0; c < x_tensor.channels; ++c, w += w_next, x += x_tensor.channel_stride) {
     const float* row = x;
     const float* weights = w;
+#pragma GCC unroll 1
     for (int i = 0; i < (kTaps ? kTaps : taps); ++i, row += x_row, weights += y_channels) {
       Vec value[Columns];
       for (int q = 0; q < Columns; ++q) value[q] = load(row + q * kLanes);
@@ -33,13 +34,15 @@ void winograd_tile(float* y, std::ptrdiff_t y_channel, Tensor x_tensor, const fl
     for (int q = 0; q < Columns; ++q) store(y + o * y_channel + q * kLanes, sum[o][q]);
 }
 
-// `count` columns of y, which may go on over rows, from taps of x. u: (x.channels, all taps,
-// y_channels) of y's first channel.
+// `count` columns of y, which may go on over rows, from taps of x; six channels of four columns at
+// a time, where channels come in sixes, are as many sums as there are registers for. u:
+// (x.channels, all taps, y_channels) of y's first channel.
 template <int kTaps>
 void winograd_columns(float* y, Tensor y_tensor, int count, Tensor x_tensor, const float* x,
                       std::ptrdiff_t x_row, const float* u, int y_channels, int all_taps,
                       int taps) {
-  for_each_tile(count, kForwardColumns, [&](int q, int columns) {
+  const int most = kWidth == 16 && y_tensor.channels % 6 == 0 ? 4 : kForwardColumns;
+  for_each_tile(count, most, [&](int q, int columns) {
     with_constant<kForwardColumns>(columns, [&](auto Columns) {
       constexpr int kMost = forward_channels(Columns.value);
       for_each_tile(y_tensor.channels, kMost, [&](int o, int channels) {
@@ -54,11 +57,11 @@ void winograd_columns(float* y, Tensor y_tensor, int count, Tensor x_tensor, con
   });
 }
 
-// Kernel row i meets row first + p + i of x for row p of y; rows follow each other in both.
+// Kernel row i meets row p + i of x for row p of y; rows follow each other in both.
 template <int kTaps>
-void winograd_forward(Tensor y, Tensor x, const float* u, int y_channels, int first) {
-  winograd_columns<kTaps>(y.data, y, y.height * y.width, x, x.row(0, first), x.row_stride, u,
-                          y_channels, kTaps, kTaps);
+void winograd_forward(Tensor y, Tensor x, const float* u, int y_channels) {
+  winograd_columns<kTaps>(y.data, y, y.height * y.width, x, x.data, x.row_stride, u, y_channels,
+                          kTaps, kTaps);
 }
 
 // Kernel row i meets row p - i of x; those that x does not have are 0.

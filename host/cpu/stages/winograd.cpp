@@ -9,18 +9,10 @@ namespace {
 // With fewer input channels the outputs' transform costs what the products save.
 constexpr int kLeastChannels = 4;
 
-constexpr size_t kL1Floats = 32 * 1024 / sizeof(float);
-
 PointTensor point_tensor(float* data, const Shape& shape, int tiles) {
   PointTensor tensor{digitron::dense(data, {shape.channels, shape.height, tiles}), 0};
   tensor.point_stride = tensor.channels * tensor.channel_stride;
   return tensor;
-}
-
-// The winners of a tensor's rows from `first` on.
-Winners winners_from(Winners winners, const Tensor& pooled, int first) {
-  winners.data += std::ptrdiff_t{first} * pooled.width * kLanes;
-  return winners;
 }
 
 }  // namespace
@@ -39,15 +31,12 @@ Winograd::Winograd(const Request& request, MemorySizes& sizes)
       pool_(request.pools ? 2 : 1),
       weights_(request.weights) {
   const auto points = size_t(winograd_points(taps_));
-  const size_t row = points * out_.channels * tiles_ * kLanes;
+  const size_t of_row = points * tiles_ * kLanes;
   const size_t weights = points * all_kernel_rows();
-  const auto windows = static_cast<int>(kL1Floats / (row * pool_));
-  forward_rows_ = std::clamp(windows, 1, out_.height / pool_) * pool_;
   u_ = MemorySizes::take(sizes.constants_floats, weights);
   u_back_ = MemorySizes::take(sizes.constants_floats, weights);
-  v_ =
-      MemorySizes::take(sizes.passing_floats, points * in_.channels * in_.height * tiles_ * kLanes);
-  m_ = MemorySizes::take(sizes.passing_floats, row * out_.height);
+  v_ = MemorySizes::take(sizes.passing_floats, of_row * in_.channels * in_.height);
+  m_ = MemorySizes::take(sizes.passing_floats, of_row * out_.channels * out_.height);
   du_lanes_ = MemorySizes::take(sizes.passing_floats, weights * kLanes);
   du_ = MemorySizes::take(sizes.batch_partials, weights);
 }
@@ -56,12 +45,8 @@ PointTensor Winograd::transformed_input(const Block& block) const {
   return point_tensor(block.passing + v_, in_, tiles_);
 }
 
-// Channels keep their places when rows are fewer, where the crew's other threads may still be at
-// the rows before.
-PointTensor Winograd::transformed_output(const Block& block, Worker part, int rows) const {
-  PointTensor m = point_tensor(block.passing + m_, out_, tiles_);
-  m.height = rows;
-  return channels_of(m, share(out_.channels, part));
+PointTensor Winograd::transformed_output(const Block& block, Worker part) const {
+  return channels_of(point_tensor(block.passing + m_, out_, tiles_), share(out_.channels, part));
 }
 
 void Winograd::prepare(const StagePass& pass) const {
@@ -79,19 +64,15 @@ void Winograd::transform(const StagePass& pass, const Block& block, Tensor x) co
 
 void Winograd::forward(const StagePass& pass, const Block& block, Tensor y, Winners winners,
                        const float* b, bool relu) const {
-  const PointTensor v = transformed_input(block);
-  const float* u = pass.memory.constants.get() + u_ + share(out_.channels, pass.part).first;
-  for (int first = 0; first < out_.height; first += forward_rows_) {
-    const int count = std::min(forward_rows_, out_.height - first);
-    const PointTensor m = transformed_output(block, pass.part, count);
-    pass.kernels.winograd_multiply(m, v, u, out_.channels, taps_, first);
-    const Tensor made = rows_of(y, first / pool_, count / pool_);
-    if (pool_ == 1) {
-      pass.kernels.winograd_output(made, m, b, taps_, relu);
-    } else {
-      pass.kernels.winograd_pool_output(made, winners_from(winners, y, first / pool_), m, b, taps_,
-                                        relu);
-    }
+  const PointTensor m = transformed_output(block, pass.part);
+  pass.kernels.winograd_multiply(
+      m, transformed_input(block),
+      pass.memory.constants.get() + u_ + share(out_.channels, pass.part).first, out_.channels,
+      taps_);
+  if (pool_ == 1) {
+    pass.kernels.winograd_output(y, m, b, taps_, relu);
+  } else {
+    pass.kernels.winograd_pool_output(y, winners, m, b, taps_, relu);
   }
 }
 
@@ -101,7 +82,7 @@ void Winograd::weight_gradients(const StagePass& pass, const Block& block, Tenso
   const std::ptrdiff_t first_row = std::ptrdiff_t{outputs.first} * kernel_rows();
   const std::ptrdiff_t next = all_kernel_rows();
   float* lanes = block.passing + du_lanes_ + first_row * kLanes;
-  const PointTensor m = transformed_output(block, pass.part, out_.height);
+  const PointTensor m = transformed_output(block, pass.part);
   if (pool_ == 1) {
     pass.kernels.winograd_output_gradient(m, dy, taps_);
   } else {
@@ -118,7 +99,7 @@ void Winograd::weight_gradients(const StagePass& pass, const Block& block, Tenso
 void Winograd::input_gradient(const StagePass& pass, const Block& block, Tensor dx) const {
   const Range inputs = share(in_.channels, pass.part);
   const PointTensor v = channels_of(transformed_input(block), inputs);
-  pass.kernels.winograd_multiply_back(v, transformed_output(block, {0, 1}, out_.height),
+  pass.kernels.winograd_multiply_back(v, transformed_output(block, {0, 1}),
                                       pass.memory.constants.get() + u_back_ + inputs.first,
                                       in_.channels, taps_);
   pass.kernels.winograd_input_gradient(rows_of(dx, 0, in_.height), v, taps_);

@@ -51,8 +51,7 @@ class Winograd {
   int kernel_rows() const { return in_.channels * taps_; }  // of an output
   int all_kernel_rows() const { return out_.channels * kernel_rows(); }
   PointTensor transformed_input(const Block& block) const;
-  // Of `rows` rows of the part's channels.
-  PointTensor transformed_output(const Block& block, Worker part, int rows) const;
+  PointTensor transformed_output(const Block& block, Worker part) const;  // of its channels
 
   int taps_;
   Shape in_;  // the rows that an output needs: pooling may drop the last ones
@@ -60,7 +59,6 @@ class Winograd {
   int tiles_;
   int pool_;  // rows of a pooling window, or 1
   size_t weights_;
-  int forward_rows_;  // made at a time, of whole windows: so few that they stay in L1
   // Places. A thread's: the weights' transform, and its counterpart for the way back.
   size_t u_, u_back_;
   // In what passes: the input's transform, the output's or its gradient's, and the weights'
