@@ -266,16 +266,18 @@ TEST_F(DownloadFromServer, AProgramWithoutDataTellsOfItsMirror) {
   const EnvironmentVariable mirror("DIGITRON_MIRROR", server.url() + "/mnist");
   const EnvironmentVariable none("DIGITRON_DATA", "");
   const Plan plan = make_plan(find_model("fc 10"), 1);
-  write_file(directory_ / "model", safetensors_bytes(plan, initial_state(plan, 1), {}));
+  const std::filesystem::path empty = directory_ / "empty";  // nor is there a ../shared/mnist
+  std::filesystem::create_directory(empty);
+  write_file(empty / "model", safetensors_bytes(plan, initial_state(plan, 1), {}));
   const ProgramResult result =
-      testing::run_shell("cd '" + directory_.path().string() + "' && exec \"$0\" \"$@\"",
+      testing::run_shell("cd '" + empty.string() + "' && exec \"$0\" \"$@\"",
                          {"eval", "--checkpoint", "model", "--model", "fc 10", "--device", "cpu"});
   EXPECT_EQ(result.exit_code, 0) << result.err;
   EXPECT_THAT(result.out, AllOf(HasSubstr("MNIST was not downloaded: cannot download train-images"),
                                 HasSubstr(server.url() + "/mnist/train-images-idx3-ubyte.gz: wrong "
                                                          "SHA-256"),
                                 HasSubstr("synthetic digits, which are NOT MNIST")));
-  EXPECT_THAT(names_in(directory_.path()), UnorderedElementsAre("model"));
+  EXPECT_THAT(names_in(empty), UnorderedElementsAre("model"));
 }
 
 }  // namespace
