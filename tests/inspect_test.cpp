@@ -44,6 +44,12 @@ TEST(InspectTest, TotalsAndArithmetic) {
               HasSubstr("3\u00d73 stride 2"));
 }
 
+TEST(InspectTest, TellsOfSeveralViews) {
+  EXPECT_THAT(plan_table(make_plan(find_model("lenet5-best"), 1)),
+              HasSubstr("\nEvaluation and prediction take each image in 5 places, "));
+  EXPECT_THAT(plan_table(make_plan(lenet5(), 1)), Not(HasSubstr("places")));
+}
+
 TEST(InspectTest, SoftmaxOfLargeLogits) {
   const std::vector<float> logits{1000, 999, -1000};
   const std::vector<double> p = softmax(logits);

@@ -69,6 +69,10 @@ TEST_F(ReportPartsTest, TestAboveTrainingIsExplainedWhereItIsSo) {
   runs_.clear();
   add("lenet5-improved", 2, {0.9});
   EXPECT_THAT(curves(), HasSubstr("in training dropout switches units off;"));
+  runs_.clear();
+  add("views 5, fc 10", 2, {0.9});
+  EXPECT_THAT(curves(), HasSubstr("in training every image is seen once; the held-out images meet "
+                                  "the whole network in 5 places each, whose mean counts."));
 }
 
 // The same numbers stand at the axes of a model that reaches 0.6 and of one that reaches 0.9.

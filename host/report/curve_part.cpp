@@ -128,6 +128,12 @@ std::string handicaps(const RunRecord& run) {
   return drops ? dropout : moves ? augmentation : "";
 }
 
+// How an evaluation shows the images.
+std::string as_shown(const RunRecord& run) {
+  const int views = run.plan ? run.plan->model.views : 1;
+  return views == 1 ? "as they are" : fmt::format("in {} places each, whose mean counts", views);
+}
+
 // Why the training curves are the worse ones in the end, where they are; "" elsewhere.
 std::string why_training_is_behind(const RunGroup& group) {
   const int last = group.epoch_count();
@@ -138,14 +144,16 @@ std::string why_training_is_behind(const RunGroup& group) {
     return train && other ? other->mean - train->mean : 0;
   };
   std::string text;
-  const std::string handicap = handicaps(*group.runs[0]);
+  std::string handicap = handicaps(*group.runs[0]);
+  const std::string shown = as_shown(*group.runs[0]);
+  if (handicap.empty() && shown != "as they are") handicap = "every image is seen once";
   const std::string held_out = validated ? "Validation" : "Test";
   if (behind(kAccuracy) > 0 && !handicap.empty()) {
     text = fmt::format(
         "{} lies above training here, by {:.2f} points in the end, because the two are not "
         "measured "
-        "alike: in training {}; the held-out images meet the whole network as they are.",
-        held_out, 100 * behind(kAccuracy), handicap);
+        "alike: in training {}; the held-out images meet the whole network {}.",
+        held_out, 100 * behind(kAccuracy), handicap, shown);
   }
   if (behind(kLoss) < 0 && is_above_zero(*group.runs[0], "label_smoothing")) {
     text += fmt::format(

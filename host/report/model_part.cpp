@@ -6,6 +6,7 @@
 
 #include "host/report/evaluation_part.h"
 #include "host/report/figures.h"
+#include "host/text/inspect.h"
 
 namespace digitron {
 
@@ -31,6 +32,7 @@ Table parameter_table(const Plan& plan) {
       "MFLOP.",
       grouped(parameters), grouped(parameters * static_cast<int64_t>(sizeof(float))), plan.batch,
       static_cast<double>(plan.flops_forward + plan.flops_backward) / 1e6);
+  if (plan.model.views > 1) table.caption += " " + views_sentence(plan.model);
   return table;
 }
 

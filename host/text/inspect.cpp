@@ -70,13 +70,11 @@ std::vector<Row> plan_rows(const Plan& plan) {
   return rows;
 }
 
-// Nothing where it has one.
-std::string views_text(const Model& model) {
+std::string views_sentence(const Model& model) {
   if (model.views == 1) return "";
   return fmt::format(
-      "Evaluation and prediction take each image in {} places, a pixel apart, and the mean of "
-      "what\n"
-      "the network says of them.\n",
+      "Evaluation and prediction take each image in {} places, a pixel apart, and the mean of its "
+      "logits.",
       model.views);
 }
 
@@ -86,9 +84,10 @@ std::string plan_table(const Plan& plan) {
   return fmt::format(
       "{}: {} parameters, {} bytes in fp32\n\n{}\n"
       "FLOPs and bytes are for one step at batch {}; a multiply-add counts 2 FLOPs,\n"
-      "and backward leaves out the gradient of the images, which nobody needs.\n{}",
+      "and backward leaves out the gradient of the images, which nobody needs.\n{}{}",
       plan.model.name, grouped(parameters), grouped(parameter_bytes),
-      format_table(plan_rows(plan), "llllrrrr"), plan.batch, views_text(plan.model));
+      format_table(plan_rows(plan), "llllrrrr"), plan.batch, views_sentence(plan.model),
+      plan.model.views == 1 ? "" : "\n");
 }
 
 std::vector<int> predicted_classes(std::span<const float> logits, int classes) {

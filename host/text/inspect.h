@@ -23,6 +23,9 @@ std::vector<Row> plan_rows(const Plan& plan);
 // The same as a table, with the number of parameters above it and notes below.
 std::string plan_table(const Plan& plan);
 
+// What a model of several views does with them; empty for one view.
+std::string views_sentence(const Model& model);
+
 // logits (count, classes) -> the class of the largest one of each row, the first where several are
 // equal.
 std::vector<int> predicted_classes(std::span<const float> logits, int classes);
