@@ -56,7 +56,11 @@ TEST(ChangesTest, OptionsInWords) {
   EXPECT_EQ(option_text(plan, {"--augment", "--schedule", "one-cycle", "--lr", "0.05"}),
             "augmentation, schedule one-cycle and lr 0.05");
   EXPECT_EQ(option_text(plan, {"--model", "lenet5-best", "--epochs", "20"}),
-            "the training of lenet5-best and epochs 20");
+            "5 views, the training of lenet5-best and epochs 20");
+  EXPECT_EQ(option_text(plan, {"--model", "views 2, " + to_text(lenet5())}), "2 views");
+  EXPECT_EQ(option_text(plan, {"--model", "lenet5-improved"}),
+            "batch normalisation after each convolution and dropout 0.5 after each hidden fully "
+            "connected layer");
   EXPECT_EQ(option_text(plan, {"--model", "lenet5"}), "");
   EXPECT_EQ(option_text(plan, {"--model", "fc 10"}), "model fc 10");
   EXPECT_EQ(option_text(plan, {"--model", "no model"}), "model no model");

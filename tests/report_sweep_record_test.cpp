@@ -53,6 +53,8 @@ TEST(SweepRecordTest, IsTestedAndSorted) {
   EXPECT_EQ(table.rows[2][0], "plain");
   EXPECT_EQ(table.rows[3][6], "not shown");
   EXPECT_THAT(sweep_script(sweep), HasSubstr("'smooth, slow' 0,'plain' 1,'decay' 2"));
+  EXPECT_THAT(sweep_script(sweep), HasSubstr("set xrange [80:120]\nset xtics 10\n"))
+      << "four steps at most, whose numbers do not meet";
 }
 
 TEST(SweepRecordTest, OneSeedIsNoTest) {

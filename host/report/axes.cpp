@@ -10,8 +10,6 @@ namespace digitron {
 
 namespace {
 
-constexpr int kMostSteps = 6;
-
 // The digits that get a tic in every power of ten: the wider the range, the fewer.
 std::vector<int> tic_digits(double powers) {
   if (powers < 0.6) return {1, 2, 3, 4, 5, 6, 7, 8, 9};
@@ -69,14 +67,14 @@ std::string epoch_axis(const ValueRange& epochs) {
   return fmt::format("set xrange [{}:{}]\nset xtics {}\n", epochs.lowest, epochs.highest, step);
 }
 
-std::string linear_axis(const ValueRange& values) {
+std::string linear_axis(const ValueRange& values, char axis, int most) {
   if (has_span(values)) {
-    const ValueRange axis = rounded_out(values, kMostSteps);
-    return fmt::format("set yrange [{}:{}]\nset ytics {}\n", axis.lowest, axis.highest,
-                       tic_step(values.span(), kMostSteps));
+    const ValueRange range = rounded_out(values, most);
+    return fmt::format("set {0}range [{1}:{2}]\nset {0}tics {3}\n", axis, range.lowest,
+                       range.highest, tic_step(values.span(), most));
   }
   const double margin = std::max(std::abs(values.lowest) * 0.1, 1e-6);
-  return fmt::format("set yrange [{}:{}]\nset ytics autofreq\n", values.lowest - margin,
+  return fmt::format("set {0}range [{1}:{2}]\nset {0}tics autofreq\n", axis, values.lowest - margin,
                      values.lowest + margin);
 }
 

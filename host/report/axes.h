@@ -32,9 +32,10 @@ ValueRange rounded_out(const ValueRange& range, int most);
 // Whole numbers from the first to the last, at most ten of them marked.
 std::string epoch_axis(const ValueRange& epochs);
 
-// From the lowest to the highest value, rounded out to tics; around the lowest one without
-// has_span.
-std::string linear_axis(const ValueRange& values);
+// From the lowest to the highest value, rounded out to tics, of `most` steps or fewer; around the
+// lowest one without has_span.
+inline constexpr int kMostSteps = 6;
+std::string linear_axis(const ValueRange& values, char axis = 'y', int most = kMostSteps);
 
 // From 1, 2 or 5 times a power of ten to another, around values from kLeastDrawn on, with tics
 // at such numbers too; the wider the range, the fewer.

@@ -9,6 +9,7 @@
 #include "host/core/error.h"
 #include "host/report/run_group.h"
 #include "host/text/text.h"
+#include "host/train/settings.h"
 
 namespace digitron {
 
@@ -104,15 +105,25 @@ std::string option_name(const std::string& option) {
   return replaced(option.substr(std::min(option.find_first_not_of('-'), option.size())), "-", " ");
 }
 
-std::string model_text(const Plan& from, const std::string& name_or_text) {
+// Whether a model of this id is trained otherwise than in the reference job.
+bool has_recipe(const std::string& id) {
+  const TrainSettings recipe = recipe_of(id);
+  const std::span<const Setting> settings = all_settings();
+  return !std::all_of(settings.begin(), settings.end(),
+                      [&](const Setting& setting) { return setting.is_default(recipe); });
+}
+
+std::vector<std::string> model_changes(const Plan& from, const std::string& name_or_text) {
   try {
     const Plan to = make_plan(find_model(name_or_text), from.batch);
-    if (!same_but_regularised(from, to)) return "model " + name_or_text;
-    const std::vector<std::string> changes = layer_changes(from, to);
-    if (!changes.empty()) return listed(changes);
-    return to.model.id == from.model.id ? "" : "the training of " + to.model.id;
+    if (!same_but_regularised(from, to)) return {"model " + name_or_text};
+    std::vector<std::string> changes = layer_changes(from, to);
+    if (to.model.id != from.model.id && has_recipe(to.model.id)) {
+      changes.push_back("the training of " + to.model.id);
+    }
+    return changes;
   } catch (const InputError&) {  // of another version, say
-    return "model " + name_or_text;
+    return {"model " + name_or_text};
   }
 }
 
@@ -142,6 +153,9 @@ std::vector<std::string> layer_changes(const Plan& from, const Plan& to) {
   }
   for (const auto& [what, places] : before) {
     if (!after.contains(what)) changes.push_back("no " + what);
+  }
+  if (to.model.views != from.model.views) {
+    changes.push_back(to.model.views == 1 ? "one view" : fmt::format("{} views", to.model.views));
   }
   return changes;
 }
@@ -177,8 +191,12 @@ std::string option_text(const Plan& from, const std::vector<std::string>& option
   bool wants_value = false;
   for (const std::string& word : options) {
     const bool is_option = word.starts_with("--");
-    if (!is_option && wants_value) {
-      parts.back() = parts.back() == "model" ? model_text(from, word) : parts.back() + ' ' + word;
+    if (!is_option && wants_value && parts.back() == "model") {
+      parts.pop_back();
+      const std::vector<std::string> changes = model_changes(from, word);
+      parts.insert(parts.end(), changes.begin(), changes.end());
+    } else if (!is_option && wants_value) {
+      parts.back() += ' ' + word;
     } else {
       parts.push_back(option_name(word));
     }

@@ -13,8 +13,8 @@ namespace digitron {
 // Whether the networks are the same but for batch normalisation and dropout.
 bool same_but_regularised(const Plan& a, const Plan& b);
 
-// "batch normalisation after each convolution", "dropout 0.5 after fc1 and fc2": where `to` has
-// others than `from`. Requires same_but_regularised.
+// "batch normalisation after each convolution", "dropout 0.5 after fc1 and fc2", "5 views": where
+// `to` has others than `from`. Requires same_but_regularised.
 std::vector<std::string> layer_changes(const Plan& from, const Plan& to);
 
 // "weight decay 0.0005", "lr 0.05 instead of 0.01", of the settings of run.json; the seed and what

@@ -126,7 +126,6 @@ ValueRange values_of(std::span<const Curve> curves) {
 }
 
 ValueRange zoom_of(std::span<const Curve> curves) {
-  constexpr int kMostSteps = 6;
   constexpr double kMostShare = 0.5;
   const ValueRange epochs = epochs_of(curves);
   const ValueRange all = values_of(curves);

@@ -2,6 +2,7 @@
 
 #include <spdlog/fmt/fmt.h>
 
+#include "host/report/axes.h"
 #include "host/report/vector_picture.h"
 #include "host/text/text.h"
 
@@ -24,10 +25,14 @@ std::string sweep_script(const SweepRecord& sweep) {
   constexpr size_t kMostName = 26;
   const std::vector<const SweepRow*> rows = sweep.by_mean();
   std::string script = picture_setup(kWidth, kFrame + kRowHeight * static_cast<int>(rows.size()));
+  constexpr int kSteps = 4;  // whose numbers have room beside each other
   std::string tics, data;
+  ValueRange shown;
   for (size_t i = 0; i < rows.size(); ++i) {
     const Statistics& accuracy = *rows[i]->accuracy;
     const double margin = mean_margin(accuracy).value_or(0);
+    shown.add(100 * (accuracy.mean - margin));
+    shown.add(100 * (accuracy.mean + margin));
     const bool is_reference = rows[i] == sweep.reference();
     tics += fmt::format("{}{} {}", i > 0 ? "," : "",
                         gnuplot_text(shortened(rows[i]->name, kMostName)), i);
@@ -36,9 +41,9 @@ std::string sweep_script(const SweepRecord& sweep) {
   }
   script += fmt::format(
       "set xlabel 'Test accuracy (%)' textcolor rgb '{0}'\nset yrange [{1}:-0.5]\n"
-      "set ytics ({2})\nset offsets graph 0.03, graph 0.03, 0, 0\nset bars 0.5\n$sweep << "
-      "EOD\n{3}EOD\n",
+      "set ytics ({2})\nset bars 0.5\n$sweep << EOD\n{3}EOD\n",
       ink_colour(), static_cast<double>(rows.size()) - 0.5, tics, data);
+  script += linear_axis(shown, 'x', kSteps);
   if (const SweepRow* reference = sweep.reference()) {
     const double mean = 100 * reference->accuracy->mean;
     script +=
