@@ -112,10 +112,13 @@ class CpuWinograd : public testing::CpuKernelsTest {
     Transformed m(c, c.out.channels, c.out.height);
     for (const Range part : parts(random, c.out.channels)) {
       kernels_.winograd_multiply(m.channels(part), setting.v.view(), setting.u.data() + part.first,
-                                 c.out.channels, c.conv.kernel);
+                                 c.out.channels, c.conv.kernel, ahead_);
     }
     return m;
   }
+
+  std::vector<float> soon_ = std::vector<float>(16 * 100);
+  Ahead ahead_{soon_.data(), 100};
 };
 
 TEST_P(CpuWinograd, Forward) {
@@ -165,6 +168,23 @@ TEST_P(CpuWinograd, PoolOutputIsOutputAndPooling) {
   }
 }
 
+// Each line once, as far as they go.
+TEST_P(CpuWinograd, AsksForLinesAhead) {
+  Random random(76);
+  const Case c = cases().front();
+  Setting setting(kernels_, c, random);
+  int64_t before = ahead_.lines;
+  for (int i = 0; i < 200 && ahead_.lines > 0; ++i) {
+    multiply(c, setting, random);
+    EXPECT_LT(ahead_.lines, before);
+    EXPECT_EQ(ahead_.data - soon_.data(), 16 * (100 - ahead_.lines));
+    before = ahead_.lines;
+  }
+  EXPECT_EQ(ahead_.lines, 0);
+  multiply(c, setting, random);
+  EXPECT_EQ(ahead_.lines, 0);
+}
+
 TEST_P(CpuWinograd, Backward) {
   Random random(74);
   for (const Case& c : cases()) {
@@ -187,14 +207,14 @@ TEST_P(CpuWinograd, Backward) {
       kernels_.winograd_output_gradient(m.channels(part), channels_of(dy.view(), part), taps);
       kernels_.winograd_multiply_weights(
           du_by_lane.data() + std::ptrdiff_t{part.first} * c.kernel_rows() * kLanes, next * kLanes,
-          m.channels(part), setting.v.view(), taps);
+          m.channels(part), setting.v.view(), taps, ahead_);
     }
     kernels_.sum_lanes(du.data(), du_by_lane.data(), static_cast<int>(du.size()));
     kernels_.winograd_weight_gradient(dw.data(), du.data(), next, taps, static_cast<int>(next));
     for (const Range part : parts(random, c.in.channels)) {
       const PointTensor v = setting.v.channels(part);
       kernels_.winograd_multiply_back(v, m.view(), setting.u_back.data() + part.first,
-                                      c.in.channels, taps);
+                                      c.in.channels, taps, ahead_);
       kernels_.winograd_input_gradient(channels_of(dx.view(), part), v, taps);
     }
     EXPECT_TRUE(is_near(dw.values(), expected_dw, kTolerance)) << c;

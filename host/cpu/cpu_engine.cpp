@@ -9,6 +9,11 @@ namespace digitron {
 
 namespace {
 
+constexpr int kLineFloats = 64 / sizeof(float);
+
+// What blocks find in a core's cache when they come round again.
+constexpr size_t kCachedFloats = (size_t{2} << 20) / sizeof(float);
+
 // Crews are of two threads or more.
 int most_crews(int threads) {
   return threads / 2;
@@ -131,12 +136,17 @@ Block CpuEngine::block_at(int place, const BatchMemory* batch, int index,
   const bool has_its_own = batch && layout_.segment_count() > 1;
   const auto passing = static_cast<size_t>(place);
   const auto kept = static_cast<size_t>(has_its_own ? index : place);
-  return {block_memory_.passing.get() + sizes.passing_floats * passing,
-          block_memory_.kept.get() + sizes.kept_floats * kept,
-          block_memory_.winners.get() + sizes.kept_winners * kept,
-          batch,
-          index,
-          &samples};
+  Block block{block_memory_.passing.get() + sizes.passing_floats * passing,
+              block_memory_.kept.get() + sizes.kept_floats * kept,
+              block_memory_.winners.get() + sizes.kept_winners * kept,
+              batch,
+              index,
+              &samples};
+  const int blocks = blocks_of(plan_.batch);
+  if (has_its_own && index + 1 < blocks && sizes.kept_floats * size_t(blocks) > kCachedFloats) {
+    block.next = {block.kept + sizes.kept_floats, std::ptrdiff_t(sizes.kept_floats / kLineFloats)};
+  }
+  return block;
 }
 
 }  // namespace digitron

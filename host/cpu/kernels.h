@@ -45,6 +45,13 @@ constexpr int winograd_points(int taps) {
   return taps + kWinogradOutputs - 1;
 }
 
+// Cache lines that will be wanted soon. Kernels that are nothing but arithmetic ask for some of
+// them now and then, first ones first, so that they are in L2 by the time.
+struct Ahead {
+  const float* data = nullptr;
+  std::ptrdiff_t lines = 0;
+};
+
 // What a linear layer's sums are for: to be stored, stored after a ReLU, or added to what is there.
 enum class SumsUse : uint8_t { kStore, kRectify, kAdd };
 
@@ -170,7 +177,8 @@ struct CpuKernels {
                            int inputs);
   // m (points, O, m.height, tiles) = the products of v's rows and u's taps, at each point: tap i of
   // m's row p meets v's row p + i. m may have some of the `outputs`, from u's first on.
-  void (*winograd_multiply)(PointTensor m, PointTensor v, const float* u, int outputs, int taps);
+  void (*winograd_multiply)(PointTensor m, PointTensor v, const float* u, int outputs, int taps,
+                            Ahead& ahead);
   // y = the outputs of m, plus b (O) unless it is null; ReLU follows when asked.
   void (*winograd_output)(Tensor y, PointTensor m, const float* b, int taps, bool relu);
   // The max-pooling by 2x2 windows side by side after it too: y and winners as of winograd_output
@@ -183,14 +191,14 @@ struct CpuKernels {
   // du_by_lane (points, O, C, taps, kLanes) = the products of m's and v's rows, point_stride floats
   // a point; m may have some of the outputs, from du's first on.
   void (*winograd_multiply_weights)(float* du_by_lane, std::ptrdiff_t point_stride, PointTensor m,
-                                    PointTensor v, int taps);
+                                    PointTensor v, int taps, Ahead& ahead);
   // dw (rows, taps) from du (points, rows).
   void (*winograd_weight_gradient)(float* dw, const float* du, std::ptrdiff_t point_stride,
                                    int taps, int rows);
   // v, which has taps - 1 rows more than m, = the products of m's rows and u_back's taps; v may
   // have some of the `inputs`, from u_back's first on.
   void (*winograd_multiply_back)(PointTensor v, PointTensor m, const float* u_back, int inputs,
-                                 int taps);
+                                 int taps, Ahead& ahead);
   // dx += the inputs of v.
   void (*winograd_input_gradient)(Tensor dx, PointTensor v, int taps);
 

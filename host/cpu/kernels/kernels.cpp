@@ -122,20 +122,21 @@ void winograd_weight_gradient(float* dw, const float* du, std::ptrdiff_t point_s
   transform(dw, du, point_stride, rows);
 }
 
-void winograd_multiply(PointTensor m, PointTensor v, const float* u, int outputs, int taps) {
+void winograd_multiply(PointTensor m, PointTensor v, const float* u, int outputs, int taps,
+                       Ahead& ahead) {
   for (int k = 0; k < winograd_points(taps); ++k, u += v.channels * taps * outputs)
     with_taps(taps, [&](auto Taps, int lane) {
       winograd_forward<Taps.value>(from_lane(at_point(m, k), lane), from_lane(at_point(v, k), lane),
-                                   u, outputs);
+                                   u, outputs, ahead);
     });
 }
 
-void winograd_multiply_back(PointTensor v, PointTensor m, const float* u_back, int inputs,
-                            int taps) {
+void winograd_multiply_back(PointTensor v, PointTensor m, const float* u_back, int inputs, int taps,
+                            Ahead& ahead) {
   for (int k = 0; k < winograd_points(taps); ++k, u_back += m.channels * taps * inputs)
     with_taps(taps, [&](auto Taps, int lane) {
       winograd_back<Taps.value>(from_lane(at_point(v, k), lane), from_lane(at_point(m, k), lane),
-                                u_back, inputs);
+                                u_back, inputs, ahead);
     });
 }
 
@@ -155,11 +156,11 @@ void winograd_pool_gradient(PointTensor m, Tensor dy, Winners winners, int taps)
 }
 
 void winograd_multiply_weights(float* du_by_lane, std::ptrdiff_t point_stride, PointTensor m,
-                               PointTensor v, int taps) {
+                               PointTensor v, int taps, Ahead& ahead) {
   for (int k = 0; k < winograd_points(taps); ++k, du_by_lane += point_stride)
     with_taps(taps, [&](auto Taps, int lane) {
       winograd_weight_sums<Taps.value>(du_by_lane + lane, from_lane(at_point(m, k), lane),
-                                       from_lane(at_point(v, k), lane));
+                                       from_lane(at_point(v, k), lane), ahead);
     });
 }
 

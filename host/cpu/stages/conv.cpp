@@ -146,11 +146,12 @@ void ConvStage::backward(const StagePass& pass, const Block& block) const {
 void ConvStage::backward_by_winograd(const StagePass& pass, const Block& block, Tensor dy,
                                      Tensor dx) const {
   if (forward_is_lost) winograd_->transform(pass, block, in.values_with_border(block));
-  winograd_->weight_gradients(pass, block, dy,
-                              has_pool() ? winners_at(block, pass.part, winners_) : Winners{});
+  Ahead ahead = block.next;
+  winograd_->weight_gradients(
+      pass, block, dy, has_pool() ? winners_at(block, pass.part, winners_) : Winners{}, ahead);
   if (!input_gradient) return;
   pass.mark_and_meet();
-  winograd_->input_gradient(pass, block, dx);
+  winograd_->input_gradient(pass, block, dx, ahead);
 }
 
 // A pooled one makes some rows of the gradient before the pooling at a time.

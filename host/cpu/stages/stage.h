@@ -40,6 +40,7 @@ struct Block {
   const BatchMemory* batch;  // null in evaluation
   int index;                 // of the block in the batch
   const BlockSamples* samples;
+  Ahead next = {};  // what the thread's next block has kept, where that is not in its cache
 
   int count() const { return samples->count; }
   int first_row() const { return index * kLanes; }  // of the batch

@@ -65,10 +65,11 @@ void Winograd::transform(const StagePass& pass, const Block& block, Tensor x) co
 void Winograd::forward(const StagePass& pass, const Block& block, Tensor y, Winners winners,
                        const float* b, bool relu) const {
   const PointTensor m = transformed_output(block, pass.part);
+  Ahead ahead = block.next;
   pass.kernels.winograd_multiply(
       m, transformed_input(block),
       pass.memory.constants.get() + u_ + share(out_.channels, pass.part).first, out_.channels,
-      taps_);
+      taps_, ahead);
   if (pool_ == 1) {
     pass.kernels.winograd_output(y, m, b, taps_, relu);
   } else {
@@ -77,7 +78,7 @@ void Winograd::forward(const StagePass& pass, const Block& block, Tensor y, Winn
 }
 
 void Winograd::weight_gradients(const StagePass& pass, const Block& block, Tensor dy,
-                                Winners winners) const {
+                                Winners winners, Ahead& ahead) const {
   const Range outputs = share(out_.channels, pass.part);
   const std::ptrdiff_t first_row = std::ptrdiff_t{outputs.first} * kernel_rows();
   const std::ptrdiff_t next = all_kernel_rows();
@@ -88,7 +89,8 @@ void Winograd::weight_gradients(const StagePass& pass, const Block& block, Tenso
   } else {
     pass.kernels.winograd_pool_gradient(m, dy, winners, taps_);
   }
-  pass.kernels.winograd_multiply_weights(lanes, next * kLanes, m, transformed_input(block), taps_);
+  pass.kernels.winograd_multiply_weights(lanes, next * kLanes, m, transformed_input(block), taps_,
+                                         ahead);
   float* sums = block.batch->partials(du_, block.index) + first_row;
   for (int k = 0; k < winograd_points(taps_); ++k) {
     pass.kernels.sum_lanes(sums + k * next, lanes + k * next * kLanes,
@@ -96,12 +98,13 @@ void Winograd::weight_gradients(const StagePass& pass, const Block& block, Tenso
   }
 }
 
-void Winograd::input_gradient(const StagePass& pass, const Block& block, Tensor dx) const {
+void Winograd::input_gradient(const StagePass& pass, const Block& block, Tensor dx,
+                              Ahead& ahead) const {
   const Range inputs = share(in_.channels, pass.part);
   const PointTensor v = channels_of(transformed_input(block), inputs);
   pass.kernels.winograd_multiply_back(v, transformed_output(block, {0, 1}),
                                       pass.memory.constants.get() + u_back_ + inputs.first,
-                                      in_.channels, taps_);
+                                      in_.channels, taps_, ahead);
   pass.kernels.winograd_input_gradient(rows_of(dx, 0, in_.height), v, taps_);
 }
 

@@ -31,11 +31,11 @@ class Winograd {
   void forward(const StagePass& pass, const Block& block, Tensor y, Winners winners, const float* b,
                bool relu) const;
   // From dy, the gradient of these: the block's part of their weights' gradients, for gradients().
-  void weight_gradients(const StagePass& pass, const Block& block, Tensor dy,
-                        Winners winners) const;
+  void weight_gradients(const StagePass& pass, const Block& block, Tensor dy, Winners winners,
+                        Ahead& ahead) const;
   // dx += the gradient of the part's input channels, once the crew has met after weight_gradients.
   // What was transformed of x is lost.
-  void input_gradient(const StagePass& pass, const Block& block, Tensor dx) const;
+  void input_gradient(const StagePass& pass, const Block& block, Tensor dx, Ahead& ahead) const;
   // A thread's share of the weights' gradients, and their update.
   void gradients(const GradientPass& pass) const;
 
