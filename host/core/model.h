@@ -67,7 +67,7 @@ struct Model {
   std::string name;  // what logs and reports print: "LeNet-5"
   Task task;         // what it takes, and tells apart
   std::vector<Layer> layers;
-  int views = 1;  // of an image, whose mean probabilities evaluation and prediction are (views.h)
+  int views = 1;  // of an image, whose mean logits evaluation and prediction take (views.h)
 };
 
 inline constexpr int kMostViews = 9;
