@@ -88,16 +88,10 @@ class LaneTensor {
     set(random.reals(static_cast<size_t>(kLanes) * shape.count()));
   }
 
-  // Rows [first, first + count).
-  Tensor rows(int first, int count) {
-    return {memory_.data() + first * row_stride(),
-            shape_.channels,
-            count,
-            shape_.width,
-            row_stride(),
-            channel_stride()};
+  Tensor view() {
+    return {memory_.data(), shape_.channels, shape_.height,
+            shape_.width,   row_stride(),    channel_stride()};
   }
-  Tensor view() { return rows(0, shape_.height); }
   const Shape& shape() const { return shape_; }
 
   // Values as (kLanes, channels, height, width), the order of the reference operations.

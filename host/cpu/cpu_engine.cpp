@@ -9,8 +9,6 @@ namespace digitron {
 
 namespace {
 
-constexpr int kLineFloats = 64 / sizeof(float);
-
 // What blocks find in a core's cache when they come round again.
 constexpr size_t kCachedFloats = (size_t{2} << 20) / sizeof(float);
 

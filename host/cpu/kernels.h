@@ -51,6 +51,7 @@ struct Ahead {
   const float* data = nullptr;
   std::ptrdiff_t lines = 0;
 };
+inline constexpr int kLineFloats = 64 / sizeof(float);
 
 // What a linear layer's sums are for: to be stored, stored after a ReLU, or added to what is there.
 enum class SumsUse : uint8_t { kStore, kRectify, kAdd };

@@ -35,9 +35,8 @@ struct MemorySizes {
 
   // The place of `count` more.
   static size_t take(size_t& end, size_t count) {
-    constexpr size_t kCacheLine = 64 / sizeof(float);
     const size_t place = end;
-    end += (count + kCacheLine - 1) / kCacheLine * kCacheLine;
+    end += (count + kLineFloats - 1) / kLineFloats * kLineFloats;
     return place;
   }
 };

@@ -129,8 +129,7 @@ std::string handicaps(const RunRecord& run) {
 }
 
 // How an evaluation shows the images.
-std::string as_shown(const RunRecord& run) {
-  const int views = run.plan ? run.plan->model.views : 1;
+std::string as_shown(int views) {
   return views == 1 ? "as they are" : fmt::format("in {} places each, whose mean counts", views);
 }
 
@@ -145,15 +144,15 @@ std::string why_training_is_behind(const RunGroup& group) {
   };
   std::string text;
   std::string handicap = handicaps(*group.runs[0]);
-  const std::string shown = as_shown(*group.runs[0]);
-  if (handicap.empty() && shown != "as they are") handicap = "every image is seen once";
+  const int views = group.runs[0]->plan ? group.runs[0]->plan->model.views : 1;
+  if (handicap.empty() && views > 1) handicap = "every image is seen once";
   const std::string held_out = validated ? "Validation" : "Test";
   if (behind(kAccuracy) > 0 && !handicap.empty()) {
     text = fmt::format(
         "{} lies above training here, by {:.2f} points in the end, because the two are not "
         "measured "
         "alike: in training {}; the held-out images meet the whole network {}.",
-        held_out, 100 * behind(kAccuracy), handicap, shown);
+        held_out, 100 * behind(kAccuracy), handicap, as_shown(views));
   }
   if (behind(kLoss) < 0 && is_above_zero(*group.runs[0], "label_smoothing")) {
     text += fmt::format(

@@ -38,8 +38,7 @@ void winograd_tile(float* y, std::ptrdiff_t y_channel, Tensor x_tensor, const fl
 inline constexpr int kAskedATile = 16;
 
 inline void ask(Ahead& ahead) {
-  constexpr int kLine = 64 / sizeof(float);
-  for (int n = 0; n < kAskedATile && ahead.lines > 0; ++n, --ahead.lines, ahead.data += kLine)
+  for (int n = 0; n < kAskedATile && ahead.lines > 0; ++n, --ahead.lines, ahead.data += kLineFloats)
     __builtin_prefetch(ahead.data, 0, 2);
 }
 

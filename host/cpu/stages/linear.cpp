@@ -68,8 +68,8 @@ float* LinearStage::sums(const StagePass& pass, const Block& block) const {
 }
 
 size_t LinearStage::stored_at(const Tile& tile) const {
-  const Range columns = stored_columns(tile);
-  return weight_ + size_t(columns.first) * outputs() + size_t(tile.outputs.first) * columns.count();
+  return weight_ + size_t(tile.columns.first) * outputs() +
+         size_t(tile.outputs.first) * tile.columns.count();
 }
 
 // Calls f(offset in the plan's order, offset in the stored order, count).
@@ -221,7 +221,7 @@ void LinearStage::weight_gradients(const GradientPass& pass, const Tile& tile) c
 void LinearStage::strip_gradients(const GradientPass& pass, const Tile& tile, Range strip) const {
   const int floats = from_images_ ? (strip.count() + kLanes - 1) / kLanes * kLanes : row_floats();
   const bool fused = pass.update.is_plain_sgd();
-  const Range stored = stored_columns(tile);
+  const Range stored = tile.columns;
   const Range rows = tile.outputs;
   const size_t at = stored_at(tile);
   const int column = strip.first - stored.first;

@@ -77,10 +77,7 @@ class LinearStage : public StageBase {
   size_t sums_floats() const { return size_t(kColumnParts) * outputs() * kLanes; }
   void add_sums(const StagePass& pass, std::span<const Block> blocks) const;
   void multiply(const StagePass& pass, std::span<const Block> blocks) const;
-  // The columns that rows of weights have where the tile's are stored, and where those begin.
-  Range stored_columns(const Tile& tile) const {
-    return from_images_ ? tile.columns : Range{0, inputs()};
-  }
+  // Where the tile's weights begin; its rows of columns follow each other.
   size_t stored_at(const Tile& tile) const;
   template <class F>
   void for_each_stored_row(const F& f) const;
