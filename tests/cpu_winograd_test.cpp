@@ -20,11 +20,12 @@ constexpr double kTolerance = 3e-6;  // the other convolutions'
 
 struct Case {
   Conv2d conv;
+  WinogradForm form;
   Shape in;  // border included
   Shape out;
 
-  int points() const { return winograd_points(conv.kernel); }
-  int tiles() const { return (out.width + kWinogradOutputs - 1) / kWinogradOutputs; }
+  int points() const { return form.points(); }
+  int tiles() const { return form.tiles(out.width); }
   int kernel_rows() const { return in.channels * conv.kernel; }  // of an output
   size_t transformed_weights() const {
     return static_cast<size_t>(points() * out.channels * kernel_rows());
@@ -33,24 +34,27 @@ struct Case {
 };
 
 std::ostream& operator<<(std::ostream& out, const Case& c) {
-  return out << c.conv.kernel << " taps, " << c.in.channels << "x" << c.in.height << "x"
-             << c.in.width << " -> " << c.out.channels;
+  return out << "F(" << c.form.outputs << ", " << c.form.taps << "), " << c.in.channels << "x"
+             << c.in.height << "x" << c.in.width << " -> " << c.out.channels;
 }
 
-Case make_case(int taps, const Shape& in, int out_channels) {
-  return {
-      {out_channels, taps, 1, 0}, in, {out_channels, in.height - taps + 1, in.width - taps + 1}};
+Case make_case(WinogradForm form, const Shape& in, int out_channels) {
+  const int taps = form.taps;
+  return {{out_channels, taps, 1, 0},
+          form,
+          in,
+          {out_channels, in.height - taps + 1, in.width - taps + 1}};
 }
 
 std::vector<Case> cases() {
   Random random(71);
-  std::vector<Case> result{make_case(5, {6, 14, 14}, 16),  // LeNet-5's
-                           make_case(3, {16, 12, 12}, 40)};
-  for (const int taps : {3, 5}) {
+  std::vector<Case> result{make_case({5, 5}, {6, 14, 14}, 16),  // LeNet-5's
+                           make_case({3, 4}, {16, 12, 12}, 40)};
+  for (const WinogradForm form : {WinogradForm{3, 4}, {3, 5}, {5, 4}, {5, 5}}) {
     for (int i = 0; i < 12; ++i) {
-      const Shape in{random.between(1, 9), taps + random.between(0, 7),
-                     taps + random.between(0, 17)};
-      result.push_back(make_case(taps, in, random.between(1, 19)));
+      const Shape in{random.between(1, 9), form.taps + random.between(0, 7),
+                     form.taps + random.between(0, 17)};
+      result.push_back(make_case(form, in, random.between(1, 19)));
     }
   }
   return result;
@@ -85,9 +89,9 @@ struct Setting {
         u(c.transformed_weights()),
         u_back(c.transformed_weights()),
         v(c, c.in.channels, c.in.height) {
-    kernels.winograd_weights(u.data(), u_back.data(), w.data(), c.conv.kernel, c.out.channels,
+    kernels.winograd_weights(u.data(), u_back.data(), w.data(), c.form, c.out.channels,
                              c.in.channels);
-    kernels.winograd_input(v.view(), x.view(), c.conv.kernel);
+    kernels.winograd_input(v.view(), x.view(), c.form);
   }
   bool intact() { return x.intact() && w.intact() && u.intact() && u_back.intact() && v.intact(); }
 
@@ -112,7 +116,7 @@ class CpuWinograd : public testing::CpuKernelsTest {
     Transformed m(c, c.out.channels, c.out.height);
     for (const Range part : parts(random, c.out.channels)) {
       kernels_.winograd_multiply(m.channels(part), setting.v.view(), setting.u.data() + part.first,
-                                 c.out.channels, c.conv.kernel, ahead_);
+                                 c.out.channels, c.form, ahead_);
     }
     return m;
   }
@@ -131,7 +135,7 @@ TEST_P(CpuWinograd, Forward) {
     const bool bias = random.chance(70);
     if (!bias) std::fill_n(b.data(), b.size(), 0.0f);
     const Transformed m = multiply(c, setting, random);
-    kernels_.winograd_output(y.view(), m.view(), bias ? b.data() : nullptr, c.conv.kernel, relu);
+    kernels_.winograd_output(y.view(), m.view(), bias ? b.data() : nullptr, c.form, relu);
     Values expected(size_t(kLanes) * c.out.count());
     reference::conv_forward(expected.data(), setting.x.values().data(), setting.w.values().data(),
                             b.values().data(), c.conv, c.in, c.out, kLanes);
@@ -155,11 +159,10 @@ TEST_P(CpuWinograd, PoolOutputIsOutputAndPooling) {
     WinnerTable expected_winners(pooled), winners(pooled);
     const bool relu = random.chance(50);
     const Transformed m = multiply(c, setting, random);
-    kernels_.winograd_output(between.view(), m.view(), nullptr, c.conv.kernel, false);
+    kernels_.winograd_output(between.view(), m.view(), nullptr, c.form, false);
     kernels_.maxpool_forward(expected.view(), expected_winners.view(), between.view(), b.data(),
                              {2, 2, 2}, relu);
-    kernels_.winograd_pool_output(y.view(), winners.view(), m.view(), b.data(), c.conv.kernel,
-                                  relu);
+    kernels_.winograd_pool_output(y.view(), winners.view(), m.view(), b.data(), c.form, relu);
     EXPECT_EQ(y.values(), expected.values()) << c;
     EXPECT_TRUE(std::equal(winners.memory.data(), winners.memory.data() + winners.memory.size(),
                            expected_winners.memory.data()))
@@ -190,7 +193,6 @@ TEST_P(CpuWinograd, Backward) {
   for (const Case& c : cases()) {
     Setting setting(kernels_, c, random);
     LaneTensor dy(c.out, random), dx(c.in, random);
-    const int taps = c.conv.kernel;
     Values expected_dx(size_t(kLanes) * c.in.count()), expected_dw(c.weights());
     Values db(size_t(c.out.channels));
     reference::conv_backward(expected_dx.data(), expected_dw.data(), db.data(), dy.values().data(),
@@ -204,18 +206,18 @@ TEST_P(CpuWinograd, Backward) {
     Guarded<float> dw(c.weights());
     const auto next = static_cast<std::ptrdiff_t>(c.out.channels * c.kernel_rows());
     for (const Range part : parts(random, c.out.channels)) {
-      kernels_.winograd_output_gradient(m.channels(part), channels_of(dy.view(), part), taps);
+      kernels_.winograd_output_gradient(m.channels(part), channels_of(dy.view(), part), c.form);
       kernels_.winograd_multiply_weights(
           du_by_lane.data() + std::ptrdiff_t{part.first} * c.kernel_rows() * kLanes, next * kLanes,
-          m.channels(part), setting.v.view(), taps, ahead_);
+          m.channels(part), setting.v.view(), c.form, ahead_);
     }
     kernels_.sum_lanes(du.data(), du_by_lane.data(), static_cast<int>(du.size()));
-    kernels_.winograd_weight_gradient(dw.data(), du.data(), next, taps, static_cast<int>(next));
+    kernels_.winograd_weight_gradient(dw.data(), du.data(), next, c.form, static_cast<int>(next));
     for (const Range part : parts(random, c.in.channels)) {
       const PointTensor v = setting.v.channels(part);
       kernels_.winograd_multiply_back(v, m.view(), setting.u_back.data() + part.first,
-                                      c.in.channels, taps, ahead_);
-      kernels_.winograd_input_gradient(channels_of(dx.view(), part), v, taps);
+                                      c.in.channels, c.form, ahead_);
+      kernels_.winograd_input_gradient(channels_of(dx.view(), part), v, c.form);
     }
     EXPECT_TRUE(is_near(dw.values(), expected_dw, kTolerance)) << c;
     EXPECT_TRUE(is_near(dx.values(), expected_dx, kTolerance)) << c;
@@ -237,8 +239,8 @@ TEST_P(CpuWinograd, PoolGradientIsPoolingAndOutputGradient) {
     }
     const Transformed expected(c, c.out.channels, c.out.height), m(c, c.out.channels, c.out.height);
     kernels_.maxpool_backward(between.view(), dy.view(), winners.view(), {2, 2, 2});
-    kernels_.winograd_output_gradient(expected.view(), between.view(), c.conv.kernel);
-    kernels_.winograd_pool_gradient(m.view(), dy.view(), winners.view(), c.conv.kernel);
+    kernels_.winograd_output_gradient(expected.view(), between.view(), c.form);
+    kernels_.winograd_pool_gradient(m.view(), dy.view(), winners.view(), c.form);
     EXPECT_EQ(m.values(), expected.values()) << c;
     EXPECT_TRUE(m.intact()) << c;
   }

@@ -115,17 +115,17 @@ CpuKernels counting_kernels() {
                                    Window window, int) {
     count_block(outputs_of(dy) * dx.channels * taps(window));
   };
-  kernels.winograd_multiply = [](PointTensor m, PointTensor v, const float*, int, int taps,
+  kernels.winograd_multiply = [](PointTensor m, PointTensor v, const float*, int, WinogradForm form,
                                  Ahead&) {
-    count_block(outputs_of(m) * winograd_points(taps) * taps * v.channels);
+    count_block(outputs_of(m) * form.points() * form.taps * v.channels);
   };
   kernels.winograd_multiply_weights = [](float*, std::ptrdiff_t, PointTensor m, PointTensor v,
-                                         int taps, Ahead&) {
-    count_block(outputs_of(m) * winograd_points(taps) * taps * v.channels);
+                                         WinogradForm form, Ahead&) {
+    count_block(outputs_of(m) * form.points() * form.taps * v.channels);
   };
-  kernels.winograd_multiply_back = [](PointTensor v, PointTensor m, const float*, int, int taps,
-                                      Ahead&) {
-    count_block(outputs_of(m) * winograd_points(taps) * taps * v.channels);
+  kernels.winograd_multiply_back = [](PointTensor v, PointTensor m, const float*, int,
+                                      WinogradForm form, Ahead&) {
+    count_block(outputs_of(m) * form.points() * form.taps * v.channels);
   };
   kernels.linear_forward = [](float*, std::ptrdiff_t, const float*, std::ptrdiff_t, int blocks,
                               const float*, std::ptrdiff_t, const float*, int inputs, int outputs,

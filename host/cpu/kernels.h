@@ -34,16 +34,22 @@ struct Tensor {
   float* row(int channel, int y) const { return data + channel * channel_stride + y * row_stride; }
 };
 
+// F(outputs, taps), which makes a tile of so many outputs side by side at once, of as many products
+// as it has points. There are kernels for 3 and 5 taps and 4 and 5 outputs.
+struct WinogradForm {
+  int taps = 0;
+  int outputs = 0;
+
+  constexpr int points() const { return taps + outputs - 1; }
+  constexpr int tiles(int columns) const { return (columns + outputs - 1) / outputs; }
+};
+
 // A tensor's rows as Winograd's filtering multiplies them: at each of its points a tensor
 // (channels, height, tiles, kLanes), the first one's view, point_stride floats before the next
-// one's. A tile is kWinogradOutputs columns of the output.
+// one's.
 struct PointTensor : Tensor {
   std::ptrdiff_t point_stride = 0;
 };
-inline constexpr int kWinogradOutputs = 4;
-constexpr int winograd_points(int taps) {
-  return taps + kWinogradOutputs - 1;
-}
 
 // Cache lines that will be wanted soon. Kernels that are nothing but arithmetic ask for some of
 // them now and then, first ones first, so that they are in L2 by the time.
@@ -171,37 +177,37 @@ struct CpuKernels {
   // A convolution of stride 1 with square kernels of 3 or 5 taps a side, by Winograd's filtering
   // along rows (host/cpu/kernels/winograd.h). v (points, C, x.height, tiles) from x (C, rows,
   // columns), border included.
-  void (*winograd_input)(PointTensor v, Tensor x, int taps);
+  void (*winograd_input)(PointTensor v, Tensor x, WinogradForm form);
   // u (points, C, taps, O) and u_back (points, O, taps, C), the same numbers, from w (O, C, taps,
   // taps).
-  void (*winograd_weights)(float* u, float* u_back, const float* w, int taps, int outputs,
+  void (*winograd_weights)(float* u, float* u_back, const float* w, WinogradForm form, int outputs,
                            int inputs);
   // m (points, O, m.height, tiles) = the products of v's rows and u's taps, at each point: tap i of
   // m's row p meets v's row p + i. m may have some of the `outputs`, from u's first on.
-  void (*winograd_multiply)(PointTensor m, PointTensor v, const float* u, int outputs, int taps,
-                            Ahead& ahead);
+  void (*winograd_multiply)(PointTensor m, PointTensor v, const float* u, int outputs,
+                            WinogradForm form, Ahead& ahead);
   // y = the outputs of m, plus b (O) unless it is null; ReLU follows when asked.
-  void (*winograd_output)(Tensor y, PointTensor m, const float* b, int taps, bool relu);
+  void (*winograd_output)(Tensor y, PointTensor m, const float* b, WinogradForm form, bool relu);
   // The max-pooling by 2x2 windows side by side after it too: y and winners as of winograd_output
   // without bias and maxpool_forward.
-  void (*winograd_pool_output)(Tensor y, Winners winners, PointTensor m, const float* b, int taps,
-                               bool relu);
+  void (*winograd_pool_output)(Tensor y, Winners winners, PointTensor m, const float* b,
+                               WinogradForm form, bool relu);
   // And back: m from the gradient of the outputs, or of the pooled ones.
-  void (*winograd_output_gradient)(PointTensor m, Tensor dy, int taps);
-  void (*winograd_pool_gradient)(PointTensor m, Tensor dy, Winners winners, int taps);
+  void (*winograd_output_gradient)(PointTensor m, Tensor dy, WinogradForm form);
+  void (*winograd_pool_gradient)(PointTensor m, Tensor dy, Winners winners, WinogradForm form);
   // du_by_lane (points, O, C, taps, kLanes) = the products of m's and v's rows, point_stride floats
   // a point; m may have some of the outputs, from du's first on.
   void (*winograd_multiply_weights)(float* du_by_lane, std::ptrdiff_t point_stride, PointTensor m,
-                                    PointTensor v, int taps, Ahead& ahead);
+                                    PointTensor v, WinogradForm form, Ahead& ahead);
   // dw (rows, taps) from du (points, rows).
   void (*winograd_weight_gradient)(float* dw, const float* du, std::ptrdiff_t point_stride,
-                                   int taps, int rows);
+                                   WinogradForm form, int rows);
   // v, which has taps - 1 rows more than m, = the products of m's rows and u_back's taps; v may
   // have some of the `inputs`, from u_back's first on.
   void (*winograd_multiply_back)(PointTensor v, PointTensor m, const float* u_back, int inputs,
-                                 int taps, Ahead& ahead);
+                                 WinogradForm form, Ahead& ahead);
   // dx += the inputs of v.
-  void (*winograd_input_gradient)(Tensor dx, PointTensor v, int taps);
+  void (*winograd_input_gradient)(Tensor dx, PointTensor v, WinogradForm form);
 
   // db_by_lane (C, kLanes) = sums of dy over rows and columns.
   void (*sum_positions)(float* db_by_lane, Tensor dy);

@@ -74,93 +74,100 @@ Tensor at_point(PointTensor tensor, int point) {
   return tensor;
 }
 
-// Calls f(Constant, lane) for the taps that there are kernels for.
+// Calls f(FixedForm) of the form that there are kernels for.
 template <class F>
-void with_taps(int taps, F f) {
-  for (int lane = 0; lane < kLanes; lane += kWidth) {
-    if (taps == 5) {
-      f(Constant<5>(), lane);
-    } else {
-      f(Constant<3>(), lane);
-    }
+void with_form(WinogradForm form, F f) {
+  if (form.taps == 5) {
+    form.outputs == 5 ? f(FixedForm<5, 5>()) : f(FixedForm<5, 4>());
+  } else {
+    form.outputs == 5 ? f(FixedForm<3, 5>()) : f(FixedForm<3, 4>());
   }
 }
 
-void winograd_input(PointTensor v, Tensor x, int taps) {
-  with_taps(taps, [&](auto Taps, int lane) {
-    winograd_input_tiles<Taps.value>(from_lane(v, lane), from_lane(x, lane));
+// Calls f(fixed, lane) for each vector of lanes.
+template <class F>
+void with_form_and_lanes(WinogradForm form, F f) {
+  with_form(form, [&](auto fixed) {
+    for (int lane = 0; lane < kLanes; lane += kWidth) f(fixed, lane);
   });
 }
 
-void winograd_output(Tensor y, PointTensor m, const float* b, int taps, bool rectify) {
-  with_taps(taps, [&](auto Taps, int lane) {
-    winograd_output_tiles<Taps.value>(from_lane(y, lane), from_lane(m, lane), b, rectify);
+void winograd_input(PointTensor v, Tensor x, WinogradForm form) {
+  with_form_and_lanes(form, [&]<class Form>(Form, int lane) {
+    winograd_input_tiles<Form>(from_lane(v, lane), from_lane(x, lane));
   });
 }
 
-void winograd_output_gradient(PointTensor m, Tensor dy, int taps) {
-  with_taps(taps, [&](auto Taps, int lane) {
-    winograd_output_gradient_tiles<Taps.value>(from_lane(m, lane), from_lane(dy, lane));
+void winograd_output(Tensor y, PointTensor m, const float* b, WinogradForm form, bool rectify) {
+  with_form_and_lanes(form, [&]<class Form>(Form, int lane) {
+    winograd_output_tiles<Form>(from_lane(y, lane), from_lane(m, lane), b, rectify);
   });
 }
 
-void winograd_input_gradient(Tensor dx, PointTensor v, int taps) {
-  with_taps(taps, [&](auto Taps, int lane) {
-    winograd_input_gradient_tiles<Taps.value>(from_lane(dx, lane), from_lane(v, lane));
+void winograd_output_gradient(PointTensor m, Tensor dy, WinogradForm form) {
+  with_form_and_lanes(form, [&]<class Form>(Form, int lane) {
+    winograd_output_gradient_tiles<Form>(from_lane(m, lane), from_lane(dy, lane));
   });
 }
 
-void winograd_weights(float* u, float* u_back, const float* w, int taps, int outputs, int inputs) {
-  const auto transform = taps == 5 ? winograd_weights_rows<5> : winograd_weights_rows<3>;
-  transform(u, u_back, w, outputs, inputs);
+void winograd_input_gradient(Tensor dx, PointTensor v, WinogradForm form) {
+  with_form_and_lanes(form, [&]<class Form>(Form, int lane) {
+    winograd_input_gradient_tiles<Form>(from_lane(dx, lane), from_lane(v, lane));
+  });
 }
 
-void winograd_weight_gradient(float* dw, const float* du, std::ptrdiff_t point_stride, int taps,
-                              int rows) {
-  const auto transform =
-      taps == 5 ? winograd_weight_gradient_rows<5> : winograd_weight_gradient_rows<3>;
-  transform(dw, du, point_stride, rows);
+void winograd_weights(float* u, float* u_back, const float* w, WinogradForm form, int outputs,
+                      int inputs) {
+  with_form(form,
+            [&]<class Form>(Form) { winograd_weights_rows<Form>(u, u_back, w, outputs, inputs); });
 }
 
-void winograd_multiply(PointTensor m, PointTensor v, const float* u, int outputs, int taps,
+void winograd_weight_gradient(float* dw, const float* du, std::ptrdiff_t point_stride,
+                              WinogradForm form, int rows) {
+  with_form(form, [&]<class Form>(Form) {
+    winograd_weight_gradient_rows<Form>(dw, du, point_stride, rows);
+  });
+}
+
+void winograd_multiply(PointTensor m, PointTensor v, const float* u, int outputs, WinogradForm form,
                        Ahead& ahead) {
-  for (int k = 0; k < winograd_points(taps); ++k, u += v.channels * taps * outputs)
-    with_taps(taps, [&](auto Taps, int lane) {
-      winograd_forward<Taps.value>(from_lane(at_point(m, k), lane), from_lane(at_point(v, k), lane),
-                                   u, outputs, ahead);
+  for (int k = 0; k < form.points(); ++k, u += v.channels * form.taps * outputs)
+    with_form_and_lanes(form, [&]<class Form>(Form, int lane) {
+      winograd_forward<Form::kTaps>(from_lane(at_point(m, k), lane),
+                                    from_lane(at_point(v, k), lane), u, outputs, ahead);
     });
 }
 
-void winograd_multiply_back(PointTensor v, PointTensor m, const float* u_back, int inputs, int taps,
-                            Ahead& ahead) {
-  for (int k = 0; k < winograd_points(taps); ++k, u_back += m.channels * taps * inputs)
-    with_taps(taps, [&](auto Taps, int lane) {
-      winograd_back<Taps.value>(from_lane(at_point(v, k), lane), from_lane(at_point(m, k), lane),
-                                u_back, inputs, ahead);
+void winograd_multiply_back(PointTensor v, PointTensor m, const float* u_back, int inputs,
+                            WinogradForm form, Ahead& ahead) {
+  for (int k = 0; k < form.points(); ++k, u_back += m.channels * form.taps * inputs)
+    with_form_and_lanes(form, [&]<class Form>(Form, int lane) {
+      winograd_back<Form::kTaps>(from_lane(at_point(v, k), lane), from_lane(at_point(m, k), lane),
+                                 u_back, inputs, ahead);
     });
 }
 
-void winograd_pool_output(Tensor y, Winners winners, PointTensor m, const float* b, int taps,
-                          bool rectify) {
-  with_taps(taps, [&](auto Taps, int lane) {
-    winograd_pool_output_tiles<Taps.value>(from_lane(y, lane), from_lane(winners, lane),
-                                           from_lane(m, lane), b, rectify);
+void winograd_pool_output(Tensor y, Winners winners, PointTensor m, const float* b,
+                          WinogradForm form, bool rectify) {
+  with_form_and_lanes(form, [&]<class Form>(Form, int lane) {
+    winograd_pool_output_tiles<Form>(from_lane(y, lane), from_lane(winners, lane),
+                                     from_lane(m, lane), b, rectify);
   });
 }
 
-void winograd_pool_gradient(PointTensor m, Tensor dy, Winners winners, int taps) {
-  with_taps(taps, [&](auto Taps, int lane) {
-    winograd_pool_gradient_tiles<Taps.value>(from_lane(m, lane), from_lane(dy, lane),
-                                             from_lane(winners, lane));
+void winograd_pool_gradient(PointTensor m, Tensor dy, Winners winners, WinogradForm form) {
+  with_form_and_lanes(form, [&]<class Form>(Form, int lane) {
+    winograd_pool_gradient_tiles<Form>(from_lane(m, lane), from_lane(dy, lane),
+                                       from_lane(winners, lane));
   });
 }
 
 void winograd_multiply_weights(float* du_by_lane, std::ptrdiff_t point_stride, PointTensor m,
-                               PointTensor v, int taps, Ahead& ahead) {
-  for (int k = 0; k < winograd_points(taps); ++k, du_by_lane += point_stride)
-    with_taps(taps, [&](auto Taps, int lane) {
-      winograd_weight_sums<Taps.value>(du_by_lane + lane, from_lane(at_point(m, k), lane),
-                                       from_lane(at_point(v, k), lane), ahead);
+                               PointTensor v, WinogradForm form, Ahead& ahead) {
+  for (int k = 0; k < form.points(); ++k, du_by_lane += point_stride)
+    with_form_and_lanes(form, [&]<class Form>(Form, int lane) {
+      winograd_weight_sums<Form::kTaps>(du_by_lane + lane, from_lane(at_point(m, k), lane),
+                                        from_lane(at_point(v, k), lane), ahead);
     });
 }
 

@@ -49,7 +49,7 @@ template <int kTaps>
 void winograd_columns(float* y, Tensor y_tensor, int count, Tensor x_tensor, const float* x,
                       std::ptrdiff_t x_row, const float* u, int y_channels, int all_taps, int taps,
                       Ahead& ahead) {
-  const int most = kWidth == 16 && y_tensor.channels % 6 == 0 ? 4 : kForwardColumns;
+  const int most = kWidth < 16 ? kForwardColumns : y_tensor.channels % 6 == 0 ? 4 : 6;
   for_each_tile(count, most, [&](int q, int columns) {
     with_constant<kForwardColumns>(columns, [&](auto Columns) {
       constexpr int kMost = forward_channels(Columns.value);
@@ -73,6 +73,56 @@ void winograd_forward(Tensor y, Tensor x, const float* u, int y_channels, Ahead&
                           kTaps, kTaps, ahead);
 }
 
+// The first kTaps - 1 rows of y, or the last, which meet some of the taps: a triangle of rows of x
+// by rows of y. x: its first row that takes part; u: of y's first channel.
+template <int Channels, int Columns, int kTaps, bool kLast>
+void winograd_edge_tile(float* y, Tensor y_tensor, Tensor x_tensor, const float* x, const float* u,
+                        int y_channels) {
+  constexpr int kRows = kTaps - 1;
+  Vec sum[kRows][Channels][Columns];
+  for (auto& row : sum)
+    for (auto& channel : row)
+      for (Vec& column : channel) column = Vec{};
+  assume(x_tensor.channels > 0);
+  for (int c = 0; c < x_tensor.channels; ++c, u += kTaps * y_channels, x += x_tensor.channel_stride)
+#pragma GCC unroll 4
+    for (int r = 0; r < kRows; ++r) {
+      Vec value[Columns];
+      for (int q = 0; q < Columns; ++q) value[q] = load(x + r * x_tensor.row_stride + q * kLanes);
+      const int first = kLast ? 0 : r;
+      const int last = kLast ? r + 1 : kRows;
+#pragma GCC unroll 4
+      for (int p = first; p < last; ++p)
+        for (int o = 0; o < Channels; ++o) {
+          const Vec weight = broadcast(u[(kLast ? p + kRows - r : p - r) * y_channels + o]);
+          for (int q = 0; q < Columns; ++q) sum[p][o][q] += weight * value[q];
+        }
+    }
+  for (int p = 0; p < kRows; ++p)
+    for (int o = 0; o < Channels; ++o)
+      for (int q = 0; q < Columns; ++q)
+        store(y + o * y_tensor.channel_stride + p * y_tensor.row_stride + q * kLanes, sum[p][o][q]);
+}
+
+template <int kTaps, bool kLast>
+void winograd_edge(Tensor y, Tensor x, const float* u, int y_channels, Ahead& ahead) {
+  constexpr int kMost = 3;
+  constexpr int kColumns = kTileVectors / (kMost * (kTaps - 1));
+  const int y_row = kLast ? x.height : 0;
+  const int x_row = kLast ? x.height - kTaps + 1 : 0;
+  for_each_tile(y.width, kColumns, [&](int q, int columns) {
+    with_constant<kColumns>(columns, [&](auto Columns) {
+      for_each_tile(y.channels, kMost, [&](int o, int channels) {
+        ask(ahead);
+        with_constant<kMost>(channels, [&](auto Channels) {
+          winograd_edge_tile<Channels.value, Columns.value, kTaps, kLast>(
+              y.row(o, y_row) + q * kLanes, y, x, x.row(0, x_row) + q * kLanes, u + o, y_channels);
+        });
+      });
+    });
+  });
+}
+
 // Kernel row i meets row p - i of x; those that x does not have are 0.
 template <int kTaps>
 void winograd_back(Tensor y, Tensor x, const float* u, int y_channels, Ahead& ahead) {
@@ -81,16 +131,16 @@ void winograd_back(Tensor y, Tensor x, const float* u, int y_channels, Ahead& ah
                                  -x.row_stride, u + begin * y_channels, y_channels, kTaps,
                                  end - begin, ahead);
   };
-  for (int p = 0; p < y.height; ++p) {
-    const int begin = p < x.height ? 0 : p - x.height + 1;
-    const int end = p + 1 < kTaps ? p + 1 : kTaps;
-    if (end - begin < kTaps) {
-      rows(p, 1, begin, end, Constant<0>());
-    } else {
-      rows(p, x.height - p, 0, kTaps, Constant<kTaps>());
-      p = x.height - 1;
+  if (x.height < kTaps) {
+    for (int p = 0; p < y.height; ++p) {
+      const int begin = p < x.height ? 0 : p - x.height + 1;
+      rows(p, 1, begin, p + 1 < kTaps ? p + 1 : kTaps, Constant<0>());
     }
+    return;
   }
+  winograd_edge<kTaps, false>(y, x, u, y_channels, ahead);
+  rows(kTaps - 1, x.height - kTaps + 1, 0, kTaps, Constant<kTaps>());
+  winograd_edge<kTaps, true>(y, x, u, y_channels, ahead);
 }
 
 // du_by_lane (O, C, kTaps) of some outputs.

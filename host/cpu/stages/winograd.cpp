@@ -8,6 +8,14 @@ namespace {
 
 // With fewer input channels the outputs' transform costs what the products save.
 constexpr int kLeastChannels = 4;
+constexpr int kLeastOutputs = 4;
+
+// That with fewer products a row.
+WinogradForm form_for(int taps, int columns) {
+  const WinogradForm four{taps, 4}, five{taps, 5};
+  const auto products = [&](WinogradForm form) { return form.points() * form.tiles(columns); };
+  return products(five) < products(four) ? five : four;
+}
 
 PointTensor point_tensor(float* data, const Shape& shape, int tiles) {
   PointTensor tensor{digitron::dense(data, {shape.channels, shape.height, tiles}), 0};
@@ -19,18 +27,18 @@ PointTensor point_tensor(float* data, const Shape& shape, int tiles) {
 
 bool Winograd::serves(const Conv2d& conv, int in_channels, const Shape& out, const Window& pool) {
   return in_channels >= kLeastChannels && conv.stride == 1 &&
-         (conv.kernel == 3 || conv.kernel == 5) && out.width >= kWinogradOutputs &&
+         (conv.kernel == 3 || conv.kernel == 5) && out.width >= kLeastOutputs &&
          (pool.rows == 0 || (pool.rows == 2 && pool.stride == 2));
 }
 
 Winograd::Winograd(const Request& request, MemorySizes& sizes)
-    : taps_(request.conv.kernel),
-      in_{request.in.channels, request.out.height + taps_ - 1, request.in.width},
+    : form_(form_for(request.conv.kernel, request.out.width)),
+      in_{request.in.channels, request.out.height + form_.taps - 1, request.in.width},
       out_(request.out),
-      tiles_((out_.width + kWinogradOutputs - 1) / kWinogradOutputs),
+      tiles_(form_.tiles(out_.width)),
       pool_(request.pools ? 2 : 1),
       weights_(request.weights) {
-  const auto points = size_t(winograd_points(taps_));
+  const auto points = size_t(form_.points());
   const size_t of_row = points * tiles_ * kLanes;
   const size_t weights = points * all_kernel_rows();
   u_ = MemorySizes::take(sizes.constants_floats, weights);
@@ -52,13 +60,13 @@ PointTensor Winograd::transformed_output(const Block& block, Worker part) const 
 void Winograd::prepare(const StagePass& pass) const {
   float* constants = pass.memory.constants.get();
   pass.kernels.winograd_weights(constants + u_, constants + u_back_, pass.parameters + weights_,
-                                taps_, out_.channels, in_.channels);
+                                form_, out_.channels, in_.channels);
 }
 
 void Winograd::transform(const StagePass& pass, const Block& block, Tensor x) const {
   const Range inputs = share(in_.channels, pass.part);
   pass.kernels.winograd_input(channels_of(transformed_input(block), inputs),
-                              rows_of(channels_of(x, inputs), 0, in_.height), taps_);
+                              rows_of(channels_of(x, inputs), 0, in_.height), form_);
   pass.mark_and_meet();
 }
 
@@ -69,11 +77,11 @@ void Winograd::forward(const StagePass& pass, const Block& block, Tensor y, Winn
   pass.kernels.winograd_multiply(
       m, transformed_input(block),
       pass.memory.constants.get() + u_ + share(out_.channels, pass.part).first, out_.channels,
-      taps_, ahead);
+      form_, ahead);
   if (pool_ == 1) {
-    pass.kernels.winograd_output(y, m, b, taps_, relu);
+    pass.kernels.winograd_output(y, m, b, form_, relu);
   } else {
-    pass.kernels.winograd_pool_output(y, winners, m, b, taps_, relu);
+    pass.kernels.winograd_pool_output(y, winners, m, b, form_, relu);
   }
 }
 
@@ -85,14 +93,14 @@ void Winograd::weight_gradients(const StagePass& pass, const Block& block, Tenso
   float* lanes = block.passing + du_lanes_ + first_row * kLanes;
   const PointTensor m = transformed_output(block, pass.part);
   if (pool_ == 1) {
-    pass.kernels.winograd_output_gradient(m, dy, taps_);
+    pass.kernels.winograd_output_gradient(m, dy, form_);
   } else {
-    pass.kernels.winograd_pool_gradient(m, dy, winners, taps_);
+    pass.kernels.winograd_pool_gradient(m, dy, winners, form_);
   }
-  pass.kernels.winograd_multiply_weights(lanes, next * kLanes, m, transformed_input(block), taps_,
+  pass.kernels.winograd_multiply_weights(lanes, next * kLanes, m, transformed_input(block), form_,
                                          ahead);
   float* sums = block.batch->partials(du_, block.index) + first_row;
-  for (int k = 0; k < winograd_points(taps_); ++k) {
+  for (int k = 0; k < form_.points(); ++k) {
     pass.kernels.sum_lanes(sums + k * next, lanes + k * next * kLanes,
                            outputs.count() * kernel_rows());
   }
@@ -104,8 +112,8 @@ void Winograd::input_gradient(const StagePass& pass, const Block& block, Tensor 
   const PointTensor v = channels_of(transformed_input(block), inputs);
   pass.kernels.winograd_multiply_back(v, transformed_output(block, {0, 1}),
                                       pass.memory.constants.get() + u_back_ + inputs.first,
-                                      in_.channels, taps_, ahead);
-  pass.kernels.winograd_input_gradient(rows_of(dx, 0, in_.height), v, taps_);
+                                      in_.channels, form_, ahead);
+  pass.kernels.winograd_input_gradient(rows_of(dx, 0, in_.height), v, form_);
 }
 
 // A kernel row's sums over the blocks, in the blocks' order, are left where the first block's part
@@ -116,14 +124,14 @@ void Winograd::gradients(const GradientPass& pass) const {
   float* sums = pass.batch.partials(du_, 0);
   for (int b = 1; b < pass.blocks(); ++b) {
     const float* part = pass.batch.partials(du_, b);
-    for (int k = 0; k < winograd_points(taps_); ++k)
+    for (int k = 0; k < form_.points(); ++k)
       for (int row = mine.first; row < mine.last; ++row)
         sums[k * next + row] += part[k * next + row];
   }
-  const size_t first = weights_ + size_t(mine.first) * taps_;
+  const size_t first = weights_ + size_t(mine.first) * form_.taps;
   pass.kernels.winograd_weight_gradient(pass.update.gradients() + first, sums + mine.first, next,
-                                        taps_, mine.count());
-  pass.update.apply(first, mine.count() * taps_);
+                                        form_, mine.count());
+  pass.update.apply(first, mine.count() * form_.taps);
 }
 
 }  // namespace digitron

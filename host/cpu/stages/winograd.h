@@ -46,14 +46,14 @@ class Winograd {
 
  private:
   int64_t work(int channels) const {
-    return int64_t{winograd_points(taps_)} * tiles_ * out_.height * taps_ * channels;
+    return int64_t{form_.points()} * tiles_ * out_.height * form_.taps * channels;
   }
-  int kernel_rows() const { return in_.channels * taps_; }  // of an output
+  int kernel_rows() const { return in_.channels * form_.taps; }  // of an output
   int all_kernel_rows() const { return out_.channels * kernel_rows(); }
   PointTensor transformed_input(const Block& block) const;
   PointTensor transformed_output(const Block& block, Worker part) const;  // of its channels
 
-  int taps_;
+  WinogradForm form_;
   Shape in_;  // the rows that an output needs: pooling may drop the last ones
   Shape out_;
   int tiles_;
