@@ -22,7 +22,7 @@ constexpr double kTolerance = 1e-5;
 // exact than its terms.
 // Before a batch normalisation it always cancels, to 0.
 constexpr double kSlack = 1e-7;
-constexpr double kBatchNormSlack = 5e-7;
+constexpr double kBatchNormSlack = 1e-6;
 
 double norm(const std::vector<double>& values) {
   return std::sqrt(std::inner_product(values.begin(), values.end(), values.begin(), 0.0));

@@ -51,6 +51,14 @@ struct PointTensor : Tensor {
   std::ptrdiff_t point_stride = 0;
 };
 
+// What the kernels that go by two rows of outputs work in: transformed rows of the input, and of
+// the gradients of some outputs.
+inline constexpr int kMostRowsOutputs = 8;
+constexpr size_t winograd_rows_floats(WinogradForm form, int input_channels, int columns) {
+  const int rows = (form.taps + 1) * input_channels + 2 * kMostRowsOutputs;
+  return size_t(form.points()) * form.tiles(columns) * rows * kLanes;
+}
+
 // Cache lines that will be wanted soon. Kernels that are nothing but arithmetic ask for some of
 // them now and then, first ones first, so that they are in L2 by the time.
 struct Ahead {
@@ -208,6 +216,25 @@ struct CpuKernels {
                                  WinogradForm form, Ahead& ahead);
   // dx += the inputs of v.
   void (*winograd_input_gradient)(Tensor dx, PointTensor v, WinogradForm form);
+
+  // The same for few input channels, with 4 outputs a tile, two rows of outputs at a time
+  // (host/cpu/kernels/winograd_rows.h); memory: winograd_rows_floats(), for them to work in.
+  // u (rows, points) from the kernels' rows w (rows, taps).
+  void (*winograd_points)(float* u, const float* w, WinogradForm form, int rows);
+  // y = the convolution of x with u (O, C, taps, points), plus b (O) unless it is null; ReLU
+  // follows when asked.
+  void (*winograd_rows_forward)(Tensor y, Tensor x, const float* u, const float* b,
+                                WinogradForm form, bool relu, float* memory);
+  // The max-pooling by 2x2 windows side by side after it too: y and winners as of the convolution
+  // without bias and maxpool_forward.
+  void (*winograd_rows_pool_forward)(Tensor y, Winners winners, Tensor x, const float* u,
+                                     const float* b, WinogradForm form, bool relu, float* memory);
+  // du_by_lane (points, O, C, taps, kLanes), point_stride floats a point, from the gradient of the
+  // outputs, or of the pooled ones.
+  void (*winograd_rows_weights)(float* du_by_lane, std::ptrdiff_t point_stride, Tensor dy, Tensor x,
+                                WinogradForm form, float* memory);
+  void (*winograd_rows_pool_weights)(float* du_by_lane, std::ptrdiff_t point_stride, Tensor dy,
+                                     Winners winners, Tensor x, WinogradForm form, float* memory);
 
   // db_by_lane (C, kLanes) = sums of dy over rows and columns.
   void (*sum_positions)(float* db_by_lane, Tensor dy);

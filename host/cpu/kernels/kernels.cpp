@@ -18,6 +18,7 @@
 #include "host/cpu/kernels/update.h"
 #include "host/cpu/kernels/winograd.h"
 #include "host/cpu/kernels/winograd_products.h"
+#include "host/cpu/kernels/winograd_rows.h"
 
 namespace digitron::DIGITRON_ISA {
 
@@ -171,6 +172,59 @@ void winograd_multiply_weights(float* du_by_lane, std::ptrdiff_t point_stride, P
     });
 }
 
+void winograd_points(float* u, const float* w, WinogradForm form, int rows) {
+  with_form(form, [&]<class Form>(Form) { winograd_points_rows<Form>(u, w, rows); });
+}
+
+// Calls f(Form, lane, PointRows, the rest of the memory) for the forms of four outputs.
+template <class F>
+void with_point_rows(Tensor x, WinogradForm form, int columns, float* memory, F f) {
+  const int tiles = form.tiles(columns);
+  const auto with = [&]<class Form>(Form fixed) {
+    for (int lane = 0; lane < kLanes; lane += kWidth) {
+      const PointRows<Form> rows(memory, from_lane(x, lane), tiles);
+      f(fixed, lane, rows, memory + rows.floats());
+    }
+  };
+  form.taps == 5 ? with(FixedForm<5, 4>()) : with(FixedForm<3, 4>());
+}
+
+void winograd_rows_forward(Tensor y, Tensor x, const float* u, const float* b, WinogradForm form,
+                           bool rectify, float* memory) {
+  with_point_rows(x, form, y.width, memory,
+                  [&]<class Form>(Form, int lane, const PointRows<Form>& rows, float*) {
+                    winograd_rows<Form>(from_lane(y, lane), rows, u, b, rectify);
+                  });
+}
+
+void winograd_rows_pool_forward(Tensor y, Winners winners, Tensor x, const float* u, const float* b,
+                                WinogradForm form, bool rectify, float* memory) {
+  with_point_rows(x, form, 2 * y.width, memory,
+                  [&]<class Form>(Form, int lane, const PointRows<Form>& rows, float*) {
+                    winograd_rows_pool<Form>(from_lane(y, lane), from_lane(winners, lane), rows, u,
+                                             b, rectify);
+                  });
+}
+
+void winograd_rows_weights(float* du_by_lane, std::ptrdiff_t point_stride, Tensor dy, Tensor x,
+                           WinogradForm form, float* memory) {
+  with_point_rows(x, form, dy.width, memory,
+                  [&]<class Form>(Form, int lane, const PointRows<Form>& rows, float* rest) {
+                    winograd_rows_weight_sums<Form>(du_by_lane + lane, point_stride,
+                                                    from_lane(dy, lane), rows, rest);
+                  });
+}
+
+void winograd_rows_pool_weights(float* du_by_lane, std::ptrdiff_t point_stride, Tensor dy,
+                                Winners winners, Tensor x, WinogradForm form, float* memory) {
+  with_point_rows(x, form, 2 * dy.width, memory,
+                  [&]<class Form>(Form, int lane, const PointRows<Form>& rows, float* rest) {
+                    winograd_rows_pool_weight_sums<Form>(du_by_lane + lane, point_stride,
+                                                         from_lane(dy, lane),
+                                                         from_lane(winners, lane), rows, rest);
+                  });
+}
+
 }  // namespace
 
 extern const CpuKernels kernels;  // a constant is local to its file unless it is declared so
@@ -195,6 +249,11 @@ const CpuKernels kernels = {
     .winograd_weight_gradient = winograd_weight_gradient,
     .winograd_multiply_back = winograd_multiply_back,
     .winograd_input_gradient = winograd_input_gradient,
+    .winograd_points = winograd_points,
+    .winograd_rows_forward = winograd_rows_forward,
+    .winograd_rows_pool_forward = winograd_rows_pool_forward,
+    .winograd_rows_weights = winograd_rows_weights,
+    .winograd_rows_pool_weights = winograd_rows_pool_weights,
     .sum_positions = sum_positions,
     .sum_positive_positions = sum_positive_positions,
     .sum_lanes = sum_lanes,

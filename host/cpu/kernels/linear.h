@@ -11,6 +11,11 @@
 namespace digitron::DIGITRON_ISA {
 
 inline constexpr int kLinearTile = kTileVectors / 2;
+// Inputs of a tile, on the way back: with one block the weights of one cache line.
+template <int Blocks>
+inline constexpr int kBackwardTile = Blocks > 1 || kWidth < 16 ? kLinearTile : kLineFloats;
+// So many outputs ahead a tile asks for its weights, which are a row apart.
+inline constexpr int kOutputsAhead = 8;
 
 template <int Outputs, int Blocks>
 void linear_forward_tile(float* y, std::ptrdiff_t y_stride, const float* x, std::ptrdiff_t x_stride,
@@ -71,6 +76,8 @@ void linear_input_tile(float* dx, std::ptrdiff_t dx_stride, const float* dy,
   for (int o = 0; o < outputs; ++o, w += w_stride) {
     Vec d[Blocks];
     for (int k = 0; k < Blocks; ++k) d[k] = load(dy + k * dy_stride + o * kLanes);
+    __builtin_prefetch(w + kOutputsAhead * w_stride);
+#pragma GCC unroll 16
     for (int i = 0; i < Inputs; ++i) {
       const Vec weight = broadcast(w[i]);
       for (int k = 0; k < Blocks; ++k) sum[i][k] += weight * d[k];
@@ -85,12 +92,13 @@ inline void linear_backward_input(float* dx, std::ptrdiff_t dx_stride, const flo
                                   std::ptrdiff_t w_stride, int inputs, int outputs) {
   for (int lane = 0; lane < kLanes; lane += kWidth) {
     with_constant<kGroupBlocks>(blocks, [&](auto Blocks) {
-      for_each_tile(inputs, kLinearTile, [&](int i, int size) {
-        with_constant<kLinearTile>(size, [&](auto Inputs) {
+      constexpr int kMost = kBackwardTile<Blocks.value>;
+      for (int i = 0; i < inputs; i += kMost) {
+        with_constant<kMost>(inputs - i < kMost ? inputs - i : kMost, [&](auto Inputs) {
           linear_input_tile<Inputs.value, Blocks.value>(
               dx + i * kLanes + lane, dx_stride, dy + lane, dy_stride, w + i, w_stride, outputs);
         });
-      });
+      }
     });
   }
 }

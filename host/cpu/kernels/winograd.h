@@ -34,10 +34,14 @@ struct Matrices {
   float weights[kPoints][Form::kTaps] = {};    // G
   float output[kPoints][Form::kOutputs] = {};  // A
 
+  // Point k: of all choices of few bits those whose matrices' rows have the least norms, and so the
+  // least rounding errors.
   static constexpr double at(int k) {
-    constexpr double kPairs[] = {1, 2, 0.5, 0.25};
+    constexpr double kPairs[][4] = {
+        {0.625, 1.5}, {0.25, 0.875, 2}, {0.5, 1, 2}, {0.25, 0.625, 1.25, 2.5}};
     if (k < kFirstPair) return 0;
-    return (k - kFirstPair) % 2 == 0 ? kPairs[(k - kFirstPair) / 2] : -kPairs[(k - kFirstPair) / 2];
+    const double p = kPairs[kPoints - 6][(k - kFirstPair) / 2];
+    return (k - kFirstPair) % 2 == 0 ? p : -p;
   }
 
   constexpr Matrices() {

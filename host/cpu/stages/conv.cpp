@@ -39,10 +39,13 @@ ConvStage::ConvStage(const StageRequest& request, const Conv2d& conv)
     convolved_.width *= pool_.rows;
     winners_ = take_winners(request);
   }
-  if (Winograd::serves(conv, in.shape.channels, convolved_, pool_)) {
-    const Shape bordered{in.shape.channels, in.shape.height + 2 * in.border,
-                         in.shape.width + 2 * in.border};
-    winograd_.emplace(Winograd::Request{conv, bordered, convolved_, has_pool(), weight_}, sizes);
+  const Shape bordered{in.shape.channels, in.shape.height + 2 * in.border,
+                       in.shape.width + 2 * in.border};
+  const WinogradRequest by_winograd{conv, bordered, convolved_, pool_, weight_};
+  if (Winograd::serves(by_winograd)) {
+    winograd_.emplace(by_winograd, sizes);
+  } else if (!input_gradient && WinogradRows::serves(by_winograd)) {
+    winograd_rows_.emplace(by_winograd, sizes);
   } else {
     take_places(sizes);
   }
@@ -64,9 +67,18 @@ void ConvStage::take_places(MemorySizes& sizes) {
                row_floats(convolved_) * size_t(std::max(forward_rows_, backward_rows_)));
 }
 
+Winners ConvStage::winners(const StagePass& pass, const Block& block) const {
+  return has_pool() ? winners_at(block, pass.part, winners_) : Winners{};
+}
+
 void ConvStage::prepare(const StagePass& pass) const {
-  if (!winograd_) return;
-  winograd_->prepare(pass);
+  if (winograd_) {
+    winograd_->prepare(pass);
+  } else if (winograd_rows_) {
+    winograd_rows_->prepare(pass);
+  } else {
+    return;
+  }
   pass.mark_work();
 }
 
@@ -93,13 +105,14 @@ void ConvStage::forward(const StagePass& pass, const Block& block) const {
   const Range mine = out.share(pass.part);
   const Tensor x = in.values_with_border(block);
   const Tensor y = out.values(block, pass.part);
-  const Winners winners = has_pool() ? winners_at(block, pass.part, winners_) : Winners{};
+  const Winners winners = this->winners(pass, block);
   const float* w = pass.parameters + weight_ + mine.first * weights_of_output();
   const float* b = pass.parameters + bias_ + mine.first;
   if (winograd_) {
     winograd_->transform(pass, block, x);
     return winograd_->forward(pass, block, y, winners, b, relu);
   }
+  if (winograd_rows_) return winograd_rows_->forward(pass, x, y, winners, b, relu);
   if (!has_pool()) return pass.kernels.conv_forward(y, x, w, b, window_, 0, relu);
   if (pool_.rows == 2 && window_.stride == 1) {
     return pass.kernels.conv_pool_forward(y, winners, x, w, b, window_, relu);
@@ -138,6 +151,9 @@ void ConvStage::backward(const StagePass& pass, const Block& block) const {
   const Tensor dx = input_gradient ? in.zeroed_gradient(block, pass.part) : Tensor{};
   if (winograd_) {
     backward_by_winograd(pass, block, dy, dx);
+  } else if (winograd_rows_) {
+    winograd_rows_->weight_gradients(pass, block, in.values_with_border(block), dy,
+                                     winners(pass, block));
   } else {
     backward_by_definition(pass, block, dy, dx);
   }
@@ -147,8 +163,7 @@ void ConvStage::backward_by_winograd(const StagePass& pass, const Block& block, 
                                      Tensor dx) const {
   if (forward_is_lost) winograd_->transform(pass, block, in.values_with_border(block));
   Ahead ahead = block.next;
-  winograd_->weight_gradients(
-      pass, block, dy, has_pool() ? winners_at(block, pass.part, winners_) : Winners{}, ahead);
+  winograd_->weight_gradients(pass, block, dy, winners(pass, block), ahead);
   if (!input_gradient) return;
   pass.mark_and_meet();
   winograd_->input_gradient(pass, block, dx, ahead);
@@ -184,6 +199,7 @@ void ConvStage::backward_by_definition(const StagePass& pass, const Block& block
 }
 
 int64_t ConvStage::output_work() const {
+  if (winograd_rows_) return winograd_rows_->output_work();
   return winograd_ ? winograd_->output_work() : int64_t{convolved_.plane()} * weights_of_output();
 }
 
@@ -204,6 +220,8 @@ int64_t ConvStage::backward_work(Worker part) const {
 void ConvStage::gradients(const GradientPass& pass) const {
   if (winograd_) {
     winograd_->gradients(pass);
+  } else if (winograd_rows_) {
+    winograd_rows_->gradients(pass);
   } else {
     sum_and_update(pass, partial_weights_, weight_, weight_count_);
   }

@@ -3,6 +3,7 @@
 
 #include "host/cpu/stages/stage.h"
 #include "host/cpu/stages/winograd.h"
+#include "host/cpu/stages/winograd_rows.h"
 
 namespace digitron {
 
@@ -36,6 +37,7 @@ class ConvStage : public StageBase {
   void backward_by_winograd(const StagePass& pass, const Block& block, Tensor dy, Tensor dx) const;
   void backward_by_definition(const StagePass& pass, const Block& block, Tensor dy,
                               Tensor dx) const;
+  Winners winners(const StagePass& pass, const Block& block) const;  // of the part's channels
   void take_places(MemorySizes& sizes);
   // Multiply-adds of a sample for an output channel, and for an input channel's gradient.
   int64_t output_work() const;
@@ -51,6 +53,7 @@ class ConvStage : public StageBase {
   size_t weight_, bias_;  // offsets into the parameters
   int weight_count_;
   std::optional<Winograd> winograd_;
+  std::optional<WinogradRows> winograd_rows_;
   // A pooled convolution makes this many of its rows at a time, in a scratch tensor that stays in
   // cache.
   int forward_rows_ = 0;

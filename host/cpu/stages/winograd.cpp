@@ -25,18 +25,48 @@ PointTensor point_tensor(float* data, const Shape& shape, int tiles) {
 
 }  // namespace
 
-bool Winograd::serves(const Conv2d& conv, int in_channels, const Shape& out, const Window& pool) {
-  return in_channels >= kLeastChannels && conv.stride == 1 &&
-         (conv.kernel == 3 || conv.kernel == 5) && out.width >= kLeastOutputs &&
-         (pool.rows == 0 || (pool.rows == 2 && pool.stride == 2));
+bool WinogradRequest::possible() const {
+  return conv.stride == 1 && (conv.kernel == 3 || conv.kernel == 5) && out.width >= kLeastOutputs &&
+         (!pools() || (pool.rows == 2 && pool.stride == 2));
 }
 
-Winograd::Winograd(const Request& request, MemorySizes& sizes)
+void sum_points(const StagePass& pass, WinogradForm form, float* sums, const float* du_by_lane,
+                int all, int some) {
+  for (int k = 0; k < form.points(); ++k) {
+    pass.kernels.sum_lanes(sums + std::ptrdiff_t{k} * all,
+                           du_by_lane + std::ptrdiff_t{k} * all * kLanes, some);
+  }
+}
+
+// A kernel row's sums over the blocks, in the blocks' order, are left where the first block's part
+// was, and then transformed.
+void update_kernel_rows(const GradientPass& pass, WinogradForm form, size_t du, size_t weights,
+                        int all) {
+  const Range mine = share(all, pass.worker);
+  const std::ptrdiff_t next = all;
+  float* sums = pass.batch.partials(du, 0);
+  for (int b = 1; b < pass.blocks(); ++b) {
+    const float* part = pass.batch.partials(du, b);
+    for (int k = 0; k < form.points(); ++k)
+      for (int row = mine.first; row < mine.last; ++row)
+        sums[k * next + row] += part[k * next + row];
+  }
+  const size_t first = weights + size_t(mine.first) * form.taps;
+  pass.kernels.winograd_weight_gradient(pass.update.gradients() + first, sums + mine.first, next,
+                                        form, mine.count());
+  pass.update.apply(first, mine.count() * form.taps);
+}
+
+bool Winograd::serves(const WinogradRequest& request) {
+  return request.in.channels >= kLeastChannels && request.possible();
+}
+
+Winograd::Winograd(const WinogradRequest& request, MemorySizes& sizes)
     : form_(form_for(request.conv.kernel, request.out.width)),
       in_{request.in.channels, request.out.height + form_.taps - 1, request.in.width},
       out_(request.out),
       tiles_(form_.tiles(out_.width)),
-      pool_(request.pools ? 2 : 1),
+      pool_(request.pools() ? 2 : 1),
       weights_(request.weights) {
   const auto points = size_t(form_.points());
   const size_t of_row = points * tiles_ * kLanes;
@@ -99,11 +129,8 @@ void Winograd::weight_gradients(const StagePass& pass, const Block& block, Tenso
   }
   pass.kernels.winograd_multiply_weights(lanes, next * kLanes, m, transformed_input(block), form_,
                                          ahead);
-  float* sums = block.batch->partials(du_, block.index) + first_row;
-  for (int k = 0; k < form_.points(); ++k) {
-    pass.kernels.sum_lanes(sums + k * next, lanes + k * next * kLanes,
-                           outputs.count() * kernel_rows());
-  }
+  sum_points(pass, form_, block.batch->partials(du_, block.index) + first_row, lanes,
+             all_kernel_rows(), outputs.count() * kernel_rows());
 }
 
 void Winograd::input_gradient(const StagePass& pass, const Block& block, Tensor dx,
@@ -116,22 +143,8 @@ void Winograd::input_gradient(const StagePass& pass, const Block& block, Tensor 
   pass.kernels.winograd_input_gradient(rows_of(dx, 0, in_.height), v, form_);
 }
 
-// A kernel row's sums over the blocks, in the blocks' order, are left where the first block's part
-// was, and then transformed.
 void Winograd::gradients(const GradientPass& pass) const {
-  const Range mine = share(all_kernel_rows(), pass.worker);
-  const std::ptrdiff_t next = all_kernel_rows();
-  float* sums = pass.batch.partials(du_, 0);
-  for (int b = 1; b < pass.blocks(); ++b) {
-    const float* part = pass.batch.partials(du_, b);
-    for (int k = 0; k < form_.points(); ++k)
-      for (int row = mine.first; row < mine.last; ++row)
-        sums[k * next + row] += part[k * next + row];
-  }
-  const size_t first = weights_ + size_t(mine.first) * form_.taps;
-  pass.kernels.winograd_weight_gradient(pass.update.gradients() + first, sums + mine.first, next,
-                                        form_, mine.count());
-  pass.update.apply(first, mine.count() * form_.taps);
+  update_kernel_rows(pass, form_, du_, weights_, all_kernel_rows());
 }
 
 }  // namespace digitron

@@ -7,21 +7,35 @@
 
 namespace digitron {
 
+// A convolution that makes `out` of `in`, border included, with a pooling after it or none.
+struct WinogradRequest {
+  const Conv2d& conv;
+  Shape in;
+  Shape out;  // before the pooling
+  Window pool;
+  size_t weights;  // their place in the parameters
+
+  bool pools() const { return pool.rows > 0; }
+  // Whether there are kernels for it.
+  bool possible() const;
+};
+
+// Of a block, at each point: the sums over the lanes of some of the `all` kernel rows, from
+// du_by_lane and to `sums` on.
+void sum_points(const StagePass& pass, WinogradForm form, float* sums, const float* du_by_lane,
+                int all, int some);
+// A thread's share of `all` kernel rows' gradients, and their update, from the blocks' sums at `du`
+// of the batch.
+void update_kernel_rows(const GradientPass& pass, WinogradForm form, size_t du, size_t weights,
+                        int all);
+
 class Winograd {
  public:
-  // A convolution that makes `out` of `in`, border included, with 2x2 max-pooling after it or none.
-  struct Request {
-    const Conv2d& conv;
-    Shape in;
-    Shape out;  // before the pooling
-    bool pools;
-    size_t weights;  // their place in the parameters
-  };
   // Whether it is faster than the definition.
-  static bool serves(const Conv2d& conv, int in_channels, const Shape& out, const Window& pool);
+  static bool serves(const WinogradRequest& request);
 
   // Takes its places.
-  Winograd(const Request& request, MemorySizes& sizes);
+  Winograd(const WinogradRequest& request, MemorySizes& sizes);
 
   // A thread's own transform of the weights, for all blocks of a step.
   void prepare(const StagePass& pass) const;

@@ -1,0 +1,347 @@
+// Convolution by Winograd's filtering for few input channels, there and for its weights' gradients.
+// Sums at points are so short then that to store them costs more than to make them, so they stay in
+// registers, for a tile of two rows of outputs, until they are outputs. The input's rows at all
+// points are made as they are needed, and stay in L1.
+#pragma once
+
+#include "host/cpu/kernels/conv.h"
+#include "host/cpu/kernels/winograd.h"
+
+namespace digitron::DIGITRON_ISA {
+
+// As many transformed rows of x as two rows of outputs take, the last ones made, in memory of
+// (rows, channels, tiles, points) vectors.
+template <class Form>
+class PointRows {
+ public:
+  static constexpr int kRows = Form::kTaps + 1;
+
+  PointRows(float* memory, Tensor x, int tiles) : memory_(memory), x_(x), tile_count_(tiles) {}
+
+  // Until rows [first, first + kRows) are there, as far as x goes; row i is at rows()[i - first].
+  void make(int first) {
+    const int last = first + kRows < x_.height ? first + kRows : x_.height;
+    for (; made_ < last; ++made_) make_row();
+    for (int i = 0; i < kRows; ++i) rows_[i] = row(first + i);
+  }
+  const float* const* rows() const { return rows_; }
+  std::ptrdiff_t floats() const { return kRows * x_.channels * channel_stride(); }
+  int channels() const { return x_.channels; }
+  int tiles() const { return tile_count_; }
+  std::ptrdiff_t channel_stride() const {
+    return std::ptrdiff_t{tile_count_} * Form::kPoints * kWidth;
+  }
+
+ private:
+  float* row(int i) const { return memory_ + i % kRows * x_.channels * channel_stride(); }
+
+  void make_row() {
+    float* to = row(made_);
+    for (int c = 0; c < x_.channels; ++c)
+      for (int t = 0; t < tile_count_; ++t, to += Form::kPoints * kWidth) {
+        Vec values[Form::kPoints], points[Form::kPoints];
+        load_tile(values, x_.row(c, made_) + t * Form::kOutputs * kLanes,
+                  x_.width - t * Form::kOutputs);
+        to_points(points, kMatrices<Form>.input, values);
+#pragma GCC unroll 9
+        for (int k = 0; k < Form::kPoints; ++k) store(to + k * kWidth, points[k]);
+      }
+  }
+
+  float* memory_;
+  Tensor x_;
+  int tile_count_;
+  int made_ = 0;
+  const float* rows_[kRows];
+};
+
+// Pairs of points whose sums are in registers at once: those p and -p, and last 0 with infinity.
+template <class Form>
+inline constexpr int kPairsAtOnce = kWidth < 16        ? 1
+                                    : Form::kTaps == 5 ? 2
+                                                       : 3;
+template <class Form>
+inline constexpr int kRowsChannels = kTileVectors / (4 * kPairsAtOnce<Form>);
+
+// Of the two of a pair.
+template <class Form>
+constexpr int point_of(int pair, int which) {
+  if (pair < Form::kPoints / 2 - 1) return 1 + 2 * pair + which;
+  return which * (Form::kPoints - 1);
+}
+
+template <class Form, int Channels, int Rows>
+struct RowsTile {
+  Vec outputs[Channels][Rows][Form::kOutputs];
+};
+
+// What the pairs from kPair on add to a tile's outputs; the first ones are all there is. x: its
+// points in each row, from the first channel on; u: (Channels, C, taps, points).
+template <class Form, int Channels, int Rows, int kPair>
+[[gnu::always_inline]] inline void add_pairs(RowsTile<Form, Channels, Rows>& tile,
+                                             const float* const* x, int channels,
+                                             std::ptrdiff_t x_channel, const float* u) {
+  constexpr int kPairs = kPairsAtOnce<Form>;
+  const std::ptrdiff_t u_channel = std::ptrdiff_t{channels} * Form::kTaps * Form::kPoints;
+  Vec sum[kPairs][2][Channels][Rows] = {};
+  const float* weights[Channels];
+  for (int o = 0; o < Channels; ++o) weights[o] = u + o * u_channel;
+  assume(channels > 0);
+  for (int c = 0; c < channels; ++c) {
+#pragma GCC unroll 1
+    for (int i = 0; i < Form::kTaps; ++i) {
+      const float* rows[Rows];
+      for (int r = 0; r < Rows; ++r) rows[r] = x[r + i] + c * x_channel;
+#pragma GCC unroll 3
+      for (int n = 0; n < kPairs; ++n)
+#pragma GCC unroll 2
+        for (int which = 0; which < 2; ++which) {
+          const int k = point_of<Form>(kPair + n, which);
+          Vec value[Rows];
+          for (int r = 0; r < Rows; ++r) value[r] = load(rows[r] + k * kWidth);
+          for (int o = 0; o < Channels; ++o) {
+            const Vec weight = broadcast(weights[o][k]);
+            for (int r = 0; r < Rows; ++r) sum[n][which][o][r] += weight * value[r];
+          }
+        }
+      for (int o = 0; o < Channels; ++o) weights[o] += Form::kPoints;
+    }
+  }
+#pragma GCC unroll 3
+  for (int o = 0; o < Channels; ++o)
+#pragma GCC unroll 2
+    for (int r = 0; r < Rows; ++r) {
+      Vec outputs[Form::kOutputs] = {};
+#pragma GCC unroll 3
+      for (int n = 0; n < kPairs; ++n) {
+        const Vec a = sum[n][0][o][r], b = sum[n][1][o][r];
+        if (kPair + n == Form::kPoints / 2 - 1) {
+          outputs[0] += a;
+          outputs[Form::kOutputs - 1] += b;
+        } else {
+          const Vec even = a + b, odd = a - b;
+#pragma GCC unroll 5
+          for (int j = 0; j < Form::kOutputs; ++j)
+            outputs[j] +=
+                kMatrices<Form>.output[point_of<Form>(kPair + n, 0)][j] * (j % 2 == 0 ? even : odd);
+        }
+      }
+#pragma GCC unroll 5
+      for (int j = 0; j < Form::kOutputs; ++j)
+        tile.outputs[o][r][j] = kPair == 0 ? outputs[j] : tile.outputs[o][r][j] + outputs[j];
+    }
+  if constexpr (kPair + kPairs < Form::kPoints / 2)
+    add_pairs<Form, Channels, Rows, kPair + kPairs>(tile, x, channels, x_channel, u);
+}
+
+template <class Form>
+void winograd_points_rows(float* u, const float* w, int rows) {
+  for (int row = 0; row < rows; ++row, w += Form::kTaps)
+    for (int k = 0; k < Form::kPoints; ++k, ++u) {
+      *u = 0;
+      for (int j = 0; j < Form::kTaps; ++j) *u += kMatrices<Form>.weights[k][j] * w[j];
+    }
+}
+
+// Calls f(RowsTile, first channel, tile) for all tiles of Rows rows of outputs.
+template <class Form, int Rows, class F>
+inline void for_each_rows_tile(const PointRows<Form>& x, const float* u, int outputs, F f) {
+  const std::ptrdiff_t u_channel = std::ptrdiff_t{x.channels()} * Form::kTaps * Form::kPoints;
+  for (int t = 0; t < x.tiles(); ++t) {
+    const float* rows[PointRows<Form>::kRows];
+    for (int i = 0; i < PointRows<Form>::kRows; ++i)
+      rows[i] = x.rows()[i] + t * Form::kPoints * kWidth;
+    for_each_tile(outputs, kRowsChannels<Form>, [&](int o, int channels) {
+      with_constant<kRowsChannels<Form>>(channels, [&](auto Channels) {
+        RowsTile<Form, Channels.value, Rows> tile;
+        add_pairs<Form, Channels.value, Rows, 0>(tile, rows, x.channels(), x.channel_stride(),
+                                                 u + o * u_channel);
+        f(tile, o, t);
+      });
+    });
+  }
+}
+
+template <class Form, int Rows>
+void winograd_output_rows(Tensor y, int p, const PointRows<Form>& x, const float* u, const float* b,
+                          bool rectify) {
+  for_each_rows_tile<Form, Rows>(x, u, y.channels, [&](const auto& tile, int o, int t) {
+    constexpr int kChannels = sizeof(tile.outputs) / sizeof(tile.outputs[0]);
+    const int columns = y.width - t * Form::kOutputs;
+#pragma GCC unroll 3
+    for (int c = 0; c < kChannels; ++c) {
+      const Vec bias = b ? broadcast(b[o + c]) : Vec{};
+#pragma GCC unroll 2
+      for (int r = 0; r < Rows; ++r) {
+        float* at = y.row(o + c, p + r) + t * Form::kOutputs * kLanes;
+#pragma GCC unroll 5
+        for (int j = 0; j < Form::kOutputs; ++j) {
+          if (j >= columns) break;
+          const Vec value = tile.outputs[c][r][j] + bias;
+          store(at + j * kLanes, rectify ? relu(value) : value);
+        }
+      }
+    }
+  });
+}
+
+template <class Form>
+void winograd_rows(Tensor y, PointRows<Form> x, const float* u, const float* b, bool rectify) {
+  for (int p = 0; p < y.height; p += 2) {
+    x.make(p);
+    if (p + 1 < y.height) {
+      winograd_output_rows<Form, 2>(y, p, x, u, b, rectify);
+    } else {
+      winograd_output_rows<Form, 1>(y, p, x, u, b, rectify);
+    }
+  }
+}
+
+template <class Form>
+void winograd_rows_pool(Tensor y, Winners winners, PointRows<Form> x, const float* u,
+                        const float* b, bool rectify) {
+  static_assert(Form::kOutputs == 4);
+  for (int p = 0; p < y.height; ++p) {
+    x.make(2 * p);
+    for_each_rows_tile<Form, 2>(x, u, y.channels, [&](const auto& tile, int o, int t) {
+      constexpr int kChannels = sizeof(tile.outputs) / sizeof(tile.outputs[0]);
+#pragma GCC unroll 3
+      for (int c = 0; c < kChannels; ++c)
+#pragma GCC unroll 2
+        for (int q = 0; q < 2; ++q) {
+          if (2 * t + q >= y.width) break;
+          const auto& outputs = tile.outputs[c];
+          Largest best = {outputs[0][2 * q], {}};
+          best.compare(outputs[0][2 * q + 1], 1);
+          best.compare(outputs[1][2 * q], 2);
+          best.compare(outputs[1][2 * q + 1], 3);
+          store_pooled(
+              y.row(o + c, p) + (2 * t + q) * kLanes,
+              winners.data + (o + c) * winners.channel_stride + (p * y.width + 2 * t + q) * kLanes,
+              best, b[o + c], rectify);
+        }
+    });
+  }
+}
+
+// ---- back: the weights' gradients
+
+// du_by_lane of Channels outputs += the sums over Rows rows of their gradients g (Channels, points,
+// rows, tiles) and x. du: (points, O, C, taps) of the first, or, when it is the beginning, = them.
+template <class Form, int Channels, int Rows>
+void add_row_sums(float* du, std::ptrdiff_t point_stride, const float* g, const PointRows<Form>& x,
+                  bool add) {
+  constexpr int kTaps = Form::kTaps;
+  const std::ptrdiff_t du_channel = std::ptrdiff_t{x.channels()} * kTaps * kLanes;
+  const std::ptrdiff_t g_row = std::ptrdiff_t{x.tiles()} * kWidth;
+  const int tiles = x.tiles();
+  assume(tiles > 0);
+  for (int k = 0; k < Form::kPoints; ++k)
+    for (int c = 0; c < x.channels(); ++c) {
+      float* at = du + k * point_stride + c * kTaps * kLanes;
+      const float* value[kTaps + Rows - 1];
+      for (int i = 0; i < kTaps + Rows - 1; ++i)
+        value[i] = x.rows()[i] + c * x.channel_stride() + k * kWidth;
+      const float* gradient[Channels];
+      for (int o = 0; o < Channels; ++o)
+        gradient[o] = g + (std::ptrdiff_t{o} * Form::kPoints + k) * Rows * g_row;
+      Vec sum[Channels][kTaps];
+      for (int o = 0; o < Channels; ++o)
+        for (int i = 0; i < kTaps; ++i)
+          sum[o][i] = add ? load(at + o * du_channel + i * kLanes) : Vec{};
+      for (int t = 0; t < tiles; ++t) {
+        Vec d[Rows][Channels];
+        for (int o = 0; o < Channels; ++o)
+          for (int r = 0; r < Rows; ++r) d[r][o] = load(gradient[o] + r * g_row + t * kWidth);
+#pragma GCC unroll 6
+        for (int i = 0; i < kTaps + Rows - 1; ++i) {
+          const Vec v = load(value[i] + t * Form::kPoints * kWidth);
+          for (int r = 0; r < Rows; ++r) {
+            if (i - r < 0 || i - r >= kTaps) continue;
+            for (int o = 0; o < Channels; ++o) sum[o][i - r] += d[r][o] * v;
+          }
+        }
+      }
+      for (int o = 0; o < Channels; ++o)
+        for (int i = 0; i < kTaps; ++i) store(at + o * du_channel + i * kLanes, sum[o][i]);
+    }
+}
+
+// For two rows of outputs at a time: make(g, point's stride, channel, first row, rows) makes the
+// gradients of a channel's rows at all points.
+template <class Form, class Make>
+void winograd_rows_sums(float* du, std::ptrdiff_t point_stride, int outputs, int height,
+                        PointRows<Form> x, float* g, Make make) {
+  constexpr int kMost = weights_channels(Form::kTaps);
+  static_assert(kMost <= kMostRowsOutputs);
+  for (int p = 0; p < height; p += 2) {
+    const int rows = p + 1 < height ? 2 : 1;
+    const std::ptrdiff_t g_point = std::ptrdiff_t{rows} * x.tiles() * kWidth;
+    x.make(p);
+    for_each_tile(outputs, kMost, [&](int first, int channels) {
+      for (int o = 0; o < channels; ++o)
+        make(g + o * Form::kPoints * g_point, g_point, first + o, p, rows);
+      with_constant<kMost>(channels, [&](auto Channels) {
+        const auto add = rows == 2 ? add_row_sums<Form, Channels.value, 2>
+                                   : add_row_sums<Form, Channels.value, 1>;
+        add(du + std::ptrdiff_t{first} * x.channels() * Form::kTaps * kLanes, point_stride, g, x,
+            p > 0);
+      });
+    });
+  }
+}
+
+template <class Form>
+void winograd_rows_weight_sums(float* du, std::ptrdiff_t point_stride, Tensor dy, PointRows<Form> x,
+                               float* g) {
+  winograd_rows_sums(du, point_stride, dy.channels, dy.height, x, g,
+                     [&](float* to, std::ptrdiff_t next, int o, int p, int rows) {
+                       for (int r = 0; r < rows; ++r)
+                         for (int t = 0; t < x.tiles(); ++t, to += kWidth) {
+                           Vec values[Form::kOutputs], points[Form::kPoints];
+                           load_tile(values, dy.row(o, p + r) + t * Form::kOutputs * kLanes,
+                                     dy.width - t * Form::kOutputs);
+                           to_points(points, kMatrices<Form>.output, values);
+#pragma GCC unroll 9
+                           for (int k = 0; k < Form::kPoints; ++k) store(to + k * next, points[k]);
+                         }
+                     });
+}
+
+// A row of windows' gradients at all points: the winners' places have them, in two rows.
+template <class Form>
+inline void unpool_row(float* to, std::ptrdiff_t next, const float* dy, const uint16_t* winners,
+                       int windows, int tiles) {
+  for (int t = 0; t < tiles; ++t, to += kWidth) {
+    Vec d[2] = {};
+    IntVec winner[2] = {};
+    for (int q = 0; q < 2 && 2 * t + q < windows; ++q) {
+      d[q] = load(dy + (2 * t + q) * kLanes);
+      winner[q] = load_shorts(winners + (2 * t + q) * kLanes);
+    }
+#pragma GCC unroll 2
+    for (int r = 0; r < 2; ++r) {
+      Vec values[Form::kOutputs], points[Form::kPoints];
+#pragma GCC unroll 4
+      for (int j = 0; j < Form::kOutputs; ++j)
+        values[j] = winner[j / 2] == 2 * r + j % 2 ? d[j / 2] : Vec{};
+      to_points(points, kMatrices<Form>.output, values);
+#pragma GCC unroll 9
+      for (int k = 0; k < Form::kPoints; ++k) store(to + k * next + r * tiles * kWidth, points[k]);
+    }
+  }
+}
+
+template <class Form>
+void winograd_rows_pool_weight_sums(float* du, std::ptrdiff_t point_stride, Tensor dy,
+                                    Winners winners, PointRows<Form> x, float* g) {
+  winograd_rows_sums(du, point_stride, dy.channels, 2 * dy.height, x, g,
+                     [&](float* to, std::ptrdiff_t next, int o, int p, int) {
+                       unpool_row<Form>(
+                           to, next, dy.row(o, p / 2),
+                           winners.data + o * winners.channel_stride + p / 2 * dy.width * kLanes,
+                           dy.width, x.tiles());
+                     });
+}
+
+}  // namespace digitron::DIGITRON_ISA
