@@ -29,7 +29,7 @@ struct FewChannels {
   size_t transformed_weights() const {
     return size_t(form.points()) * out.channels * kernel_rows();
   }
-  size_t memory() const { return winograd_rows_floats(form, in.channels, out.width); }
+  size_t memory() const { return winograd_rows_floats(form, in.channels, out.channels, out.width); }
   bool pools() const { return out.height % 2 == 0 && out.width % 2 == 0; }
   Shape pooled() const { return {out.channels, out.height / 2, out.width / 2}; }
 };
@@ -83,19 +83,16 @@ class CpuWinogradRows : public testing::CpuKernelsTest {
     }
   }
 
-  // The weights' gradients by lane of what sums(first of a part's sums, stride, part) makes.
+  // The weights' gradients of what sums(first of a part's, stride, part) makes at all points.
   template <class F>
   Values weight_gradients(const FewChannels& c, Random& random, F sums) {
     const int rows = c.out.channels * c.kernel_rows();
-    Guarded<float> du_by_lane(c.transformed_weights() * kLanes), du(c.transformed_weights());
-    Guarded<float> dw(c.weights());
+    Guarded<float> du(c.transformed_weights()), dw(c.weights());
     for_each_part(random, c.out.channels, [&](Range part) {
-      sums(du_by_lane.data() + std::ptrdiff_t{part.first} * c.kernel_rows() * kLanes,
-           std::ptrdiff_t{rows} * kLanes, part);
+      sums(du.data() + std::ptrdiff_t{part.first} * c.kernel_rows(), rows, part);
     });
-    kernels_.sum_lanes(du.data(), du_by_lane.data(), static_cast<int>(du.size()));
     kernels_.winograd_weight_gradient(dw.data(), du.data(), rows, c.form, rows);
-    EXPECT_TRUE(du_by_lane.intact()) << c;
+    EXPECT_TRUE(du.intact() && dw.intact()) << c;
     return dw.values();
   }
 };

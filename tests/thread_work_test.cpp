@@ -125,7 +125,7 @@ CpuKernels counting_kernels() {
     count_block(outputs_of(m) * form.points() * form.taps * v.channels);
   };
   kernels.winograd_multiply_weights = [](float*, std::ptrdiff_t, PointTensor m, PointTensor v,
-                                         WinogradForm form, Ahead&) {
+                                         WinogradForm form, float*, Ahead&) {
     count_block(outputs_of(m) * form.points() * form.taps * v.channels);
   };
   kernels.winograd_multiply_back = [](PointTensor v, PointTensor m, const float*, int,

@@ -51,12 +51,13 @@ struct PointTensor : Tensor {
   std::ptrdiff_t point_stride = 0;
 };
 
-// What the kernels that go by two rows of outputs work in: transformed rows of the input, and of
-// the gradients of some outputs.
+// What the kernels that go by two rows of outputs work in: transformed rows of the input and of the
+// gradients of some outputs, and the weights' gradients by lane.
 inline constexpr int kMostRowsOutputs = 8;
-constexpr size_t winograd_rows_floats(WinogradForm form, int input_channels, int columns) {
-  const int rows = (form.taps + 1) * input_channels + 2 * kMostRowsOutputs;
-  return size_t(form.points()) * form.tiles(columns) * rows * kLanes;
+constexpr size_t winograd_rows_floats(WinogradForm form, int inputs, int outputs, int columns) {
+  const int rows = (form.taps + 1) * inputs + 2 * kMostRowsOutputs;
+  const size_t gradients = size_t(outputs) * inputs * form.taps;
+  return (size_t(form.tiles(columns)) * rows + gradients) * form.points() * kLanes;
 }
 
 // Cache lines that will be wanted soon. Kernels that are nothing but arithmetic ask for some of
@@ -203,10 +204,11 @@ struct CpuKernels {
   // And back: m from the gradient of the outputs, or of the pooled ones.
   void (*winograd_output_gradient)(PointTensor m, Tensor dy, WinogradForm form);
   void (*winograd_pool_gradient)(PointTensor m, Tensor dy, Winners winners, WinogradForm form);
-  // du_by_lane (points, O, C, taps, kLanes) = the products of m's and v's rows, point_stride floats
-  // a point; m may have some of the outputs, from du's first on.
-  void (*winograd_multiply_weights)(float* du_by_lane, std::ptrdiff_t point_stride, PointTensor m,
-                                    PointTensor v, WinogradForm form, Ahead& ahead);
+  // du (points, O, C, taps) = the products of m's and v's rows, summed over the lanes, point_stride
+  // floats a point; m may have some of the outputs, from du's first on. lanes: room for those of a
+  // point by lane.
+  void (*winograd_multiply_weights)(float* du, std::ptrdiff_t point_stride, PointTensor m,
+                                    PointTensor v, WinogradForm form, float* lanes, Ahead& ahead);
   // dw (rows, taps) from du (points, rows).
   void (*winograd_weight_gradient)(float* dw, const float* du, std::ptrdiff_t point_stride,
                                    WinogradForm form, int rows);
@@ -229,11 +231,11 @@ struct CpuKernels {
   // without bias and maxpool_forward.
   void (*winograd_rows_pool_forward)(Tensor y, Winners winners, Tensor x, const float* u,
                                      const float* b, WinogradForm form, bool relu, float* memory);
-  // du_by_lane (points, O, C, taps, kLanes), point_stride floats a point, from the gradient of the
-  // outputs, or of the pooled ones.
-  void (*winograd_rows_weights)(float* du_by_lane, std::ptrdiff_t point_stride, Tensor dy, Tensor x,
+  // du (points, O, C, taps), point_stride floats a point, from the gradient of the outputs, or of
+  // the pooled ones.
+  void (*winograd_rows_weights)(float* du, std::ptrdiff_t point_stride, Tensor dy, Tensor x,
                                 WinogradForm form, float* memory);
-  void (*winograd_rows_pool_weights)(float* du_by_lane, std::ptrdiff_t point_stride, Tensor dy,
+  void (*winograd_rows_pool_weights)(float* du, std::ptrdiff_t point_stride, Tensor dy,
                                      Winners winners, Tensor x, WinogradForm form, float* memory);
 
   // db_by_lane (C, kLanes) = sums of dy over rows and columns.

@@ -163,13 +163,15 @@ void winograd_pool_gradient(PointTensor m, Tensor dy, Winners winners, WinogradF
   });
 }
 
-void winograd_multiply_weights(float* du_by_lane, std::ptrdiff_t point_stride, PointTensor m,
-                               PointTensor v, WinogradForm form, Ahead& ahead) {
-  for (int k = 0; k < form.points(); ++k, du_by_lane += point_stride)
+void winograd_multiply_weights(float* du, std::ptrdiff_t point_stride, PointTensor m, PointTensor v,
+                               WinogradForm form, float* lanes, Ahead& ahead) {
+  for (int k = 0; k < form.points(); ++k, du += point_stride) {
     with_form_and_lanes(form, [&]<class Form>(Form, int lane) {
-      winograd_weight_sums<Form::kTaps>(du_by_lane + lane, from_lane(at_point(m, k), lane),
+      winograd_weight_sums<Form::kTaps>(lanes + lane, from_lane(at_point(m, k), lane),
                                         from_lane(at_point(v, k), lane), ahead);
     });
+    sum_lanes(du, lanes, m.channels * v.channels * form.taps);
+  }
 }
 
 void winograd_points(float* u, const float* w, WinogradForm form, int rows) {
@@ -206,23 +208,40 @@ void winograd_rows_pool_forward(Tensor y, Winners winners, Tensor x, const float
                   });
 }
 
-void winograd_rows_weights(float* du_by_lane, std::ptrdiff_t point_stride, Tensor dy, Tensor x,
-                           WinogradForm form, float* memory) {
-  with_point_rows(x, form, dy.width, memory,
-                  [&]<class Form>(Form, int lane, const PointRows<Form>& rows, float* rest) {
-                    winograd_rows_weight_sums<Form>(du_by_lane + lane, point_stride,
-                                                    from_lane(dy, lane), rows, rest);
+// sum(Form, du_by_lane, lane, PointRows, memory for the gradients' rows) for each vector of lanes,
+// and these added.
+template <class F>
+void sum_weight_gradients(float* du, std::ptrdiff_t point_stride, int outputs, int columns,
+                          Tensor x, WinogradForm form, float* memory, F sum) {
+  const int rows = outputs * x.channels * form.taps;
+  const std::ptrdiff_t by_lane = std::ptrdiff_t{rows} * kLanes;
+  float* rest = memory + form.points() * by_lane;
+  with_point_rows(x, form, columns, rest,
+                  [&]<class Form>(Form fixed, int lane, const PointRows<Form>& x_rows, float* g) {
+                    sum(fixed, memory + lane, by_lane, lane, x_rows, g);
                   });
+  for (int k = 0; k < form.points(); ++k) {
+    sum_lanes(du + k * point_stride, memory + k * by_lane, rows);
+  }
 }
 
-void winograd_rows_pool_weights(float* du_by_lane, std::ptrdiff_t point_stride, Tensor dy,
-                                Winners winners, Tensor x, WinogradForm form, float* memory) {
-  with_point_rows(x, form, 2 * dy.width, memory,
-                  [&]<class Form>(Form, int lane, const PointRows<Form>& rows, float* rest) {
-                    winograd_rows_pool_weight_sums<Form>(du_by_lane + lane, point_stride,
-                                                         from_lane(dy, lane),
-                                                         from_lane(winners, lane), rows, rest);
-                  });
+void winograd_rows_weights(float* du, std::ptrdiff_t point_stride, Tensor dy, Tensor x,
+                           WinogradForm form, float* memory) {
+  sum_weight_gradients(du, point_stride, dy.channels, dy.width, x, form, memory,
+                       [&]<class Form>(Form, float* lanes, std::ptrdiff_t next, int lane,
+                                       const PointRows<Form>& rows, float* g) {
+                         winograd_rows_weight_sums<Form>(lanes, next, from_lane(dy, lane), rows, g);
+                       });
+}
+
+void winograd_rows_pool_weights(float* du, std::ptrdiff_t point_stride, Tensor dy, Winners winners,
+                                Tensor x, WinogradForm form, float* memory) {
+  sum_weight_gradients(du, point_stride, dy.channels, 2 * dy.width, x, form, memory,
+                       [&]<class Form>(Form, float* lanes, std::ptrdiff_t next, int lane,
+                                       const PointRows<Form>& rows, float* g) {
+                         winograd_rows_pool_weight_sums<Form>(lanes, next, from_lane(dy, lane),
+                                                              from_lane(winners, lane), rows, g);
+                       });
 }
 
 }  // namespace

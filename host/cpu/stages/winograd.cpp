@@ -30,14 +30,6 @@ bool WinogradRequest::possible() const {
          (!pools() || (pool.rows == 2 && pool.stride == 2));
 }
 
-void sum_points(const StagePass& pass, WinogradForm form, float* sums, const float* du_by_lane,
-                int all, int some) {
-  for (int k = 0; k < form.points(); ++k) {
-    pass.kernels.sum_lanes(sums + std::ptrdiff_t{k} * all,
-                           du_by_lane + std::ptrdiff_t{k} * all * kLanes, some);
-  }
-}
-
 // A kernel row's sums over the blocks, in the blocks' order, are left where the first block's part
 // was, and then transformed.
 void update_kernel_rows(const GradientPass& pass, WinogradForm form, size_t du, size_t weights,
@@ -75,7 +67,7 @@ Winograd::Winograd(const WinogradRequest& request, MemorySizes& sizes)
   u_back_ = MemorySizes::take(sizes.constants_floats, weights);
   v_ = MemorySizes::take(sizes.passing_floats, of_row * in_.channels * in_.height);
   m_ = MemorySizes::take(sizes.passing_floats, of_row * out_.channels * out_.height);
-  du_lanes_ = MemorySizes::take(sizes.passing_floats, weights * kLanes);
+  du_lanes_ = MemorySizes::take(sizes.passing_floats, size_t(all_kernel_rows()) * kLanes);
   du_ = MemorySizes::take(sizes.batch_partials, weights);
 }
 
@@ -119,18 +111,15 @@ void Winograd::weight_gradients(const StagePass& pass, const Block& block, Tenso
                                 Winners winners, Ahead& ahead) const {
   const Range outputs = share(out_.channels, pass.part);
   const std::ptrdiff_t first_row = std::ptrdiff_t{outputs.first} * kernel_rows();
-  const std::ptrdiff_t next = all_kernel_rows();
-  float* lanes = block.passing + du_lanes_ + first_row * kLanes;
   const PointTensor m = transformed_output(block, pass.part);
   if (pool_ == 1) {
     pass.kernels.winograd_output_gradient(m, dy, form_);
   } else {
     pass.kernels.winograd_pool_gradient(m, dy, winners, form_);
   }
-  pass.kernels.winograd_multiply_weights(lanes, next * kLanes, m, transformed_input(block), form_,
-                                         ahead);
-  sum_points(pass, form_, block.batch->partials(du_, block.index) + first_row, lanes,
-             all_kernel_rows(), outputs.count() * kernel_rows());
+  pass.kernels.winograd_multiply_weights(block.batch->partials(du_, block.index) + first_row,
+                                         all_kernel_rows(), m, transformed_input(block), form_,
+                                         block.passing + du_lanes_ + first_row * kLanes, ahead);
 }
 
 void Winograd::input_gradient(const StagePass& pass, const Block& block, Tensor dx,

@@ -20,10 +20,6 @@ struct WinogradRequest {
   bool possible() const;
 };
 
-// Of a block, at each point: the sums over the lanes of some of the `all` kernel rows, from
-// du_by_lane and to `sums` on.
-void sum_points(const StagePass& pass, WinogradForm form, float* sums, const float* du_by_lane,
-                int all, int some);
 // A thread's share of `all` kernel rows' gradients, and their update, from the blocks' sums at `du`
 // of the batch.
 void update_kernel_rows(const GradientPass& pass, WinogradForm form, size_t du, size_t weights,
@@ -76,7 +72,7 @@ class Winograd {
   // Places. A thread's: the weights' transform, and its counterpart for the way back.
   size_t u_, u_back_;
   // In what passes: the input's transform, the output's or its gradient's, and the weights'
-  // gradients by lane. In the batch: these summed over the lanes.
+  // gradients at a point by lane. In the batch: these at all points, summed over the lanes.
   size_t v_, m_, du_lanes_, du_;
 };
 

@@ -5,7 +5,7 @@ namespace digitron {
 namespace {
 
 constexpr int kMostInputs = 3;  // with more, products are most of the work
-constexpr int kOutputs = 4;       // of a tile
+constexpr int kOutputs = 4;     // of a tile
 
 }  // namespace
 
@@ -22,8 +22,7 @@ WinogradRows::WinogradRows(const WinogradRequest& request, MemorySizes& sizes)
   const size_t weights = size_t(form_.points()) * all_kernel_rows();
   u_ = MemorySizes::take(sizes.constants_floats, weights);
   work_ = MemorySizes::take(sizes.constants_floats,
-                            winograd_rows_floats(form_, in_.channels, out_.width));
-  du_lanes_ = MemorySizes::take(sizes.passing_floats, weights * kLanes);
+                            winograd_rows_floats(form_, in_.channels, out_.channels, out_.width));
   du_ = MemorySizes::take(sizes.batch_partials, weights);
 }
 
@@ -48,19 +47,15 @@ void WinogradRows::forward(const StagePass& pass, Tensor x, Tensor y, Winners wi
 
 void WinogradRows::weight_gradients(const StagePass& pass, const Block& block, Tensor x, Tensor dy,
                                     Winners winners) const {
-  const Range outputs = share(out_.channels, pass.part);
-  const std::ptrdiff_t first_row = std::ptrdiff_t{outputs.first} * kernel_rows();
-  const std::ptrdiff_t next = all_kernel_rows();
-  float* lanes = block.passing + du_lanes_ + first_row * kLanes;
+  float* du = block.batch->partials(du_, block.index) +
+              std::ptrdiff_t{share(out_.channels, pass.part).first} * kernel_rows();
   float* work = pass.memory.constants.get() + work_;
   const Tensor rows = rows_of(x, 0, in_.height);
   if (pools_) {
-    pass.kernels.winograd_rows_pool_weights(lanes, next * kLanes, dy, winners, rows, form_, work);
+    pass.kernels.winograd_rows_pool_weights(du, all_kernel_rows(), dy, winners, rows, form_, work);
   } else {
-    pass.kernels.winograd_rows_weights(lanes, next * kLanes, dy, rows, form_, work);
+    pass.kernels.winograd_rows_weights(du, all_kernel_rows(), dy, rows, form_, work);
   }
-  sum_points(pass, form_, block.batch->partials(du_, block.index) + first_row, lanes,
-             all_kernel_rows(), outputs.count() * kernel_rows());
 }
 
 void WinogradRows::gradients(const GradientPass& pass) const {

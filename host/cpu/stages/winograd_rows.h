@@ -36,10 +36,9 @@ class WinogradRows {
   Shape out_;
   bool pools_;
   size_t weights_;
-  // Places. A thread's: the weights' transform, and what the kernels work in.
-  size_t u_, work_;
-  // In what passes: the weights' gradients by lane. In the batch: these summed over the lanes.
-  size_t du_lanes_, du_;
+  // Places. A thread's: the weights' transform, and what the kernels work in. In the batch: the
+  // weights' gradients at all points.
+  size_t u_, work_, du_;
 };
 
 }  // namespace digitron
