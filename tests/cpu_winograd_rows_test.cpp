@@ -139,6 +139,10 @@ TEST_P(CpuWinogradRows, PoolForwardIsForwardAndPooling) {
                                         setting.u.data(), setting.b.data(), c.form, relu,
                                         setting.memory.data());
     EXPECT_EQ(y.values(), expected.values()) << c;
+    LaneTensor alone(c.pooled());
+    kernels_.winograd_rows_pool_forward(alone.view(), {}, setting.x.view(), setting.u.data(),
+                                        setting.b.data(), c.form, relu, setting.memory.data());
+    EXPECT_EQ(alone.values(), expected.values()) << c;
     EXPECT_TRUE(std::equal(winners.memory.data(), winners.memory.data() + winners.memory.size(),
                            expected_winners.memory.data()))
         << c;

@@ -164,6 +164,9 @@ TEST_P(CpuWinograd, PoolOutputIsOutputAndPooling) {
                              {2, 2, 2}, relu);
     kernels_.winograd_pool_output(y.view(), winners.view(), m.view(), b.data(), c.form, relu);
     EXPECT_EQ(y.values(), expected.values()) << c;
+    LaneTensor alone(pooled);
+    kernels_.winograd_pool_output(alone.view(), {}, m.view(), b.data(), c.form, relu);
+    EXPECT_EQ(alone.values(), expected.values()) << c;
     EXPECT_TRUE(std::equal(winners.memory.data(), winners.memory.data() + winners.memory.size(),
                            expected_winners.memory.data()))
         << c;

@@ -82,8 +82,12 @@ struct Window {
 // Which element of its window each output of a max-pooling took: (channels, height, width, kLanes),
 // rows dense, the index in row-major order.
 struct Winners {
-  uint16_t* data;
-  std::ptrdiff_t channel_stride;
+  uint16_t* data = nullptr;
+  std::ptrdiff_t channel_stride = 0;
+
+  uint16_t* at(int channel, std::ptrdiff_t offset) const {
+    return data + channel * channel_stride + offset;
+  }
 };
 
 // Plain SGD for parameters w with momentum v, which a kernel that makes gradients can do then and
@@ -198,7 +202,7 @@ struct CpuKernels {
   // y = the outputs of m, plus b (O) unless it is null; ReLU follows when asked.
   void (*winograd_output)(Tensor y, PointTensor m, const float* b, WinogradForm form, bool relu);
   // The max-pooling by 2x2 windows side by side after it too: y and winners as of winograd_output
-  // without bias and maxpool_forward.
+  // without bias and maxpool_forward; null winners, which no way back will ask for, take less time.
   void (*winograd_pool_output)(Tensor y, Winners winners, PointTensor m, const float* b,
                                WinogradForm form, bool relu);
   // And back: m from the gradient of the outputs, or of the pooled ones.
@@ -227,8 +231,8 @@ struct CpuKernels {
   // follows when asked.
   void (*winograd_rows_forward)(Tensor y, Tensor x, const float* u, const float* b,
                                 WinogradForm form, bool relu, float* memory);
-  // The max-pooling by 2x2 windows side by side after it too: y and winners as of the convolution
-  // without bias and maxpool_forward.
+  // The max-pooling by 2x2 windows side by side after it too: y and winners, which may be null, as
+  // of the convolution without bias and maxpool_forward.
   void (*winograd_rows_pool_forward)(Tensor y, Winners winners, Tensor x, const float* u,
                                      const float* b, WinogradForm form, bool relu, float* memory);
   // du (points, O, C, taps), point_stride floats a point, from the gradient of the outputs, or of

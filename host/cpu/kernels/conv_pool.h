@@ -34,7 +34,7 @@ void conv_pool_tile(float* y, std::ptrdiff_t y_channel, uint16_t* winner,
   for (int o = 0; o < Channels; ++o, y += y_channel, winner += winner_channel) {
     Largest best = {sum[o][0], {}};
     for (int t = 1; t < 4; ++t) best.compare(sum[o][t], t);
-    store_pooled(y, winner, best, b[o], rectify);
+    store_shorts(winner, store_pooled(y, best, b[o], rectify));
   }
 }
 
@@ -46,8 +46,7 @@ inline void conv_pool_rows(Tensor y, Winners winners, Tensor x, const float* w, 
       for_each_tile(y.channels, kPoolChannels, [&](int o, int channels) {
         with_constant<kPoolChannels>(channels, [&](auto Channels) {
           conv_pool_tile<Channels.value>(
-              y.row(o, p) + q * kLanes, y.channel_stride,
-              winners.data + o * winners.channel_stride + (p * y.width + q) * kLanes,
+              y.row(o, p) + q * kLanes, y.channel_stride, winners.at(o, (p * y.width + q) * kLanes),
               winners.channel_stride, x, x.row(0, 2 * p) + 2 * q * kLanes, w + o * w_channel, b + o,
               window, rectify);
         });

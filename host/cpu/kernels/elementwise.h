@@ -206,7 +206,7 @@ inline void for_each_in_window(Float* corner, std::ptrdiff_t row_stride, int siz
 template <class F>
 inline void for_each_window(Tensor y, Winners winners, Tensor x, Window window, F f) {
   for (int c = 0; c < y.channels; ++c) {
-    uint16_t* winner = winners.data + c * winners.channel_stride;
+    uint16_t* winner = winners.at(c, 0);
     for (int p = 0; p < y.height; ++p)
       for (int q = 0; q < y.width; ++q)
         for (int lane = 0; lane < kLanes; lane += kWidth, winner += kWidth)
@@ -227,14 +227,11 @@ struct Largest {
   }
 };
 
-inline void store_pooled(float* y, uint16_t* winner, Largest best, float bias, bool rectify) {
-  best.value += broadcast(bias);
-  if (rectify) {
-    best.index = best.value > 0.0f ? best.index : IntVec{} + kNoWinner;
-    best.value = relu(best.value);
-  }
-  store(y, best.value);
-  store_shorts(winner, best.index);
+// Returns the winner, unless the ReLU cut it off.
+inline IntVec store_pooled(float* y, Largest best, float bias, bool rectify) {
+  const Vec value = best.value + broadcast(bias);
+  store(y, rectify ? relu(value) : value);
+  return !rectify ? best.index : (value > 0.0f ? best.index : IntVec{} + kNoWinner);
 }
 
 // Size 0 means that the window's size is read at run time.
@@ -245,7 +242,7 @@ void maxpool_forward_sized(Tensor y, Winners winners, Tensor x, const float* b, 
     Largest best = {load(corner), {}};
     for_each_in_window<Size>(corner, x.row_stride, window.rows,
                              [&](int t, float* at) { best.compare(load(at), t); });
-    store_pooled(to, winner, best, b ? b[c] : 0.0f, rectify);
+    store_shorts(winner, store_pooled(to, best, b ? b[c] : 0.0f, rectify));
   });
 }
 

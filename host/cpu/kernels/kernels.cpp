@@ -31,7 +31,7 @@ Tensor from_lane(Tensor tensor, int lane) {
 }
 
 Winners from_lane(Winners winners, int lane) {
-  winners.data += lane;
+  if (winners.data) winners.data += lane;
   return winners;
 }
 
@@ -151,8 +151,9 @@ void winograd_multiply_back(PointTensor v, PointTensor m, const float* u_back, i
 void winograd_pool_output(Tensor y, Winners winners, PointTensor m, const float* b,
                           WinogradForm form, bool rectify) {
   with_form_and_lanes(form, [&]<class Form>(Form, int lane) {
-    winograd_pool_output_tiles<Form>(from_lane(y, lane), from_lane(winners, lane),
-                                     from_lane(m, lane), b, rectify);
+    const auto pool = winners.data ? winograd_pool_output_tiles<Form, true>
+                                   : winograd_pool_output_tiles<Form, false>;
+    pool(from_lane(y, lane), from_lane(winners, lane), from_lane(m, lane), b, rectify);
   });
 }
 
@@ -203,8 +204,9 @@ void winograd_rows_pool_forward(Tensor y, Winners winners, Tensor x, const float
                                 WinogradForm form, bool rectify, float* memory) {
   with_point_rows(x, form, 2 * y.width, memory,
                   [&]<class Form>(Form, int lane, const PointRows<Form>& rows, float*) {
-                    winograd_rows_pool<Form>(from_lane(y, lane), from_lane(winners, lane), rows, u,
-                                             b, rectify);
+                    const auto pool = winners.data ? winograd_rows_pool<Form, true>
+                                                   : winograd_rows_pool<Form, false>;
+                    pool(from_lane(y, lane), from_lane(winners, lane), rows, u, b, rectify);
                   });
 }
 

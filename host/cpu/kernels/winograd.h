@@ -197,7 +197,7 @@ template <class Form>
 inline constexpr int kTilesOfWindows = 1 + Form::kOutputs % 2;
 
 // The outputs of tiles in two rows, and the 2x2 max-pooling after them.
-template <class Form>
+template <class Form, bool kWinners>
 void winograd_pool_output_tiles(Tensor y, Winners winners, PointTensor m, const float* b,
                                 bool rectify) {
   constexpr int kWindows = kTilesOfWindows<Form> * Form::kOutputs / 2;
@@ -218,10 +218,11 @@ void winograd_pool_output_tiles(Tensor y, Winners winners, PointTensor m, const 
           best.compare(upper[2 * q + 1], 1);
           best.compare(lower[2 * q], 2);
           best.compare(lower[2 * q + 1], 3);
-          store_pooled(
-              y.row(c, p) + (first + q) * kLanes,
-              winners.data + c * winners.channel_stride + (p * y.width + first + q) * kLanes, best,
-              b[c], rectify);
+          const IntVec winner =
+              store_pooled(y.row(c, p) + (first + q) * kLanes, best, b[c], rectify);
+          if constexpr (kWinners) {
+            store_shorts(winners.at(c, (p * y.width + first + q) * kLanes), winner);
+          }
         }
       }
 }
@@ -237,8 +238,7 @@ void winograd_pool_gradient_tiles(PointTensor m, Tensor dy, Winners winners) {
         IntVec winner[kWindows] = {};
         for (int q = 0; q < kWindows && first + q < dy.width; ++q) {
           d[q] = load(dy.row(c, p) + (first + q) * kLanes);
-          winner[q] = load_shorts(winners.data + c * winners.channel_stride +
-                                  (p * dy.width + first + q) * kLanes);
+          winner[q] = load_shorts(winners.at(c, (p * dy.width + first + q) * kLanes));
         }
         for (int i = 0; i < 2; ++i)
           for (int s = 0; s < kTilesOfWindows<Form> && t + s < m.width; ++s) {

@@ -197,7 +197,7 @@ void winograd_rows(Tensor y, PointRows<Form> x, const float* u, const float* b, 
   }
 }
 
-template <class Form>
+template <class Form, bool kWinners>
 void winograd_rows_pool(Tensor y, Winners winners, PointRows<Form> x, const float* u,
                         const float* b, bool rectify) {
   static_assert(Form::kOutputs == 4);
@@ -215,10 +215,11 @@ void winograd_rows_pool(Tensor y, Winners winners, PointRows<Form> x, const floa
           best.compare(outputs[0][2 * q + 1], 1);
           best.compare(outputs[1][2 * q], 2);
           best.compare(outputs[1][2 * q + 1], 3);
-          store_pooled(
-              y.row(o + c, p) + (2 * t + q) * kLanes,
-              winners.data + (o + c) * winners.channel_stride + (p * y.width + 2 * t + q) * kLanes,
-              best, b[o + c], rectify);
+          const IntVec winner =
+              store_pooled(y.row(o + c, p) + (2 * t + q) * kLanes, best, b[o + c], rectify);
+          if constexpr (kWinners) {
+            store_shorts(winners.at(o + c, (p * y.width + 2 * t + q) * kLanes), winner);
+          }
         }
     });
   }
@@ -337,10 +338,9 @@ void winograd_rows_pool_weight_sums(float* du, std::ptrdiff_t point_stride, Tens
                                     Winners winners, PointRows<Form> x, float* g) {
   winograd_rows_sums(du, point_stride, dy.channels, 2 * dy.height, x, g,
                      [&](float* to, std::ptrdiff_t next, int o, int p, int) {
-                       unpool_row<Form>(
-                           to, next, dy.row(o, p / 2),
-                           winners.data + o * winners.channel_stride + p / 2 * dy.width * kLanes,
-                           dy.width, x.tiles());
+                       unpool_row<Form>(to, next, dy.row(o, p / 2),
+                                        winners.at(o, p / 2 * dy.width * kLanes), dy.width,
+                                        x.tiles());
                      });
 }
 

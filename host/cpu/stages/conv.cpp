@@ -106,13 +106,14 @@ void ConvStage::forward(const StagePass& pass, const Block& block) const {
   const Tensor x = in.values_with_border(block);
   const Tensor y = out.values(block, pass.part);
   const Winners winners = this->winners(pass, block);
+  const Winners wanted = pass.step ? winners : Winners{};  // not in evaluation
   const float* w = pass.parameters + weight_ + mine.first * weights_of_output();
   const float* b = pass.parameters + bias_ + mine.first;
   if (winograd_) {
     winograd_->transform(pass, block, x);
-    return winograd_->forward(pass, block, y, winners, b, relu);
+    return winograd_->forward(pass, block, y, wanted, b, relu);
   }
-  if (winograd_rows_) return winograd_rows_->forward(pass, x, y, winners, b, relu);
+  if (winograd_rows_) return winograd_rows_->forward(pass, x, y, wanted, b, relu);
   if (!has_pool()) return pass.kernels.conv_forward(y, x, w, b, window_, 0, relu);
   if (pool_.rows == 2 && window_.stride == 1) {
     return pass.kernels.conv_pool_forward(y, winners, x, w, b, window_, relu);
