@@ -204,7 +204,7 @@ void winograd_pool_output_tiles(Tensor y, Winners winners, PointTensor m, const 
   for (int c = 0; c < y.channels; ++c)
     for (int p = 0; p < y.height; ++p)
       for (int t = 0, first = 0; first < y.width; t += kTilesOfWindows<Form>, first += kWindows) {
-        Vec rows[2][kTilesOfWindows<Form>][Form::kOutputs] = {};
+        Vec rows[2][kTilesOfWindows<Form>][Form::kOutputs];
         for (int i = 0; i < 2; ++i)
           for (int s = 0; s < kTilesOfWindows<Form> && t + s < m.width; ++s) {
             Vec points[Form::kPoints];
