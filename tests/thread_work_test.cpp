@@ -220,6 +220,16 @@ TEST(ThreadWork, OneThreadDoesAll) {
 }
 
 // The longest thread's share of a step in tenths of a percent: host/cpu/README.md has the tables.
+// Of Winograd's filtering, whose tiles suit the columns: 28 are seven tiles of eight points, ten are
+// two of nine.
+TEST(ThreadWork, ConvolutionsMultiplyLess) {
+  const int64_t conv1 = 6 * 5 * 28 * (7 * 8);
+  const int64_t conv2 = 16 * 6 * 5 * 10 * (2 * 9);
+  const int64_t linear = 400 * 120 + 120 * 84 + 84 * 10;
+  EXPECT_EQ(longest_work(make_cpu_layout(make_plan(lenet5(), 64)), 64, 1),
+            64 * (2 * conv1 + 3 * conv2 + 3 * linear));
+}
+
 TEST(ThreadWork, FallsAsThreadsAreAdded) {
   const auto shares = [](const Model& model, int batch) {
     const CpuLayout layout = make_cpu_layout(make_plan(model, batch));

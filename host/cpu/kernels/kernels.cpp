@@ -19,6 +19,7 @@
 #include "host/cpu/kernels/winograd.h"
 #include "host/cpu/kernels/winograd_products.h"
 #include "host/cpu/kernels/winograd_rows.h"
+#include "host/cpu/kernels/winograd_rows_back.h"
 
 namespace digitron::DIGITRON_ISA {
 

@@ -1,10 +1,9 @@
-// Convolution by Winograd's filtering for few input channels, there and for its weights' gradients.
-// Sums at points are so short then that to store them costs more than to make them, so they stay in
-// registers, for a tile of two rows of outputs, until they are outputs. The input's rows at all
-// points are made as they are needed, and stay in L1.
+// Convolution by Winograd's filtering for few input channels. Sums at points are so short then that
+// to store them costs more than to make them, so they stay in registers, for a tile of two rows of
+// outputs, until they are outputs. The input's rows at all points are made as they are needed, and
+// stay in L1.
 #pragma once
 
-#include "host/cpu/kernels/conv.h"
 #include "host/cpu/kernels/winograd.h"
 
 namespace digitron::DIGITRON_ISA {
@@ -75,17 +74,20 @@ struct RowsTile {
   Vec outputs[Channels][Rows][Form::kOutputs];
 };
 
-// What the pairs from kPair on add to a tile's outputs; the first ones are all there is. x: its
-// points in each row, from the first channel on; u: (Channels, C, taps, points).
+// A tile's sums at some pairs of points, over the input's channels and the taps.
+template <class Form, int Channels, int Rows>
+using PairSums = Vec[kPairsAtOnce<Form>][2][Channels][Rows];
+
+// At the pairs from kPair on. x: the tile's points in each row, from the first channel on; u:
+// (Channels, C, taps, points).
 template <class Form, int Channels, int Rows, int kPair>
-[[gnu::always_inline]] inline void add_pairs(RowsTile<Form, Channels, Rows>& tile,
+[[gnu::always_inline]] inline void sum_pairs(PairSums<Form, Channels, Rows>& sum,
                                              const float* const* x, int channels,
                                              std::ptrdiff_t x_channel, const float* u) {
-  constexpr int kPairs = kPairsAtOnce<Form>;
-  const std::ptrdiff_t u_channel = std::ptrdiff_t{channels} * Form::kTaps * Form::kPoints;
-  Vec sum[kPairs][2][Channels][Rows] = {};
   const float* weights[Channels];
-  for (int o = 0; o < Channels; ++o) weights[o] = u + o * u_channel;
+  for (int o = 0; o < Channels; ++o) {
+    weights[o] = u + o * std::ptrdiff_t{channels} * Form::kTaps * Form::kPoints;
+  }
   assume(channels > 0);
   for (int c = 0; c < channels; ++c) {
 #pragma GCC unroll 1
@@ -93,7 +95,7 @@ template <class Form, int Channels, int Rows, int kPair>
       const float* rows[Rows];
       for (int r = 0; r < Rows; ++r) rows[r] = x[r + i] + c * x_channel;
 #pragma GCC unroll 3
-      for (int n = 0; n < kPairs; ++n)
+      for (int n = 0; n < kPairsAtOnce<Form>; ++n)
 #pragma GCC unroll 2
         for (int which = 0; which < 2; ++which) {
           const int k = point_of<Form>(kPair + n, which);
@@ -107,31 +109,49 @@ template <class Form, int Channels, int Rows, int kPair>
       for (int o = 0; o < Channels; ++o) weights[o] += Form::kPoints;
     }
   }
+}
+
+// What the sums a and b at a pair of points add to a tile's outputs in a row.
+template <class Form, int kPair>
+inline void add_pair(Vec (&outputs)[Form::kOutputs], Vec a, Vec b) {
+  if constexpr (kPair == Form::kPoints / 2 - 1) {
+    outputs[0] += a;
+    outputs[Form::kOutputs - 1] += b;
+  } else {
+    const Vec even = a + b, odd = a - b;
+#pragma GCC unroll 5
+    for (int j = 0; j < Form::kOutputs; ++j)
+      outputs[j] += kMatrices<Form>.output[point_of<Form>(kPair, 0)][j] * (j % 2 == 0 ? even : odd);
+  }
+}
+
+// A tile's outputs from the pairs from kPair on, added to those from the pairs before.
+template <class Form, int Channels, int Rows, int kPair = 0>
+[[gnu::always_inline]] inline void make_tile(RowsTile<Form, Channels, Rows>& tile,
+                                             const float* const* x, int channels,
+                                             std::ptrdiff_t x_channel, const float* u) {
+  constexpr int kPairs = kPairsAtOnce<Form>;
+  PairSums<Form, Channels, Rows> sum = {};
+  sum_pairs<Form, Channels, Rows, kPair>(sum, x, channels, x_channel, u);
 #pragma GCC unroll 3
   for (int o = 0; o < Channels; ++o)
 #pragma GCC unroll 2
     for (int r = 0; r < Rows; ++r) {
       Vec outputs[Form::kOutputs] = {};
-#pragma GCC unroll 3
-      for (int n = 0; n < kPairs; ++n) {
-        const Vec a = sum[n][0][o][r], b = sum[n][1][o][r];
-        if (kPair + n == Form::kPoints / 2 - 1) {
-          outputs[0] += a;
-          outputs[Form::kOutputs - 1] += b;
-        } else {
-          const Vec even = a + b, odd = a - b;
-#pragma GCC unroll 5
-          for (int j = 0; j < Form::kOutputs; ++j)
-            outputs[j] +=
-                kMatrices<Form>.output[point_of<Form>(kPair + n, 0)][j] * (j % 2 == 0 ? even : odd);
-        }
+      add_pair<Form, kPair>(outputs, sum[0][0][o][r], sum[0][1][o][r]);
+      if constexpr (kPairs > 1) {
+        add_pair<Form, kPair + 1>(outputs, sum[1][0][o][r], sum[1][1][o][r]);
+      }
+      if constexpr (kPairs > 2) {
+        add_pair<Form, kPair + 2>(outputs, sum[2][0][o][r], sum[2][1][o][r]);
       }
 #pragma GCC unroll 5
       for (int j = 0; j < Form::kOutputs; ++j)
         tile.outputs[o][r][j] = kPair == 0 ? outputs[j] : tile.outputs[o][r][j] + outputs[j];
     }
-  if constexpr (kPair + kPairs < Form::kPoints / 2)
-    add_pairs<Form, Channels, Rows, kPair + kPairs>(tile, x, channels, x_channel, u);
+  if constexpr (kPair + kPairs < Form::kPoints / 2) {
+    make_tile<Form, Channels, Rows, kPair + kPairs>(tile, x, channels, x_channel, u);
+  }
 }
 
 template <class Form>
@@ -154,8 +174,8 @@ inline void for_each_rows_tile(const PointRows<Form>& x, const float* u, int out
     for_each_tile(outputs, kRowsChannels<Form>, [&](int o, int channels) {
       with_constant<kRowsChannels<Form>>(channels, [&](auto Channels) {
         RowsTile<Form, Channels.value, Rows> tile;
-        add_pairs<Form, Channels.value, Rows, 0>(tile, rows, x.channels(), x.channel_stride(),
-                                                 u + o * u_channel);
+        make_tile<Form, Channels.value, Rows>(tile, rows, x.channels(), x.channel_stride(),
+                                              u + o * u_channel);
         f(tile, o, t);
       });
     });
@@ -223,125 +243,6 @@ void winograd_rows_pool(Tensor y, Winners winners, PointRows<Form> x, const floa
         }
     });
   }
-}
-
-// ---- back: the weights' gradients
-
-// du_by_lane of Channels outputs += the sums over Rows rows of their gradients g (Channels, points,
-// rows, tiles) and x. du: (points, O, C, taps) of the first, or, when it is the beginning, = them.
-template <class Form, int Channels, int Rows>
-void add_row_sums(float* du, std::ptrdiff_t point_stride, const float* g, const PointRows<Form>& x,
-                  bool add) {
-  constexpr int kTaps = Form::kTaps;
-  const std::ptrdiff_t du_channel = std::ptrdiff_t{x.channels()} * kTaps * kLanes;
-  const std::ptrdiff_t g_row = std::ptrdiff_t{x.tiles()} * kWidth;
-  const int tiles = x.tiles();
-  assume(tiles > 0);
-  for (int k = 0; k < Form::kPoints; ++k)
-    for (int c = 0; c < x.channels(); ++c) {
-      float* at = du + k * point_stride + c * kTaps * kLanes;
-      const float* value[kTaps + Rows - 1];
-      for (int i = 0; i < kTaps + Rows - 1; ++i)
-        value[i] = x.rows()[i] + c * x.channel_stride() + k * kWidth;
-      const float* gradient[Channels];
-      for (int o = 0; o < Channels; ++o)
-        gradient[o] = g + (std::ptrdiff_t{o} * Form::kPoints + k) * Rows * g_row;
-      Vec sum[Channels][kTaps];
-      for (int o = 0; o < Channels; ++o)
-        for (int i = 0; i < kTaps; ++i)
-          sum[o][i] = add ? load(at + o * du_channel + i * kLanes) : Vec{};
-      for (int t = 0; t < tiles; ++t) {
-        Vec d[Rows][Channels];
-        for (int o = 0; o < Channels; ++o)
-          for (int r = 0; r < Rows; ++r) d[r][o] = load(gradient[o] + r * g_row + t * kWidth);
-#pragma GCC unroll 6
-        for (int i = 0; i < kTaps + Rows - 1; ++i) {
-          const Vec v = load(value[i] + t * Form::kPoints * kWidth);
-          for (int r = 0; r < Rows; ++r) {
-            if (i - r < 0 || i - r >= kTaps) continue;
-            for (int o = 0; o < Channels; ++o) sum[o][i - r] += d[r][o] * v;
-          }
-        }
-      }
-      for (int o = 0; o < Channels; ++o)
-        for (int i = 0; i < kTaps; ++i) store(at + o * du_channel + i * kLanes, sum[o][i]);
-    }
-}
-
-// For two rows of outputs at a time: make(g, point's stride, channel, first row, rows) makes the
-// gradients of a channel's rows at all points.
-template <class Form, class Make>
-void winograd_rows_sums(float* du, std::ptrdiff_t point_stride, int outputs, int height,
-                        PointRows<Form> x, float* g, Make make) {
-  constexpr int kMost = weights_channels(Form::kTaps);
-  static_assert(kMost <= kMostRowsOutputs);
-  for (int p = 0; p < height; p += 2) {
-    const int rows = p + 1 < height ? 2 : 1;
-    const std::ptrdiff_t g_point = std::ptrdiff_t{rows} * x.tiles() * kWidth;
-    x.make(p);
-    for_each_tile(outputs, kMost, [&](int first, int channels) {
-      for (int o = 0; o < channels; ++o)
-        make(g + o * Form::kPoints * g_point, g_point, first + o, p, rows);
-      with_constant<kMost>(channels, [&](auto Channels) {
-        const auto add = rows == 2 ? add_row_sums<Form, Channels.value, 2>
-                                   : add_row_sums<Form, Channels.value, 1>;
-        add(du + std::ptrdiff_t{first} * x.channels() * Form::kTaps * kLanes, point_stride, g, x,
-            p > 0);
-      });
-    });
-  }
-}
-
-template <class Form>
-void winograd_rows_weight_sums(float* du, std::ptrdiff_t point_stride, Tensor dy, PointRows<Form> x,
-                               float* g) {
-  winograd_rows_sums(du, point_stride, dy.channels, dy.height, x, g,
-                     [&](float* to, std::ptrdiff_t next, int o, int p, int rows) {
-                       for (int r = 0; r < rows; ++r)
-                         for (int t = 0; t < x.tiles(); ++t, to += kWidth) {
-                           Vec values[Form::kOutputs], points[Form::kPoints];
-                           load_tile(values, dy.row(o, p + r) + t * Form::kOutputs * kLanes,
-                                     dy.width - t * Form::kOutputs);
-                           to_points(points, kMatrices<Form>.output, values);
-#pragma GCC unroll 9
-                           for (int k = 0; k < Form::kPoints; ++k) store(to + k * next, points[k]);
-                         }
-                     });
-}
-
-// A row of windows' gradients at all points: the winners' places have them, in two rows.
-template <class Form>
-inline void unpool_row(float* to, std::ptrdiff_t next, const float* dy, const uint16_t* winners,
-                       int windows, int tiles) {
-  for (int t = 0; t < tiles; ++t, to += kWidth) {
-    Vec d[2] = {};
-    IntVec winner[2] = {};
-    for (int q = 0; q < 2 && 2 * t + q < windows; ++q) {
-      d[q] = load(dy + (2 * t + q) * kLanes);
-      winner[q] = load_shorts(winners + (2 * t + q) * kLanes);
-    }
-#pragma GCC unroll 2
-    for (int r = 0; r < 2; ++r) {
-      Vec values[Form::kOutputs], points[Form::kPoints];
-#pragma GCC unroll 4
-      for (int j = 0; j < Form::kOutputs; ++j)
-        values[j] = winner[j / 2] == 2 * r + j % 2 ? d[j / 2] : Vec{};
-      to_points(points, kMatrices<Form>.output, values);
-#pragma GCC unroll 9
-      for (int k = 0; k < Form::kPoints; ++k) store(to + k * next + r * tiles * kWidth, points[k]);
-    }
-  }
-}
-
-template <class Form>
-void winograd_rows_pool_weight_sums(float* du, std::ptrdiff_t point_stride, Tensor dy,
-                                    Winners winners, PointRows<Form> x, float* g) {
-  winograd_rows_sums(du, point_stride, dy.channels, 2 * dy.height, x, g,
-                     [&](float* to, std::ptrdiff_t next, int o, int p, int) {
-                       unpool_row<Form>(to, next, dy.row(o, p / 2),
-                                        winners.at(o, p / 2 * dy.width * kLanes), dy.width,
-                                        x.tiles());
-                     });
 }
 
 }  // namespace digitron::DIGITRON_ISA
