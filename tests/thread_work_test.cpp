@@ -220,8 +220,8 @@ TEST(ThreadWork, OneThreadDoesAll) {
 }
 
 // The longest thread's share of a step in tenths of a percent: host/cpu/README.md has the tables.
-// Of Winograd's filtering, whose tiles suit the columns: 28 are seven tiles of eight points, ten are
-// two of nine.
+// Of Winograd's filtering, whose tiles suit the columns: 28 are seven tiles of eight points, ten
+// are two of nine.
 TEST(ThreadWork, ConvolutionsMultiplyLess) {
   const int64_t conv1 = 6 * 5 * 28 * (7 * 8);
   const int64_t conv2 = 16 * 6 * 5 * 10 * (2 * 9);

@@ -269,7 +269,7 @@ void winograd_input_gradient_tiles(Tensor dx, PointTensor v) {
 
 // u (points, C, taps, O) and its counterpart for the way back, (points, O, taps, C), of w (O, C,
 // taps, taps).
-template <class Form>
+template <class Form>  // NOLINTNEXTLINE(readability-non-const-parameter): both are written to
 void winograd_weights_rows(float* u, float* u_back, const float* w, int outputs, int inputs) {
   for (int k = 0; k < Form::kPoints; ++k)
     for (int o = 0; o < outputs; ++o)

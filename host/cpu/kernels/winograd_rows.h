@@ -185,24 +185,25 @@ inline void for_each_rows_tile(const PointRows<Form>& x, const float* u, int out
 template <class Form, int Rows>
 void winograd_output_rows(Tensor y, int p, const PointRows<Form>& x, const float* u, const float* b,
                           bool rectify) {
-  for_each_rows_tile<Form, Rows>(x, u, y.channels, [&](const auto& tile, int o, int t) {
-    constexpr int kChannels = sizeof(tile.outputs) / sizeof(tile.outputs[0]);
-    const int columns = y.width - t * Form::kOutputs;
+  for_each_rows_tile<Form, Rows>(
+      x, u, y.channels,
+      [&]<int kChannels>(const RowsTile<Form, kChannels, Rows>& tile, int o, int t) {
+        const int columns = y.width - t * Form::kOutputs;
 #pragma GCC unroll 3
-    for (int c = 0; c < kChannels; ++c) {
-      const Vec bias = b ? broadcast(b[o + c]) : Vec{};
+        for (int c = 0; c < kChannels; ++c) {
+          const Vec bias = b ? broadcast(b[o + c]) : Vec{};
 #pragma GCC unroll 2
-      for (int r = 0; r < Rows; ++r) {
-        float* at = y.row(o + c, p + r) + t * Form::kOutputs * kLanes;
+          for (int r = 0; r < Rows; ++r) {
+            float* at = y.row(o + c, p + r) + t * Form::kOutputs * kLanes;
 #pragma GCC unroll 5
-        for (int j = 0; j < Form::kOutputs; ++j) {
-          if (j >= columns) break;
-          const Vec value = tile.outputs[c][r][j] + bias;
-          store(at + j * kLanes, rectify ? relu(value) : value);
+            for (int j = 0; j < Form::kOutputs; ++j) {
+              if (j >= columns) break;
+              const Vec value = tile.outputs[c][r][j] + bias;
+              store(at + j * kLanes, rectify ? relu(value) : value);
+            }
+          }
         }
-      }
-    }
-  });
+      });
 }
 
 template <class Form>
@@ -223,25 +224,26 @@ void winograd_rows_pool(Tensor y, Winners winners, PointRows<Form> x, const floa
   static_assert(Form::kOutputs == 4);
   for (int p = 0; p < y.height; ++p) {
     x.make(2 * p);
-    for_each_rows_tile<Form, 2>(x, u, y.channels, [&](const auto& tile, int o, int t) {
-      constexpr int kChannels = sizeof(tile.outputs) / sizeof(tile.outputs[0]);
+    for_each_rows_tile<Form, 2>(
+        x, u, y.channels,
+        [&]<int kChannels>(const RowsTile<Form, kChannels, 2>& tile, int o, int t) {
 #pragma GCC unroll 3
-      for (int c = 0; c < kChannels; ++c)
+          for (int c = 0; c < kChannels; ++c)
 #pragma GCC unroll 2
-        for (int q = 0; q < 2; ++q) {
-          if (2 * t + q >= y.width) break;
-          const auto& outputs = tile.outputs[c];
-          Largest best = {outputs[0][2 * q], {}};
-          best.compare(outputs[0][2 * q + 1], 1);
-          best.compare(outputs[1][2 * q], 2);
-          best.compare(outputs[1][2 * q + 1], 3);
-          const IntVec winner =
-              store_pooled(y.row(o + c, p) + (2 * t + q) * kLanes, best, b[o + c], rectify);
-          if constexpr (kWinners) {
-            store_shorts(winners.at(o + c, (p * y.width + 2 * t + q) * kLanes), winner);
-          }
-        }
-    });
+            for (int q = 0; q < 2; ++q) {
+              if (2 * t + q >= y.width) break;
+              const auto& outputs = tile.outputs[c];
+              Largest best = {outputs[0][2 * q], {}};
+              best.compare(outputs[0][2 * q + 1], 1);
+              best.compare(outputs[1][2 * q], 2);
+              best.compare(outputs[1][2 * q + 1], 3);
+              const IntVec winner =
+                  store_pooled(y.row(o + c, p) + (2 * t + q) * kLanes, best, b[o + c], rectify);
+              if constexpr (kWinners) {
+                store_shorts(winners.at(o + c, (p * y.width + 2 * t + q) * kLanes), winner);
+              }
+            }
+        });
   }
 }
 
