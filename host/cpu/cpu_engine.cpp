@@ -9,17 +9,15 @@ namespace digitron {
 
 namespace {
 
-// What blocks find in a core's cache when they come round again.
-constexpr size_t kCachedFloats = (size_t{2} << 20) / sizeof(float);
-
 // Crews are of two threads or more.
 int most_crews(int threads) {
   return threads / 2;
 }
 
-// How many blocks are on their way at once: each thread's, then each crew's.
+// How many blocks are on their way at once: each thread's, then, in training, each crew's.
 int passing_blocks(const CpuLayout& layout, int threads) {
-  return threads * layout.group_blocks + most_crews(threads);
+  return std::max(threads * layout.group_blocks + most_crews(threads),
+                  threads * layout.evaluated_blocks());
 }
 
 // And how many find again what they have kept: all of the batch, or those same ones.

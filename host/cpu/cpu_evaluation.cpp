@@ -30,8 +30,9 @@ template <class Take>
 void CpuEngine::forward_blocks(int count, const uint8_t* images, const uint8_t* labels,
                                const Take& take) {
   const int blocks = blocks_of(count);
-  const int group = layout_.group_blocks;
-  const int threads = std::clamp((blocks + group - 1) / group, 1, threads_.evaluating());
+  const int most = threads_.evaluating();
+  const int group = std::clamp(blocks / most, 1, layout_.evaluated_blocks());  // something for each
+  const int threads = std::clamp((blocks + group - 1) / group, 1, most);
   std::atomic<int> next = 0;
   threads_.team().run(threads, [&](Worker worker) {
     NetworkPass pass(layout_, stage_pass(worker, evaluated_parameters(), nullptr, nullptr));

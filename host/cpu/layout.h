@@ -28,7 +28,11 @@ struct CpuLayout {
   // Segment i is stages [segments[i], segments[i + 1]): each but the first begins with a batch
   // normalisation.
   std::vector<size_t> segments{0};
-  int group_blocks = kGroupBlocks;  // that a thread takes through the network together
+  int group_blocks = kGroupBlocks;  // that a thread takes through the network together in training
+  // And in evaluation, where nothing is left in cache for a way back.
+  int evaluated_blocks() const {
+    return kGroupBlocks * sizes.passing_floats <= kCachedFloats ? kGroupBlocks : group_blocks;
+  }
   // The first segment goes forward again on the way back, rather than that each block keeps its
   // output, which is large. What the next segment needs of it, a pooling has taken before.
   bool repeats_first_segment() const { return segment_count() > 1 && norm(1).has_pool(); }
