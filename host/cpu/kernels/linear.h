@@ -14,7 +14,7 @@ inline constexpr int kLinearTile = kTileVectors / 2;
 // Inputs of a tile, on the way back: with one block the weights of one cache line.
 template <int Blocks>
 inline constexpr int kBackwardTile = Blocks > 1 || kWidth < 16 ? kLinearTile : kLineFloats;
-// So many outputs ahead a tile asks for its weights, which are a row apart.
+// So many outputs ahead a tile of one block asks for its weights, which are a row apart.
 inline constexpr int kOutputsAhead = 8;
 
 template <int Outputs, int Blocks>
@@ -76,7 +76,7 @@ void linear_input_tile(float* dx, std::ptrdiff_t dx_stride, const float* dy,
   for (int o = 0; o < outputs; ++o, w += w_stride) {
     Vec d[Blocks];
     for (int k = 0; k < Blocks; ++k) d[k] = load(dy + k * dy_stride + o * kLanes);
-    __builtin_prefetch(w + kOutputsAhead * w_stride);
+    if constexpr (Blocks == 1) __builtin_prefetch(w + kOutputsAhead * w_stride);
 #pragma GCC unroll 16
     for (int i = 0; i < Inputs; ++i) {
       const Vec weight = broadcast(w[i]);
