@@ -16,8 +16,8 @@ inline constexpr size_t kCachedFloats = (size_t{2} << 20) / sizeof(float);
 // How much of each, in elements. A stage takes its places here when it is made; all are whole cache
 // lines.
 struct MemorySizes {
-  // One block on its way. A thread has some of these and uses them again and again, while
-  // they are in cache.
+  // One block on its way. A thread has some of these and uses them again and again, while they are
+  // in cache.
   size_t passing_floats = 0;
   size_t scratch_floats = 0;  // the most that a stage needs at once, in passing_floats at the end
   size_t scratch = 0;         // where that begins

@@ -234,6 +234,18 @@ inline IntVec store_pooled(float* y, Largest best, float bias, bool rectify) {
   return !rectify ? best.index : (value > 0.0f ? best.index : IntVec{} + kNoWinner);
 }
 
+// A 2x2 window's largest element, of two in each row, and its winner where winners are wanted.
+template <bool kWinners>
+inline void pool_window(float* y, Winners winners, int channel, std::ptrdiff_t offset,
+                        const Vec* upper, const Vec* lower, float bias, bool rectify) {
+  Largest best = {upper[0], {}};
+  best.compare(upper[1], 1);
+  best.compare(lower[0], 2);
+  best.compare(lower[1], 3);
+  const IntVec winner = store_pooled(y, best, bias, rectify);
+  if constexpr (kWinners) store_shorts(winners.at(channel, offset), winner);
+}
+
 // Size 0 means that the window's size is read at run time.
 template <int Size>
 void maxpool_forward_sized(Tensor y, Winners winners, Tensor x, const float* b, Window window,

@@ -1,8 +1,7 @@
 // Convolution of stride 1 by Winograd's minimal filtering F(M, K) along rows: M outputs side by
 // side take M + K - 1 products where the definition takes M K, that is 9 for 25 of 5 and 5 taps.
 //
-//   y = A^T [ (G w) * (B^T x) ]      *: point by point; x: M + K - 1 inputs, w: K taps, y: M
-//   outputs
+//   y = A^T [ (G w) * (B^T x) ]      *: point by point; x: M + K - 1 inputs, w: K taps
 //
 // (S. Winograd, Arithmetic complexity of computations, 1980; A. Lavin and S. Gray, Fast algorithms
 // for convolutional neural networks, 2016.) The three transforms are linear and go along a row, so
@@ -12,69 +11,9 @@
 #pragma once
 
 #include "host/cpu/kernels/elementwise.h"
+#include "host/cpu/kernels/winograd_matrices.h"
 
 namespace digitron::DIGITRON_ISA {
-
-// A WinogradForm at compile time.
-template <int Taps, int Outputs>
-struct FixedForm {
-  static constexpr int kTaps = Taps;
-  static constexpr int kOutputs = Outputs;
-  static constexpr int kPoints = WinogradForm{Taps, Outputs}.points();
-};
-
-// The matrices, by Toom's and Cook's way: polynomials are multiplied by their values at points, of
-// which the last is at infinity, and the first at 0 where the others would not be pairs. Pairs p
-// and -p share the even and the odd part of what they sum.
-template <class Form>
-struct Matrices {
-  static constexpr int kPoints = Form::kPoints;
-  static constexpr int kFirstPair = 1 - kPoints % 2;
-  float input[kPoints][kPoints] = {};          // B^T
-  float weights[kPoints][Form::kTaps] = {};    // G
-  float output[kPoints][Form::kOutputs] = {};  // A
-
-  // Point k: of all choices of few bits those whose matrices' rows have the least norms, and so the
-  // least rounding errors.
-  static constexpr double at(int k) {
-    constexpr double kPairs[][4] = {
-        {0.625, 1.5}, {0.25, 0.875, 2}, {0.5, 1, 2}, {0.25, 0.625, 1.25, 2.5}};
-    if (k < kFirstPair) return 0;
-    const double p = kPairs[kPoints - 6][(k - kFirstPair) / 2];
-    return (k - kFirstPair) % 2 == 0 ? p : -p;
-  }
-
-  constexpr Matrices() {
-    constexpr int kFinite = kPoints - 1;
-    for (int k = 0; k < kPoints; ++k) {
-      // The product of x - q over the other points q: its coefficients, and what it is at this one.
-      // Without the point 0 those of p and -p have opposite even parts; -p's is negated.
-      double roots[kPoints] = {kFirstPair == 0 && k < kFinite && at(k) < 0 ? -1.0 : 1.0};
-      double value = roots[0];
-      for (int other = 0, degree = 0; other < kFinite; ++other) {
-        if (other == k) continue;
-        ++degree;
-        for (int j = degree; j > 0; --j) roots[j] = roots[j - 1] - at(other) * roots[j];
-        roots[0] *= -at(other);
-        if (k < kFinite) value *= at(k) - at(other);
-      }
-      for (int j = 0; j < kPoints; ++j) input[k][j] = static_cast<float>(roots[j]);
-      if (k == kFinite) continue;
-      double power = 1;
-      for (int j = 0; j < Form::kTaps; ++j, power *= at(k)) {
-        weights[k][j] = static_cast<float>(power / value);
-      }
-      power = 1;
-      for (int j = 0; j < Form::kOutputs; ++j, power *= at(k)) {
-        output[k][j] = static_cast<float>(power);
-      }
-    }
-    weights[kFinite][Form::kTaps - 1] = output[kFinite][Form::kOutputs - 1] = 1;
-  }
-};
-
-template <class Form>
-inline constexpr Matrices<Form> kMatrices{};
 
 // Every second of `values` from kFirst on, times its coefficient; those that are 0 cost nothing.
 template <int kFirst, int kCount>
@@ -91,15 +30,14 @@ inline Vec every_second(const float (&coefficients)[kCount], const Vec (&values)
 template <int kPoints, int kCount>
 inline void to_points(Vec (&to)[kPoints], const float (&matrix)[kPoints][kCount],
                       const Vec (&from)[kCount]) {
-  constexpr int kFirstPair = 1 - kPoints % 2;
 #pragma GCC unroll 4
-  for (int k = kFirstPair; k < kPoints - 1; k += 2) {
+  for (int k = kFirstPair<kPoints>; k < kPoints - 1; k += 2) {
     const Vec even = every_second<0>(matrix[k], from);
     const Vec odd = every_second<1>(matrix[k], from);
     to[k] = even + odd;
     to[k + 1] = even - odd;
   }
-  if (kFirstPair == 1) to[0] = every_second<0>(matrix[0], from);
+  if (kFirstPair<kPoints> == 1) to[0] = every_second<0>(matrix[0], from);
   to[kPoints - 1] = every_second<(kCount - 1) % 2>(matrix[kPoints - 1], from);
 }
 
@@ -107,14 +45,13 @@ inline void to_points(Vec (&to)[kPoints], const float (&matrix)[kPoints][kCount]
 template <int kPoints, int kCount>
 inline void from_points(Vec (&to)[kCount], const float (&matrix)[kPoints][kCount],
                         const Vec (&from)[kPoints]) {
-  constexpr int kFirstPair = 1 - kPoints % 2;
 #pragma GCC unroll 9
   for (int j = 0; j < kCount; ++j) {
     Vec sum = {};
-    if (kFirstPair == 1 && matrix[0][j] != 0.0f) sum += matrix[0][j] * from[0];
+    if (kFirstPair<kPoints> == 1 && matrix[0][j] != 0.0f) sum += matrix[0][j] * from[0];
     if (matrix[kPoints - 1][j] != 0.0f) sum += matrix[kPoints - 1][j] * from[kPoints - 1];
 #pragma GCC unroll 4
-    for (int k = kFirstPair; k < kPoints - 1; k += 2) {
+    for (int k = kFirstPair<kPoints>; k < kPoints - 1; k += 2) {
       const Vec pair = j % 2 == 0 ? from[k] + from[k + 1] : from[k] - from[k + 1];
       if (matrix[k][j] != 0.0f) sum += matrix[k][j] * pair;
     }
@@ -211,46 +148,49 @@ void winograd_pool_output_tiles(Tensor y, Winners winners, PointTensor m, const 
             load_points(points, m, c, 2 * p + i, t + s);
             from_points(rows[i][s], kMatrices<Form>.output, points);
           }
-        const Vec* upper = rows[0][0];
-        const Vec* lower = rows[1][0];
         for (int q = 0; q < kWindows && first + q < y.width; ++q) {
-          Largest best = {upper[2 * q], {}};
-          best.compare(upper[2 * q + 1], 1);
-          best.compare(lower[2 * q], 2);
-          best.compare(lower[2 * q + 1], 3);
-          const IntVec winner =
-              store_pooled(y.row(c, p) + (first + q) * kLanes, best, b[c], rectify);
-          if constexpr (kWinners) {
-            store_shorts(winners.at(c, (p * y.width + first + q) * kLanes), winner);
-          }
+          pool_window<kWinners>(y.row(c, p) + (first + q) * kLanes, winners, c,
+                                (p * y.width + first + q) * kLanes, rows[0][0] + 2 * q,
+                                rows[1][0] + 2 * q, b[c], rectify);
         }
       }
 }
 
-// And back.
+// And back: a row of windows' gradients at all points, which the winners' places have, in two rows.
+// Calls f(row, tile, points).
+template <class Form, class F>
+inline void unpool_row(const float* dy, const uint16_t* winners, int windows, int tiles, F f) {
+  constexpr int kWindows = kTilesOfWindows<Form> * Form::kOutputs / 2;
+  for (int t = 0, first = 0; first < windows; t += kTilesOfWindows<Form>, first += kWindows) {
+    Vec d[kWindows] = {};
+    IntVec winner[kWindows] = {};
+    for (int q = 0; q < kWindows && first + q < windows; ++q) {
+      d[q] = load(dy + (first + q) * kLanes);
+      winner[q] = load_shorts(winners + (first + q) * kLanes);
+    }
+#pragma GCC unroll 2
+    for (int r = 0; r < 2; ++r)
+      for (int s = 0; s < kTilesOfWindows<Form> && t + s < tiles; ++s) {
+        Vec points[Form::kPoints], values[Form::kOutputs];
+#pragma GCC unroll 5
+        for (int j = 0; j < Form::kOutputs; ++j) {
+          const int column = s * Form::kOutputs + j;
+          values[j] = winner[column / 2] == 2 * r + column % 2 ? d[column / 2] : Vec{};
+        }
+        to_points(points, kMatrices<Form>.output, values);
+        f(r, t + s, points);
+      }
+  }
+}
+
 template <class Form>
 void winograd_pool_gradient_tiles(PointTensor m, Tensor dy, Winners winners) {
-  constexpr int kWindows = kTilesOfWindows<Form> * Form::kOutputs / 2;
   for (int c = 0; c < dy.channels; ++c)
     for (int p = 0; p < dy.height; ++p)
-      for (int t = 0, first = 0; first < dy.width; t += kTilesOfWindows<Form>, first += kWindows) {
-        Vec d[kWindows] = {};
-        IntVec winner[kWindows] = {};
-        for (int q = 0; q < kWindows && first + q < dy.width; ++q) {
-          d[q] = load(dy.row(c, p) + (first + q) * kLanes);
-          winner[q] = load_shorts(winners.at(c, (p * dy.width + first + q) * kLanes));
-        }
-        for (int i = 0; i < 2; ++i)
-          for (int s = 0; s < kTilesOfWindows<Form> && t + s < m.width; ++s) {
-            Vec points[Form::kPoints], values[Form::kOutputs];
-            for (int j = 0; j < Form::kOutputs; ++j) {
-              const int column = s * Form::kOutputs + j;
-              values[j] = winner[column / 2] == 2 * i + column % 2 ? d[column / 2] : Vec{};
-            }
-            to_points(points, kMatrices<Form>.output, values);
-            store_points(m, c, 2 * p + i, t + s, points);
-          }
-      }
+      unpool_row<Form>(dy.row(c, p), winners.at(c, p * dy.width * kLanes), dy.width, m.width,
+                       [=](int r, int t, const Vec(&points)[Form::kPoints]) {
+                         store_points(m, c, 2 * p + r, t, points);
+                       });
 }
 
 template <class Form>
@@ -265,35 +205,6 @@ void winograd_input_gradient_tiles(Tensor dx, PointTensor v) {
       store(at + j * kLanes, load(at + j * kLanes) + values[j]);
     }
   });
-}
-
-// u (points, C, taps, O) and its counterpart for the way back, (points, O, taps, C), of w (O, C,
-// taps, taps).
-template <class Form>  // NOLINTNEXTLINE(readability-non-const-parameter): both are written to
-void winograd_weights_rows(float* u, float* u_back, const float* w, int outputs, int inputs) {
-  for (int k = 0; k < Form::kPoints; ++k)
-    for (int o = 0; o < outputs; ++o)
-      for (int c = 0; c < inputs; ++c)
-        for (int i = 0; i < Form::kTaps; ++i) {
-          const float* row = w + ((o * inputs + c) * Form::kTaps + i) * Form::kTaps;
-          float sum = 0;
-          for (int j = 0; j < Form::kTaps; ++j) sum += kMatrices<Form>.weights[k][j] * row[j];
-          u[((k * inputs + c) * Form::kTaps + i) * outputs + o] = sum;
-          u_back[((k * outputs + o) * Form::kTaps + i) * inputs + c] = sum;
-        }
-}
-
-template <class Form>
-void winograd_weight_gradient_rows(float* dw, const float* du, std::ptrdiff_t point_stride,
-                                   int rows) {
-  for (int row = 0; row < rows; ++row, dw += Form::kTaps) {
-    for (int j = 0; j < Form::kTaps; ++j) {
-      float sum = 0;
-      for (int k = 0; k < Form::kPoints; ++k)
-        sum += kMatrices<Form>.weights[k][j] * du[k * point_stride + row];
-      dw[j] = sum;
-    }
-  }
 }
 
 }  // namespace digitron::DIGITRON_ISA

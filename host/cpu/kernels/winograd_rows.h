@@ -154,15 +154,6 @@ template <class Form, int Channels, int Rows, int kPair = 0>
   }
 }
 
-template <class Form>
-void winograd_points_rows(float* u, const float* w, int rows) {
-  for (int row = 0; row < rows; ++row, w += Form::kTaps)
-    for (int k = 0; k < Form::kPoints; ++k, ++u) {
-      *u = 0;
-      for (int j = 0; j < Form::kTaps; ++j) *u += kMatrices<Form>.weights[k][j] * w[j];
-    }
-}
-
 // Calls f(RowsTile, first channel, tile) for all tiles of Rows rows of outputs.
 template <class Form, int Rows, class F>
 inline void for_each_rows_tile(const PointRows<Form>& x, const float* u, int outputs, F f) {
@@ -233,15 +224,9 @@ void winograd_rows_pool(Tensor y, Winners winners, PointRows<Form> x, const floa
             for (int q = 0; q < 2; ++q) {
               if (2 * t + q >= y.width) break;
               const auto& outputs = tile.outputs[c];
-              Largest best = {outputs[0][2 * q], {}};
-              best.compare(outputs[0][2 * q + 1], 1);
-              best.compare(outputs[1][2 * q], 2);
-              best.compare(outputs[1][2 * q + 1], 3);
-              const IntVec winner =
-                  store_pooled(y.row(o + c, p) + (2 * t + q) * kLanes, best, b[o + c], rectify);
-              if constexpr (kWinners) {
-                store_shorts(winners.at(o + c, (p * y.width + 2 * t + q) * kLanes), winner);
-              }
+              pool_window<kWinners>(y.row(o + c, p) + (2 * t + q) * kLanes, winners, o + c,
+                                    (p * y.width + 2 * t + q) * kLanes, outputs[0] + 2 * q,
+                                    outputs[1] + 2 * q, b[o + c], rectify);
             }
         });
   }

@@ -89,38 +89,20 @@ void winograd_rows_weight_sums(float* du, std::ptrdiff_t point_stride, Tensor dy
                      });
 }
 
-// A row of windows' gradients at all points: the winners' places have them, in two rows.
-template <class Form>
-inline void unpool_row(float* to, std::ptrdiff_t next, const float* dy, const uint16_t* winners,
-                       int windows, int tiles) {
-  for (int t = 0; t < tiles; ++t, to += kWidth) {
-    Vec d[2] = {};
-    IntVec winner[2] = {};
-    for (int q = 0; q < 2 && 2 * t + q < windows; ++q) {
-      d[q] = load(dy + (2 * t + q) * kLanes);
-      winner[q] = load_shorts(winners + (2 * t + q) * kLanes);
-    }
-#pragma GCC unroll 2
-    for (int r = 0; r < 2; ++r) {
-      Vec values[Form::kOutputs], points[Form::kPoints];
-#pragma GCC unroll 4
-      for (int j = 0; j < Form::kOutputs; ++j)
-        values[j] = winner[j / 2] == 2 * r + j % 2 ? d[j / 2] : Vec{};
-      to_points(points, kMatrices<Form>.output, values);
-#pragma GCC unroll 9
-      for (int k = 0; k < Form::kPoints; ++k) store(to + k * next + r * tiles * kWidth, points[k]);
-    }
-  }
-}
-
 template <class Form>
 void winograd_rows_pool_weight_sums(float* du, std::ptrdiff_t point_stride, Tensor dy,
                                     Winners winners, PointRows<Form> x, float* g) {
+  const int tiles = x.tiles();
   winograd_rows_sums(du, point_stride, dy.channels, 2 * dy.height, x, g,
-                     [&](float* to, std::ptrdiff_t next, int o, int p, int) {
-                       unpool_row<Form>(to, next, dy.row(o, p / 2),
-                                        winners.at(o, p / 2 * dy.width * kLanes), dy.width,
-                                        x.tiles());
+                     [=](float* to, std::ptrdiff_t next, int o, int p, int) {
+                       unpool_row<Form>(dy.row(o, p / 2), winners.at(o, p / 2 * dy.width * kLanes),
+                                        dy.width, tiles,
+                                        [=](int r, int t, const Vec(&points)[Form::kPoints]) {
+                                          float* at = to + (r * tiles + t) * kWidth;
+#pragma GCC unroll 9
+                                          for (int k = 0; k < Form::kPoints; ++k)
+                                            store(at + k * next, points[k]);
+                                        });
                      });
 }
 

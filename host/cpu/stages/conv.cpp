@@ -44,7 +44,7 @@ ConvStage::ConvStage(const StageRequest& request, const Conv2d& conv)
   const WinogradRequest by_winograd{conv, bordered, convolved_, pool_, weight_};
   if (Winograd::serves(by_winograd)) {
     winograd_.emplace(by_winograd, sizes);
-  } else if (!input_gradient && WinogradRows::serves(by_winograd)) {
+  } else if (!input_gradient && by_winograd.possible()) {
     winograd_rows_.emplace(by_winograd, sizes);
   } else {
     take_places(sizes);

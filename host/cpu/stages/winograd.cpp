@@ -6,7 +6,7 @@ namespace digitron {
 
 namespace {
 
-// With fewer input channels the outputs' transform costs what the products save.
+// With fewer input channels to store sums at points costs what the products save (WinogradRows).
 constexpr int kLeastChannels = 4;
 constexpr int kLeastOutputs = 4;
 

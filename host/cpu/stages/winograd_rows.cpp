@@ -4,14 +4,9 @@ namespace digitron {
 
 namespace {
 
-constexpr int kMostInputs = 3;  // with more, products are most of the work
-constexpr int kOutputs = 4;     // of a tile
+constexpr int kOutputs = 4;  // of a tile
 
 }  // namespace
-
-bool WinogradRows::serves(const WinogradRequest& request) {
-  return request.in.channels <= kMostInputs && request.possible();
-}
 
 WinogradRows::WinogradRows(const WinogradRequest& request, MemorySizes& sizes)
     : form_{request.conv.kernel, kOutputs},

@@ -8,9 +8,7 @@ namespace digitron {
 
 class WinogradRows {
  public:
-  static bool serves(const WinogradRequest& request);
-
-  // Takes its places.
+  // Takes its places, for a request that is possible.
   WinogradRows(const WinogradRequest& request, MemorySizes& sizes);
 
   // A thread's own transform of the weights, for all blocks of a step.
